@@ -1,0 +1,62 @@
+"""Windows of consecutive frames, gathered from the spectrograms as they are needed."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+class WindowBatches:
+    """Batches of every window of `n_frames` consecutive frames, in an order of its own.
+
+    Parameters
+    ----------
+    spectrograms : sequence of ndarrays of shape (n_frames_of_clip, n_mels)
+        No window reaches over the end of one into the next.
+    n_frames : int
+        Frames in a window.
+    input_frames, target_frames : sequence of int
+        Which of them are the network's input, and its target.
+    batch_size : int
+        Windows in a batch. What is left over by the last full batch of an epoch is passed over;
+        each epoch leaves out others.
+    random_state : RandomState
+        Source of the order.
+    """
+
+    def __init__(
+        self,
+        spectrograms: Sequence[np.ndarray],
+        *,
+        n_frames: int,
+        input_frames: Sequence[int],
+        target_frames: Sequence[int],
+        batch_size: int,
+        random_state: np.random.RandomState,
+    ):
+        self.frames = np.concatenate(spectrograms)
+        lengths = np.array([len(spectrogram) for spectrogram in spectrograms])
+        is_start = np.ones(len(self.frames), dtype=bool)
+        for end in np.cumsum(lengths):
+            is_start[end - n_frames + 1 : end] = False
+        self.starts = np.flatnonzero(is_start)
+        self.input_frames = np.asarray(input_frames)
+        self.target_frames = np.asarray(target_frames)
+        self.batch_size = min(batch_size, len(self.starts))
+        self.random_state = random_state
+        self.shuffle()
+
+    def __len__(self) -> int:
+        return len(self.starts) // self.batch_size
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        starts = self.starts[index * self.batch_size : (index + 1) * self.batch_size, np.newaxis]
+        return self._gather(starts + self.input_frames), self._gather(starts + self.target_frames)
+
+    def _gather(self, rows: np.ndarray) -> np.ndarray:
+        return self.frames[rows].reshape(len(rows), -1)
+
+    def shuffle(self) -> None:
+        """Put the windows in a new order."""
+        self.random_state.shuffle(self.starts)

@@ -1,0 +1,248 @@
+"""Recordings in: read, mix down or pick a channel, resample, check.
+
+*Clips* are what every transformer of recordings accepts: a sequence of n_clips recordings, each a
+path (str or PathLike) or a 1-D array of samples; or a 2-D array of shape (n_clips, n_samples).
+Clips may differ in length. Whatever is wrong with one of them is said by an `AudioError`.
+"""
+
+import os
+import re
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+Clips: TypeAlias = Sequence[str | os.PathLike | ArrayLike] | np.ndarray
+
+
+class AudioError(ValueError):
+    """A clip that cannot be analysed.
+
+    Parameters
+    ----------
+    clip : str
+        The clip's path or, for an array, ``"clip "`` and its index.
+    problem : str
+        What is wrong with it.
+    remedy : str
+        What to do about it.
+
+    Examples
+    --------
+    >>> from skasd import AudioError
+    >>> raise AudioError("fan.wav", "holds no samples", "Record it again.")
+    Traceback (most recent call last):
+    skasd.audio.AudioError: fan.wav: holds no samples. Record it again.
+    """
+
+    def __init__(self, clip: str, problem: str, remedy: str):
+        super().__init__(clip, problem, remedy)
+        self.clip = clip
+        self.problem = problem
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.clip}: {self.problem}. {self.remedy}"
+
+
+class Clip(NamedTuple):
+    """One recording: the name that errors call it by, and a path or an array of samples."""
+
+    name: str
+    source: str | np.ndarray
+
+
+def check_clips(X: Clips) -> list[Clip]:
+    """Check what can be checked without reading a file.
+
+    Parameters
+    ----------
+    X : clips
+        Paths or arrays of samples.
+
+    Returns
+    -------
+    list of Clip
+
+    Raises
+    ------
+    AudioError
+        Where a file is missing, or an array is not one of real numbers in one dimension.
+    TypeError
+        Where `X` is a single clip instead of a sequence of clips.
+    ValueError
+        Where `X` is empty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.audio import check_clips
+    >>> [clip.name for clip in check_clips(np.zeros((2, 16000)))]
+    ['clip 0', 'clip 1']
+    """
+    single = isinstance(X, str | bytes | os.PathLike) or (
+        isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "buifc"
+    )
+    if single or not hasattr(X, "__len__") or not hasattr(X, "__iter__"):
+        raise TypeError(
+            f"Expected a sequence of clips, got a single {type(X).__name__}: {X!r:.60}. "
+            "Wrap one clip in a list: [clip]."
+        )
+    if len(X) == 0:
+        raise ValueError("Expected at least one clip, got an empty sequence.")
+    return [_check_clip(clip, index) for index, clip in enumerate(X)]
+
+
+def _check_clip(clip: str | os.PathLike | ArrayLike, index: int) -> Clip:
+    if isinstance(clip, str | os.PathLike):
+        path = os.fspath(clip)
+        if os.path.isdir(path):
+            raise AudioError(path, "is a folder", "Pass the files in it.")
+        if not os.path.exists(path):
+            raise AudioError(path, "does not exist", "Check the path, and the working folder.")
+        return Clip(path, path)
+    name = f"clip {index}"
+    try:
+        samples = np.asarray(clip)
+    except ValueError:
+        raise AudioError(
+            name, "is a ragged list", "Pass a path or a 1-D array of samples."
+        ) from None
+    if samples.ndim != 1 or samples.dtype.kind not in "iuf":
+        raise AudioError(
+            name,
+            f"is a {type(clip).__name__} of shape {samples.shape} and dtype {samples.dtype}",
+            "Pass a path or a 1-D array of real samples.",
+        )
+    return Clip(name, samples)
+
+
+def read_clip(
+    clip: Clip,
+    *,
+    sample_rate: int,
+    input_sample_rate: int = 16000,
+    channel: str | int = "mean",
+    min_samples: int = 1,
+) -> np.ndarray:
+    """Read one clip as mono samples at the rate that the analysis works at.
+
+    Parameters
+    ----------
+    clip : Clip
+        One of what `check_clips` returned.
+    sample_rate : int
+        Rate of the result, in Hz. Other rates are resampled with soxr's high quality.
+    input_sample_rate : int, default=16000
+        What an array is sampled at, in Hz. A file says so itself.
+    channel : "mean" or int, default="mean"
+        Average of a file's channels, or the index of the one to use.
+    min_samples : int, default=1
+        What the analysis needs, in samples at `sample_rate`.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), float32
+        Samples in [-1, 1] for files and integer arrays; floating-point arrays are not scaled.
+
+    Raises
+    ------
+    AudioError
+        Where the file cannot be read, is cut off or has no such channel; where the clip is
+        empty, too short, or holds NaN or infinite samples.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.audio import check_clips, read_clip
+    >>> (clip,) = check_clips([np.zeros(44100, dtype=np.int16)])
+    >>> read_clip(clip, sample_rate=16000, input_sample_rate=44100).shape
+    (16000,)
+    """
+    if isinstance(clip.source, str):
+        samples, input_sample_rate = _read_file(clip.source, channel)
+    else:
+        samples = _scale(clip.source)
+    if samples.size == 0:
+        raise AudioError(clip.name, "holds no samples", "Record it again or leave it out.")
+    finite = np.isfinite(samples)
+    if not finite.all():
+        raise AudioError(
+            clip.name,
+            f"holds {np.count_nonzero(~finite)} NaN or infinite samples, "
+            f"the first at index {np.argmin(finite)}",
+            "Repair it or leave it out.",
+        )
+    if input_sample_rate != sample_rate:
+        import soxr
+
+        samples = soxr.resample(samples, input_sample_rate, sample_rate)
+    if len(samples) < min_samples:
+        raise AudioError(
+            clip.name,
+            f"is too short: {len(samples)} samples at {sample_rate} Hz "
+            f"({len(samples) / sample_rate:.3f} s) where the analysis needs {min_samples} "
+            f"({min_samples / sample_rate:.3f} s)",
+            "Leave it out, or analyse with shorter windows.",
+        )
+    return samples
+
+
+def _scale(samples: np.ndarray) -> np.ndarray:
+    """Bring integers to [-1, 1), as soundfile does for files."""
+    kind, bits = samples.dtype.kind, 8 * samples.dtype.itemsize
+    if kind == "f":
+        return samples.astype(np.float32)
+    centre = 2.0 ** (bits - 1) if kind == "u" else 0.0
+    return ((samples - centre) / 2.0 ** (bits - 1)).astype(np.float32)
+
+
+def _read_file(path: str, channel: str | int) -> tuple[np.ndarray, int]:
+    import soundfile
+
+    if os.path.getsize(path) == 0:
+        raise AudioError(path, "is an empty file", "Record it again or leave it out.")
+    try:
+        with soundfile.SoundFile(path) as file:
+            samples = file.read(dtype="float32", always_2d=True)
+            declared, sample_rate, log = file.frames, file.samplerate, file.extra_info
+    except (soundfile.SoundFileError, OSError) as error:
+        raise AudioError(
+            path,
+            f"cannot be read: {error}",
+            "It may be damaged, cut off, or no WAV, FLAC, OGG or MP3 file.",
+        ) from error
+    if len(samples) < declared or _ends_early(path, log):
+        raise AudioError(
+            path,
+            f"is truncated: it ends after {len(samples) / sample_rate:.3f} s, "
+            "before the length that it declares",
+            "Copy it again or leave it out.",
+        )
+    if channel == "mean":
+        return samples.mean(axis=1), sample_rate
+    if not 0 <= channel < samples.shape[1]:
+        raise AudioError(
+            path,
+            f"has no channel {channel}: it has {samples.shape[1]}, counted from 0",
+            'Pass another channel, or channel="mean".',
+        )
+    return np.ascontiguousarray(samples[:, channel]), sample_rate
+
+
+def _ends_early(path: str, log: str) -> bool:
+    """Find the truncation that libsndfile forgives: a short WAV chunk, an unfinished Ogg stream."""
+    chunk = re.search(r"^data : (\d+) \(should be (\d+)\)", log, re.MULTILINE)
+    if chunk:
+        declared, present = map(int, chunk.groups())
+        # A recorder that writes to a pipe cannot know the length, and declares the largest.
+        return present < declared < 0x7FFFF000
+    if "\nOgg stream" in log:
+        with open(path, "rb") as file:
+            # An Ogg page is at most 65,307 bytes; its sixth byte says whether it is the last.
+            file.seek(-min(os.path.getsize(path), 65_307), os.SEEK_END)
+            tail = file.read()
+        page = tail.rfind(b"OggS")
+        return page < 0 or not tail[page + 5] & 0x04
+    return False

@@ -1,0 +1,217 @@
+"""Ensembles of detectors."""
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Self
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
+from sklearn.utils import Tags, check_random_state, get_tags
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from skasd.audio import Clips
+from skasd.detection import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
+
+AGGREGATIONS = {"min": np.min, "median": np.median, "mean": np.mean, "max": np.max}
+
+
+class RepeatedSeedEnsemble(AnomalyDetectorMixin, MetaEstimatorMixin, BaseEstimator):
+    """Fit the same detector with several seeds; aggregate the anomaly scores of each clip.
+
+    Parameters
+    ----------
+    estimator : detector or pipeline that ends with one
+        Anything with `fit` and `score_samples`. It is cloned, never fitted itself.
+    n_repeats : int, default=5
+        Number of fits.
+    aggregation : {"min", "median", "mean", "max"}, default="min"
+        What becomes of a clip's anomaly scores; the report takes the smallest.
+    contamination : float, default=0.1
+        Share of the training clips beyond the threshold, in (0, 0.5].
+    threshold : {"percentile", "gamma"}, default="percentile"
+        ``"percentile"`` takes it from the training scores themselves, ``"gamma"`` from a gamma
+        distribution fitted to the training clips' anomaly scores.
+    n_jobs : int or None, default=None
+        Members that are fitted at the same time, by joblib. None means 1 unless in a
+        :obj:`joblib.parallel_config` context.
+    random_state : int, RandomState instance or None, default=None
+        Source of the seeds: every `random_state` within a member gets one of its own.
+
+    Attributes
+    ----------
+    estimators_ : list of n_repeats fitted detectors
+        The members.
+    offset_ : float
+        Threshold of `score_samples`.
+    n_features_in_ : int
+        Number of features, where the members have it.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where the members have them.
+
+    Notes
+    -----
+    The same int for `random_state` gives the same scores whatever `n_jobs` and whatever joblib
+    backend: bit for bit where each process has the same number of cores and BLAS threads, and to
+    a relative 1e-5, with the same decisions but for ties, where only the number of BLAS threads
+    differs.
+    A process that is pinned to fewer cores trains to other bits, because XLA then splits its
+    products otherwise. joblib's ``"multiprocessing"`` backend forks, which JAX does not survive
+    once it runs; the default, loky, is the one to use.
+
+    References
+    ----------
+    Section 3.1 of Grollmisch et al., "IAEO3 - Combining OpenL3 embeddings and interpolation
+    autoencoder for anomalous sound detection", DCASE 2020 Challenge, technical report.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd import GaussianMixtureDetector, RepeatedSeedEnsemble
+    >>> X = np.random.default_rng(0).normal(size=(200, 2))
+    >>> ensemble = RepeatedSeedEnsemble(GaussianMixtureDetector(), random_state=0).fit(X)
+    >>> ensemble.predict([[0.0, 0.0], [5.0, 5.0]])
+    array([ 1, -1])
+    >>> ensemble.member_scores([[0.0, 0.0], [5.0, 5.0]]).shape
+    (2, 5)
+    """
+
+    _parameter_constraints = {
+        "estimator": [HasMethods(["fit", "score_samples"])],
+        "n_repeats": [Interval(Integral, 1, None, closed="left")],
+        "aggregation": [StrOptions(set(AGGREGATIONS))],
+        **THRESHOLD_CONSTRAINTS,
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        estimator,
+        n_repeats=5,
+        aggregation="min",
+        contamination=0.1,
+        threshold="percentile",
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.estimator = estimator
+        self.n_repeats = n_repeats
+        self.aggregation = aggregation
+        self.contamination = contamination
+        self.threshold = threshold
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Clips | ArrayLike, y=None) -> Self:
+        """Fit all members on healthy clips, and the threshold on what they say together.
+
+        Parameters
+        ----------
+        X : what `estimator` is fitted on
+            Clips, spectrograms or features.
+        y : what `estimator` is fitted on, default=None
+            Passed on.
+
+        Returns
+        -------
+        self : RepeatedSeedEnsemble
+
+        Raises
+        ------
+        AudioError
+            Where a clip cannot be read or analysed.
+        ValueError
+            Where a parameter is invalid.
+        """
+        random_state = check_random_state(self.random_state)
+        members = [_reseed(clone(self.estimator), random_state) for _ in range(self.n_repeats)]
+        fitted = Parallel(n_jobs=self.n_jobs)(
+            delayed(_fit_and_score)(member, X, y) for member in members
+        )
+        self.estimators_, scores = zip(*fitted, strict=True)
+        self.estimators_ = list(self.estimators_)
+        self._fit_offset(-self._aggregate(scores))
+        return self
+
+    def member_scores(self, X: Clips | ArrayLike) -> np.ndarray:
+        """Compute the anomaly score of each clip by each member.
+
+        Parameters
+        ----------
+        X : what `estimator` was fitted on
+            Clips, spectrograms or features.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_repeats)
+            Higher is more anomalous.
+        """
+        check_is_fitted(self)
+        scores = Parallel(n_jobs=self.n_jobs, prefer="threads")(
+            delayed(_anomaly_score)(member, X) for member in self.estimators_
+        )
+        return np.column_stack(scores)
+
+    def score_samples(self, X: Clips | ArrayLike) -> np.ndarray:
+        """Compute how normal each clip is.
+
+        Parameters
+        ----------
+        X : what `estimator` was fitted on
+            Clips, spectrograms or features.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            The aggregated anomaly score with its sign turned; higher is more normal.
+        """
+        return -self._aggregate(self.member_scores(X).T)
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features, where the members have it."""
+        return self._first_member.n_features_in_
+
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        """Names of the features, where the members have them."""
+        return self._first_member.feature_names_in_
+
+    @property
+    def _first_member(self):
+        # Not check_is_fitted: hasattr(ensemble, "n_features_in_") is to be False before fit.
+        if not hasattr(self, "estimators_"):
+            raise AttributeError(f"This {type(self).__name__} is not fitted.")
+        return self.estimators_[0]
+
+    def _aggregate(self, anomaly_scores: Sequence[np.ndarray]) -> np.ndarray:
+        return AGGREGATIONS[self.aggregation](np.asarray(anomaly_scores), axis=0)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags = get_tags(self.estimator).input_tags
+        return tags
+
+
+def _reseed(estimator: BaseEstimator, random_state: np.random.RandomState) -> BaseEstimator:
+    """Give every random_state within an estimator a seed of its own."""
+    names = [
+        name
+        for name in sorted(estimator.get_params(deep=True))
+        if name == "random_state" or name.endswith("__random_state")
+    ]
+    seeds = random_state.randint(np.iinfo(np.int32).max, size=len(names)).tolist()
+    return estimator.set_params(**dict(zip(names, seeds, strict=True)))
+
+
+def _anomaly_score(member: BaseEstimator, X) -> np.ndarray:
+    return -member.score_samples(X)
+
+
+def _fit_and_score(member: BaseEstimator, X, y) -> tuple[BaseEstimator, np.ndarray]:
+    member.fit(X, y)
+    return member, _anomaly_score(member, X)
