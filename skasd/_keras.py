@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -25,6 +25,24 @@ class TrainedNetwork(NamedTuple):
     intercepts: list[np.ndarray]
     loss_curve: list[float]
     n_parameters: int
+
+    def fold_standardisation(self, batches: WindowBatches) -> Self:
+        """Make the network of standardised windows one of windows as they are."""
+        first, last = self.coefs[0], self.coefs[-1]
+        n_input_frames = len(first) // len(batches.centre)
+        n_target_frames = last.shape[1] // len(batches.centre)
+        first = first / np.tile(batches.scale, n_input_frames)[:, np.newaxis]
+        shift = np.tile(batches.centre, n_input_frames) @ first
+        scale = np.tile(batches.scale, n_target_frames)
+        centre = np.tile(batches.centre, n_target_frames)
+        return self._replace(
+            coefs=[first, *self.coefs[1:-1], last * scale],
+            intercepts=[
+                self.intercepts[0] - shift,
+                *self.intercepts[1:-1],
+                self.intercepts[-1] * scale + centre,
+            ],
+        )
 
 
 def import_keras() -> ModuleType:
@@ -90,8 +108,11 @@ def train_dense_network(
         Where the loss is not finite in some epoch.
     """
     keras = import_keras()
-    network = _build(keras, batches, layer_units, batch_norm, epochs, random_state)
-    network.compile(optimizer=keras.optimizers.Adam(learning_rate), loss="mse")
+    network = _build(keras, layer_units, batch_norm, random_state)
+    # Averaged over about the last fifth of the steps, the weights lose the noise of single ones.
+    ema_momentum = max(0.0, 1 - 5 / (epochs * len(batches)))
+    optimizer = keras.optimizers.Adam(learning_rate, use_ema=True, ema_momentum=ema_momentum)
+    network.compile(optimizer=optimizer, loss="mse")
 
     class Windows(keras.utils.PyDataset):
         def __len__(self):
@@ -122,14 +143,11 @@ def train_dense_network(
             verbose=0,
             callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=after_epoch)],
         )
-    coefs, intercepts = _fold(keras, network)
+    coefs, intercepts = _fold_batch_norm(keras, network, batches)
     return TrainedNetwork(coefs, intercepts, history.history["loss"], network.count_params())
 
 
-def _build(keras, batches, layer_units, batch_norm, epochs, random_state):
-    # The moving averages start at 0 and 1: in a short training they must forget that faster.
-    momentum = min(0.99, max(0.0, 1 - 10 / (epochs * len(batches))))
-
+def _build(keras, layer_units, batch_norm, random_state):
     def dense(units):
         seed = int(random_state.randint(np.iinfo(np.int32).max))
         return keras.layers.Dense(units, kernel_initializer=keras.initializers.GlorotUniform(seed))
@@ -139,23 +157,40 @@ def _build(keras, batches, layer_units, batch_norm, epochs, random_state):
     for units in hidden_units:
         network.add(dense(units))
         if batch_norm:
-            network.add(keras.layers.BatchNormalization(momentum=momentum))
+            network.add(keras.layers.BatchNormalization())
         network.add(keras.layers.ReLU())
     network.add(dense(n_outputs))
     return network
 
 
-def _fold(keras, network):
-    """Return the dense layers' weights, each with the batch normalisation behind it folded in."""
-    coefs, intercepts = [], []
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.Dense):
-            kernel, bias = layer.get_weights()
-            coefs.append(kernel)
-            intercepts.append(bias)
-        elif isinstance(layer, keras.layers.BatchNormalization):
-            gamma, beta, mean, variance = layer.get_weights()
-            scale = gamma / np.sqrt(variance + layer.epsilon)
-            coefs[-1] = coefs[-1] * scale
-            intercepts[-1] = (intercepts[-1] - mean) * scale + beta
+def _fold_batch_norm(keras, network, batches):
+    """Return each dense layer's weights and biases, with its batch normalisation folded in.
+
+    Mean and variance are those of the finished network over the training windows (Ioffe and
+    Szegedy, ICML 2015, algorithm 2). Keras' moving averages belong to weights that still changed:
+    they leave an error above the training loss, another one for each seed.
+    """
+    dense = [layer for layer in network.layers if isinstance(layer, keras.layers.Dense)]
+    norms = [
+        layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    coefs, intercepts = map(list, zip(*(layer.get_weights() for layer in dense), strict=True))
+    if not norms:
+        return coefs, intercepts
+    gammas, betas = zip(*(norm.get_weights()[:2] for norm in norms), strict=True)
+    means = [np.zeros(len(gamma)) for gamma in gammas]
+    variances = [np.zeros(len(gamma)) for gamma in gammas]
+    for activation, _ in batches:
+        for layer, norm in enumerate(norms):
+            activation = activation @ coefs[layer] + intercepts[layer]
+            mean, variance = activation.mean(axis=0), activation.var(axis=0)
+            means[layer] += mean / len(batches)
+            variances[layer] += variance / len(batches)
+            scale = gammas[layer] / np.sqrt(variance + norm.epsilon)
+            activation = np.maximum((activation - mean) * scale + betas[layer], 0)
+    for layer, norm in enumerate(norms):
+        scale = gammas[layer] / np.sqrt(variances[layer] + norm.epsilon)
+        coefs[layer] = (coefs[layer] * scale).astype(np.float32)
+        shifted = (intercepts[layer] - means[layer]) * scale + betas[layer]
+        intercepts[layer] = shifted.astype(np.float32)
     return coefs, intercepts

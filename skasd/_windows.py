@@ -21,6 +21,13 @@ class WindowBatches:
         each epoch leaves out others.
     random_state : RandomState
         Source of the order.
+
+    Attributes
+    ----------
+    centre : ndarray of shape (n_mels,), float32
+        Mean of each band, which is subtracted.
+    scale : ndarray of shape (n_mels,), float32
+        Standard deviation of each band, by which it is divided.
     """
 
     def __init__(
@@ -34,6 +41,13 @@ class WindowBatches:
         random_state: np.random.RandomState,
     ):
         self.frames = np.concatenate(spectrograms)
+        self.centre = self.frames.mean(axis=0, dtype=np.float64).astype(np.float32)
+        self.frames -= self.centre
+        deviation = self.frames.std(axis=0, dtype=np.float64)
+        # A band that hardly varies, as an empty mel filter's, must not outweigh the others.
+        floor = 0.01 * np.sqrt(np.mean(deviation**2)) or 1.0
+        self.scale = np.maximum(deviation, floor).astype(np.float32)
+        self.frames /= self.scale
         lengths = np.array([len(spectrogram) for spectrogram in spectrograms])
         is_start = np.ones(len(self.frames), dtype=bool)
         for end in np.cumsum(lengths):

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, Options
 from skasd.audio import AudioError, Clip, Clips, check_clips, read_clip
 
 
-class LogMelSpectrogram(TransformerMixin, BaseEstimator):
+class LogMelSpectrogram(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     """Turn clips into log-mel spectrograms, as the DCASE baselines do.
 
     The magnitude of the short-time Fourier transform (centred frames, Hann window), to the power
@@ -195,6 +195,20 @@ class LogMelSpectrogram(TransformerMixin, BaseEstimator):
                 f"fmin={self.fmin} and fmax={self.fmax} do not fit sample_rate="
                 f"{self.sample_rate}: 0 <= fmin < fmax <= sample_rate / 2 is needed."
             )
+
+    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+        """Name the columns of each spectrogram: ``mel_0``, and so on.
+
+        Parameters
+        ----------
+        input_features : ignored
+            For scikit-learn's pipelines.
+
+        Returns
+        -------
+        ndarray of shape (n_mels,), dtype object
+        """
+        return np.array([f"mel_{band}" for band in range(self.n_mels)], dtype=object)
 
     def set_output(self, *, transform=None) -> Self:
         """Accept scikit-learn's setting without effect: spectrograms are no table.

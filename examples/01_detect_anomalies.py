@@ -1,0 +1,110 @@
+"""Fit on a healthy machine, score new recordings, and see where one of them is odd.
+
+    python examples/01_detect_anomalies.py                     # a synthetic fan
+    python examples/01_detect_anomalies.py HEALTHY             # recordings of a healthy machine
+    python examples/01_detect_anomalies.py HEALTHY NEW         # and others to score
+
+HEALTHY and NEW are folders of WAV, FLAC, OGG or MP3 files. Without NEW, every fifth recording of
+HEALTHY is held back from the fit and scored. ``--picture FILE`` writes the picture of the README.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from skasd import LogMelSpectrogram, make_iaeo3
+from skasd.datasets import make_machine_sounds
+
+SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
+
+
+def recordings(folder):
+    """Return the recordings in a folder, sorted by name."""
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise SystemExit(f"{folder} holds no {', '.join(sorted(SUFFIXES))} file.")
+    return paths
+
+
+def synthetic_fan():
+    """Return healthy clips to fit on, and clips to score with their names."""
+    clips, y = make_machine_sounds("fan", n_normal=80, n_anomalous=20, random_state=0)
+    names = [f"{'normal' if label == 1 else 'unbalanced'} fan {i}" for i, label in enumerate(y)]
+    return clips[:60], clips[60:], names[60:]
+
+
+def split(arguments):
+    """Return clips to fit on, clips to score and their names, as the arguments ask for."""
+    if arguments.healthy is None:
+        return synthetic_fan()
+    healthy = recordings(arguments.healthy)
+    if arguments.new is not None:
+        new = recordings(arguments.new)
+        return healthy, new, [path.name for path in new]
+    held_back = healthy[::5]
+    train = [path for path in healthy if path not in held_back]
+    return train, held_back, [path.name for path in held_back]
+
+
+def draw(detector, clips, names, path):
+    """Draw the scores of all clips, and the error map of the oddest one."""
+    import matplotlib.pyplot as plt
+
+    scores = detector.anomaly_score(clips)
+    oddest = int(scores.argmax())
+    (spectrogram,) = LogMelSpectrogram().transform(clips[oddest : oddest + 1])
+    autoencoder = detector.estimators_[0]["features"]["iae"]["autoencoder"]
+    (error_map,) = autoencoder.error_map([spectrogram])
+
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(10, 3.6), width_ratios=[1, 1.6], layout="constrained"
+    )
+    alarm = detector.predict(clips) == -1
+    position = np.arange(len(scores))
+    for chosen, marker, colour, label in (
+        (~alarm, "o", "tab:blue", "normal"),
+        (alarm, "^", "tab:orange", "anomalous"),
+    ):
+        left.plot(position[chosen], scores[chosen], marker, color=colour, label=f"judged {label}")
+    left.axhline(-detector.offset_, color="black", linewidth=1, linestyle="--", label="threshold")
+    left.set(xlabel="clip", ylabel="anomaly score", yscale="symlog", title="Scores of new clips")
+    left.legend()
+    seconds = len(error_map) * 512 / 16000
+    image = right.imshow(
+        np.sqrt(error_map.T),
+        origin="lower",
+        aspect="auto",
+        extent=(0, seconds, 0, 128),
+        cmap="magma",
+        vmax=np.quantile(np.sqrt(error_map), 0.999),
+    )
+    figure.colorbar(image, label="error in dB")
+    right.set(xlabel="time in s", ylabel="mel band", title=f"Where {names[oddest]} is odd")
+    figure.savefig(path, dpi=110)
+
+
+def main():
+    """Fit, score, print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("healthy", nargs="?", type=Path)
+    parser.add_argument("new", nargs="?", type=Path)
+    parser.add_argument("--picture", type=Path)
+    arguments = parser.parse_args()
+
+    train, new, names = split(arguments)
+    print(f"Fitting on {len(train)} recordings of a healthy machine ...")
+    detector = make_iaeo3(random_state=0, verbose=1).fit(train)
+    print(f"{'anomaly score':>13}  decision   recording   (threshold {-detector.offset_:.2f})")
+    for name, score, decision in zip(
+        names, detector.anomaly_score(new), detector.predict(new), strict=True
+    ):
+        print(f"{score:13.2f}  {'normal   ' if decision == 1 else 'ANOMALOUS'}  {name}")
+    if arguments.picture:
+        draw(detector, new, names, arguments.picture)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Clips that every test module shares."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+SHARED = Path(__file__).parents[2] / "shared"
+"""Real recordings and reference scores, which are not part of the project."""
+
+
+@pytest.fixture(scope="session")
+def shared_recordings():
+    folder = SHARED / "recordings"
+    if not folder.is_dir():
+        pytest.skip("the real recordings are not beside this checkout")
+    return folder
+
+
+@pytest.fixture
+def noise():
+    return np.random.default_rng(0).uniform(-0.5, 0.5, 16000).astype(np.float32)
+
+
+def _cut(path, share):
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    return path
+
+
+BAD_CLIPS = {
+    "missing": "does not exist",
+    "folder": "is a folder",
+    "unreadable": "cannot be read",
+    "empty_file": "is an empty file",
+    "no_samples": "holds no samples",
+    "truncated.wav": "is truncated",
+    "truncated.ogg": "is truncated",
+    "truncated.mp3": "is truncated",
+    "truncated.flac": "cannot be read",
+    "nan": "1 NaN or infinite samples, the first at index 7",
+    "infinite": "1 NaN or infinite samples, the first at index 7",
+    "too_short": "is too short: 1600 samples",
+    "empty_array": "holds no samples",
+    "nan_array": "2 NaN or infinite samples, the first at index 3",
+    "infinite_array": "1 NaN or infinite samples, the first at index 3",
+    "short_array": "is too short: 100 samples",
+    "two_dimensional": r"shape \(2, 16000\)",
+    "complex": "dtype complex128",
+    "nothing": "NoneType",
+}
+"""What the error says of each clip that `bad_clip` makes."""
+
+
+@pytest.fixture(params=BAD_CLIPS)
+def bad_clip(request, tmp_path, noise):
+    """Return a clip that cannot be analysed, and what is wrong with it."""
+    name = request.param
+    path = tmp_path / (name if "." in name else f"{name}.wav")
+    if name == "folder":
+        path.mkdir()
+    elif name == "unreadable":
+        path.write_text("This is a text, and no sound. " * 100)
+    elif name == "empty_file":
+        path.touch()
+    elif name == "no_samples":
+        soundfile.write(path, noise[:0], 16000)
+    elif name.startswith("truncated"):
+        soundfile.write(path, np.tile(noise, 3), 16000)
+        _cut(path, 0.6)
+    elif name in ("nan", "infinite"):
+        broken = np.where(np.arange(16000) == 7, np.nan if name == "nan" else np.inf, noise)
+        soundfile.write(path, broken, 16000, subtype="FLOAT")
+    elif name == "too_short":
+        soundfile.write(path, noise[:1600], 16000)
+    arrays = {
+        "empty_array": noise[:0],
+        "nan_array": np.where(np.isin(np.arange(16000), (3, 9)), np.nan, noise),
+        "infinite_array": np.where(np.arange(16000) == 3, -np.inf, noise),
+        "short_array": noise[:100],
+        "two_dimensional": np.stack([noise, noise]),
+        "complex": noise.astype(complex),
+        "nothing": None,
+    }
+    return arrays.get(name, path), BAD_CLIPS[name]

@@ -1,0 +1,210 @@
+import random
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+from sklearn.neural_network import MLPRegressor
+
+from skasd import AudioError, InterpolationAutoencoder
+from skasd._keras import import_keras
+from skasd._windows import WindowBatches
+
+
+@pytest.fixture(scope="module")
+def spectrograms():
+    rng = np.random.default_rng(0)
+    return [rng.normal(-30, 8, size=(n, 12)).astype(np.float32) for n in (40, 5, 60)]
+
+
+@pytest.fixture(scope="module")
+def fitted(spectrograms):
+    return InterpolationAutoencoder((16, 8), epochs=3, batch_size=32, random_state=0).fit(
+        spectrograms
+    )
+
+
+def windows_without_middle(spectrogram, n_frames=5):
+    windows = np.lib.stride_tricks.sliding_window_view(spectrogram, n_frames, axis=0)
+    windows = windows.transpose(0, 2, 1)
+    middle = n_frames // 2
+    inputs = np.delete(windows, middle, axis=1)
+    return inputs.reshape(len(inputs), -1), windows[:, middle]
+
+
+def test_report_has_roughly_250k_parameters():
+    """The encoder and decoder of the report's Table 1, on 128 bands: 250,912 by hand."""
+    spectrogram = np.zeros((1, 6, 128))
+    autoencoder = InterpolationAutoencoder(epochs=1, batch_norm=False).fit(spectrogram)
+    assert autoencoder.n_parameters_ == 250_912
+    shapes = [coefs.shape for coefs in autoencoder.coefs_]
+    units = [512, 256, 128, 64, 32, 64, 128, 256, 128]
+    assert shapes == list(pairwise(units))
+
+
+def test_batches_hold_every_window_once(spectrograms):
+    batches = WindowBatches(
+        spectrograms,
+        n_frames=5,
+        input_frames=[0, 1, 3, 4],
+        target_frames=[2],
+        batch_size=31,
+        random_state=np.random.RandomState(0),
+    )
+    expected = [windows_without_middle(spectrogram) for spectrogram in spectrograms]
+    inputs, targets = (np.concatenate(parts) for parts in zip(*expected, strict=True))
+    assert len(inputs) == 36 + 1 + 56 == 3 * 31
+    frames = np.concatenate(spectrograms)
+    centre, scale = frames.mean(axis=0), frames.std(axis=0)
+    inputs, targets = (inputs - np.tile(centre, 4)) / np.tile(scale, 4), (targets - centre) / scale
+    seen_inputs, seen_targets = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+    order, seen_order = inputs[:, 0].argsort(), seen_inputs[:, 0].argsort()
+    assert not np.array_equal(order, seen_order)
+    np.testing.assert_allclose(seen_inputs[seen_order], inputs[order], atol=1e-5)
+    np.testing.assert_allclose(seen_targets[seen_order], targets[order], atol=1e-5)
+
+
+def test_errors_agree_with_scikit_learn(fitted, spectrograms):
+    """The forward pass is that of an MLPRegressor with the same weights."""
+    peer = MLPRegressor()
+    peer.coefs_, peer.intercepts_ = fitted.coefs_, fitted.intercepts_
+    peer.n_layers_, peer.n_outputs_ = len(fitted.coefs_) + 1, 12
+    peer.out_activation_, peer.n_features_in_ = "identity", 48
+    for spectrogram, error_map, errors in zip(
+        spectrograms,
+        fitted.error_map(spectrograms),
+        fitted.reconstruction_error(spectrograms),
+        strict=True,
+    ):
+        inputs, targets = windows_without_middle(spectrogram)
+        scale = np.std(np.concatenate(spectrograms), axis=0)
+        expected = ((peer.predict(inputs) - targets) / scale) ** 2
+        np.testing.assert_allclose(error_map, expected, rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(errors, expected.mean(axis=1), rtol=1e-4)
+
+
+def test_folded_network_reaches_the_training_loss():
+    """Batch normalisation folded in leaves no error that the training did not have."""
+    spectrograms = np.random.default_rng(0).normal(-30, 8, size=(20, 104, 12))
+    autoencoder = InterpolationAutoencoder((16, 8), epochs=20, batch_size=100, random_state=0)
+    autoencoder.fit(spectrograms)
+    error = np.mean(autoencoder.reconstruction_error(spectrograms))
+    assert error == pytest.approx(autoencoder.loss_curve_[-1], rel=0.02)
+
+
+def test_empty_band_does_not_outweigh_the_others():
+    """A mel filter without a bin is constant in training, and may differ by a rounding later."""
+    spectrograms = np.random.default_rng(0).normal(-30, 8, size=(4, 40, 12))
+    spectrograms[:, :, 0] = -156.5
+    autoencoder = InterpolationAutoencoder((16, 8), epochs=2, random_state=0).fit(spectrograms)
+    spectrograms[:, :, 0] += 1e-4
+    errors = np.mean(autoencoder.error_map(spectrograms), axis=(0, 1))
+    assert errors[0] < 2 * np.median(errors)
+
+
+def test_statistics(fitted, spectrograms):
+    features = fitted.transform(spectrograms)
+    for row, errors in zip(features, fitted.reconstruction_error(spectrograms), strict=True):
+        q25, q50, q75 = np.quantile(errors, [0.25, 0.5, 0.75])
+        expected = [errors.sum() / len(errors), stats.tstd(errors, ddof=0), q50, errors.max()]
+        np.testing.assert_allclose(row, [*expected, q75 - q25], rtol=1e-9)
+
+
+def test_statistics_are_chosen_and_named(fitted, spectrograms):
+    all_five = fitted.transform(spectrograms)
+    autoencoder = InterpolationAutoencoder(
+        (16, 8), epochs=3, batch_size=32, random_state=0, statistics=("max", "mean")
+    ).fit(spectrograms)
+    np.testing.assert_array_equal(autoencoder.transform(spectrograms), all_five[:, [3, 0]])
+    assert autoencoder.get_feature_names_out().tolist() == ["error_max", "error_mean"]
+
+
+def test_long_clip_in_blocks_equals_short_ones(fitted):
+    long = np.random.default_rng(1).normal(-30, 8, size=(9000, 12)).astype(np.float32)
+    (whole,) = fitted.reconstruction_error([long])
+    parts = fitted.reconstruction_error([long[i : i + 1004] for i in range(0, 8000, 1000)])
+    np.testing.assert_allclose(whole[:8000], np.concatenate(parts), rtol=1e-5)
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_learns_what_can_be_interpolated(batch_norm):
+    """Frames on a straight line: the middle one is the mean of its neighbours."""
+    rng = np.random.default_rng(0)
+    start, slope = rng.normal(size=(2, 200, 1, 4))
+    spectrograms = start + 0.2 * slope * np.arange(20)[:, np.newaxis]
+    autoencoder = InterpolationAutoencoder(
+        (32, 8), epochs=40, batch_size=64, batch_norm=batch_norm, random_state=0
+    ).fit(spectrograms)
+    assert np.mean(autoencoder.reconstruction_error(spectrograms)) < 0.05
+    jump = spectrograms[:1].copy()
+    jump[0, 10] += 10
+    (errors,) = autoencoder.reconstruction_error(jump)
+    assert errors.argmax() == 10 - 2
+
+
+def test_seed_decides(spectrograms):
+    def weights(seed):
+        autoencoder = InterpolationAutoencoder((8,), epochs=1, random_state=seed)
+        return autoencoder.fit(spectrograms).coefs_[0]
+
+    np.testing.assert_array_equal(weights(0), weights(0))
+    assert not np.array_equal(weights(0), weights(1))
+
+
+def test_global_seeds_are_left_alone(spectrograms):
+    def states():
+        return random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+
+    import_keras().utils.set_random_seed(3)
+    before = states()
+    InterpolationAutoencoder((8,), epochs=2, random_state=0).fit(spectrograms)
+    assert states() == before
+
+
+def test_progress_bar_shows_the_loss(spectrograms, capsys):
+    autoencoder = InterpolationAutoencoder((8,), epochs=2, random_state=0, verbose=1)
+    autoencoder.fit(spectrograms)
+    shown = capsys.readouterr().err
+    assert "2/2" in shown
+    assert f"loss={autoencoder.loss_curve_[-1]:.4g}" in shown
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"n_frames": 4}, "n_frames=4: only an odd number"),
+        ({"encoder_units": ()}, r"encoder_units=\(\): expected one positive int"),
+        ({"encoder_units": (8, 0)}, "expected one positive int"),
+        ({"statistics": ("mean", "mode")}, "expected some of mean, std, median, max, iqr"),
+        ({"statistics": ()}, "expected some of"),
+        ({"learning_rate": 1e30, "batch_norm": False}, "diverged: its loss in epoch"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
+def test_wrong_parameters(spectrograms, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        InterpolationAutoencoder(**parameters).fit(spectrograms)
+
+
+def test_short_clip_is_refused_before_training(monkeypatch, spectrograms, fitted):
+    monkeypatch.setattr("skasd._keras.train_dense_network", None)
+    with pytest.raises(AudioError, match="clip 3: is too short: 4 frames where 5 are needed"):
+        InterpolationAutoencoder().fit([*spectrograms, spectrograms[0][:4]])
+    with pytest.raises(AudioError, match="clip 0: is too short"):
+        fitted.transform([spectrograms[0][:4]])
+
+
+@pytest.mark.parametrize(("car", "least"), [("id_01", 0.90), ("id_02", 0.92)])
+def test_toy_cars(shared_recordings, car, least):
+    """The toy-car protocol: the mean error, minimum over two seeds."""
+    with np.load(shared_recordings / "toycar-logmel" / f"{car}.npz") as file:
+        normal, anomaly = file["normal"].astype(np.float32), file["anomaly"].astype(np.float32)
+    order = np.random.default_rng(0).permutation(len(normal))
+    test = np.concatenate([normal[order[200:]], anomaly])
+    scores = [
+        InterpolationAutoencoder(random_state=seed).fit(normal[order[:200]]).transform(test)[:, 0]
+        for seed in (0, 1)
+    ]
+    labels = np.arange(len(test)) >= 150
+    assert roc_auc_score(labels, np.min(scores, axis=0)) >= least

@@ -1,0 +1,121 @@
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+from joblib import parallel_config
+from sklearn.ensemble import IsolationForest
+from sklearn.pipeline import make_pipeline
+
+from skasd import (
+    FeatureDetector,
+    GaussianMixtureDetector,
+    InterpolationAutoencoder,
+    RepeatedSeedEnsemble,
+    make_iaeo3,
+)
+
+
+@pytest.fixture
+def features():
+    return np.random.default_rng(0).normal(size=(120, 4))
+
+
+@pytest.fixture(scope="module")
+def spectrograms():
+    rng = np.random.default_rng(0)
+    return [rng.normal(-30, 8, size=(n, 12)).astype(np.float32) for n in (40, 50, 60, 30, 20)]
+
+
+@pytest.fixture(scope="module")
+def small_iaeo3():
+    return make_iaeo3(
+        input="spectrograms",
+        encoder_units=(16, 8),
+        epochs=2,
+        n_components=1,
+        n_repeats=3,
+        random_state=0,
+    )
+
+
+@pytest.mark.parametrize("aggregation", ["min", "median", "mean", "max"])
+def test_anomaly_scores_are_aggregated(features, aggregation):
+    ensemble = RepeatedSeedEnsemble(
+        IsolationForest(n_estimators=5), aggregation=aggregation, random_state=0
+    ).fit(features)
+    members = [-member.score_samples(features) for member in ensemble.estimators_]
+    assert len({tuple(scores) for scores in members}) == 5
+    np.testing.assert_array_equal(ensemble.member_scores(features), np.transpose(members))
+    expected = [getattr(np, aggregation)(scores) for scores in np.transpose(members)]
+    np.testing.assert_allclose(ensemble.anomaly_score(features), expected, rtol=1e-12)
+    np.testing.assert_allclose(ensemble.score_samples(features), np.negative(expected), rtol=1e-12)
+
+
+def test_threshold_is_of_the_aggregated_scores(features):
+    ensemble = RepeatedSeedEnsemble(
+        IsolationForest(n_estimators=5), contamination=0.25, random_state=0
+    ).fit(features)
+    assert np.mean(ensemble.predict(features) == -1) == 0.25
+
+
+def test_every_nested_random_state_gets_a_seed_of_its_own(spectrograms, small_iaeo3):
+    ensemble = small_iaeo3.fit(spectrograms)
+    seeds = [
+        value
+        for member in ensemble.estimators_
+        for name, value in member.get_params().items()
+        if name.endswith("random_state")
+    ]
+    assert len(seeds) == len(set(seeds)) == 3 * 2
+    assert all(isinstance(seed, int) for seed in seeds)
+    nested = small_iaeo3.estimator.get_params()
+    assert nested["features__iae__autoencoder__random_state"] is None
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_backends_give_the_same_bits(spectrograms, small_iaeo3, backend):
+    expected = small_iaeo3.set_params(n_jobs=None).fit(spectrograms).member_scores(spectrograms)
+    # inner_max_num_threads would change the BLAS threads, and with them the last bits.
+    with parallel_config(backend=backend):
+        fitted = small_iaeo3.set_params(n_jobs=2).fit(spectrograms)
+        np.testing.assert_allclose(fitted.member_scores(spectrograms), expected, rtol=1e-5)
+        for member in fitted.estimators_:
+            assert np.isfinite(member["features"]["iae"]["autoencoder"].coefs_[0]).all()
+
+
+def test_refit_without_seed_differs(spectrograms, small_iaeo3):
+    small_iaeo3.set_params(random_state=None, n_jobs=None)
+    first = small_iaeo3.fit(spectrograms).score_samples(spectrograms)
+    second = small_iaeo3.fit(spectrograms).score_samples(spectrograms)
+    small_iaeo3.set_params(random_state=0)
+    assert not np.array_equal(first, second)
+
+
+def test_attributes_of_features_come_from_the_members(features):
+    ensemble = RepeatedSeedEnsemble(GaussianMixtureDetector(), n_repeats=2)
+    assert not hasattr(ensemble, "n_features_in_")
+    assert ensemble.fit(features).n_features_in_ == 4
+
+
+def test_pickle_scores_in_a_new_process_without_keras(tmp_path, spectrograms):
+    pipeline = make_pipeline(InterpolationAutoencoder((16, 8), epochs=2), FeatureDetector())
+    detector = RepeatedSeedEnsemble(pipeline, n_repeats=2, random_state=0).fit(spectrograms)
+    joblib.dump(detector, tmp_path / "detector.joblib")
+    joblib.dump(spectrograms, tmp_path / "spectrograms.joblib")
+    script = (
+        "import sys, joblib\n"
+        "detector, X = map(joblib.load, sys.argv[1:3])\n"
+        "joblib.dump(detector.score_samples(X), sys.argv[3])\n"
+        "print(*sorted({'keras', 'jax', 'tensorflow', 'torch'} & set(sys.modules)))\n"
+    )
+    names = ("detector.joblib", "spectrograms.joblib", "scores.joblib")
+    arguments = [str(tmp_path / name) for name in names]
+    result = subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.split() == []
+    np.testing.assert_array_equal(
+        joblib.load(tmp_path / "scores.joblib"), detector.score_samples(spectrograms)
+    )

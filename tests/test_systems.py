@@ -1,0 +1,155 @@
+import json
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from skasd import AudioError, LogMelSpectrogram, make_iaeo3
+from skasd.datasets import make_machine_sounds
+
+
+@pytest.fixture(scope="module")
+def machine():
+    clips, y = make_machine_sounds(
+        "pump", n_normal=30, n_anomalous=6, duration=2.0, snr_db=12, random_state=0
+    )
+    return clips[:20], clips[20:], y[20:]
+
+
+@pytest.fixture(scope="module")
+def fitted(machine):
+    return make_iaeo3(epochs=5, n_repeats=2, n_components=1, random_state=0).fit(machine[0])
+
+
+def test_settings_are_the_reports():
+    """Table 1, row IAEO3, and section 3.1."""
+    parameters = make_iaeo3().get_params()
+    expected = {
+        "n_repeats": 5,
+        "aggregation": "min",
+        "estimator__detector__n_components": 3,
+        "estimator__features__iae__spectrogram__n_fft": 1024,
+        "estimator__features__iae__spectrogram__hop_length": 512,
+        "estimator__features__iae__spectrogram__n_mels": 128,
+        "estimator__features__iae__spectrogram__sample_rate": 16000,
+        "estimator__features__iae__autoencoder__encoder_units": (256, 128, 64, 32),
+        "estimator__features__iae__autoencoder__n_frames": 5,
+        "estimator__features__iae__autoencoder__epochs": 30,
+        "estimator__features__iae__autoencoder__learning_rate": 1e-3,
+        "estimator__features__iae__autoencoder__statistics": (
+            "mean",
+            "std",
+            "median",
+            "max",
+            "iqr",
+        ),
+    }
+    assert {name: parameters[name] for name in expected} == expected
+
+
+def test_faults_score_higher(machine, fitted):
+    _, test, y = machine
+    scores = fitted.anomaly_score(test)
+    assert np.median(scores[y == -1]) > scores[y == 1].max()
+    assert fitted.predict(test[y == -1]).tolist().count(-1) >= 4
+
+
+def test_spectrograms_computed_elsewhere_give_the_same(machine, fitted):
+    train, test, _ = machine
+    log_mel = LogMelSpectrogram()
+    other = make_iaeo3(
+        input="spectrograms", epochs=5, n_repeats=2, n_components=1, random_state=0
+    ).fit(log_mel.transform(train))
+    np.testing.assert_array_equal(
+        other.score_samples(log_mel.transform(test)), fitted.score_samples(test)
+    )
+
+
+def test_silence_is_scored(fitted):
+    scores = fitted.score_samples(np.zeros((2, 32000)))
+    assert np.isfinite(scores).all()
+
+
+def test_bad_clip_is_named_before_training(monkeypatch, bad_clip, noise):
+    monkeypatch.setattr("skasd._keras.train_dense_network", None)
+    clip, problem = bad_clip
+    with pytest.raises(AudioError, match=problem) as caught:
+        make_iaeo3().fit([noise] * 10 + [clip])
+    is_path = not (clip is None or isinstance(clip, np.ndarray))
+    assert caught.value.clip == (str(clip) if is_path else "clip 10")
+
+
+def test_bad_clip_is_named_when_scoring(fitted, bad_clip, noise):
+    clip, problem = bad_clip
+    with pytest.raises(AudioError, match=problem):
+        fitted.score_samples([noise, clip])
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_bad_clip_is_named_from_parallel_fits(bad_clip, noise, n_jobs):
+    clip, problem = bad_clip
+    with joblib.parallel_config("threading"), pytest.raises(AudioError, match=problem):
+        make_iaeo3(n_jobs=n_jobs).fit([noise, clip])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"input": "waveforms"}, "input='waveforms': expected 'clips' or 'spectrograms'"),
+        ({"openl3": True}, "no OpenL3 branch"),
+    ],
+)
+def test_wrong_arguments(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        make_iaeo3(**parameters)
+
+
+def test_wrong_setting_is_named(noise):
+    with pytest.raises(ValueError, match="n_components"):
+        make_iaeo3(n_components=0, epochs=1).fit([noise] * 3)
+
+
+def test_clone_and_diagram():
+    detector = make_iaeo3(n_mels=64)
+    parameters = clone(detector).get_params()
+    assert parameters["estimator__features__iae__spectrogram__n_mels"] == 64
+    diagram = detector._repr_html_()
+    assert all(name in diagram for name in ("LogMelSpectrogram", "GaussianMixtureDetector"))
+
+
+SCORE_IN_A_NEW_PROCESS = """
+import json, sys, joblib
+detector, paths = joblib.load(sys.argv[1]), json.loads(sys.argv[2])
+heavy = sorted({"keras", "jax", "tensorflow", "torch"} & set(sys.modules))
+print(json.dumps([detector.anomaly_score(paths).tolist(), heavy]))
+"""
+
+
+def test_slider(shared_recordings, tmp_path):
+    """A short training on the real slider; deployed as a joblib pickle."""
+    folder = shared_recordings / "dcase2020" / "slider"
+    detector = make_iaeo3(epochs=8, n_repeats=2, random_state=0)
+    detector.fit(sorted((folder / "train").glob("*.wav")))
+    paths = [str(path) for path in sorted((folder / "test").glob("*.wav"))]
+    scores = detector.anomaly_score(paths)
+    assert [path.rpartition("/")[2][:6] for path in paths] == ["anomal"] * 3 + ["normal"] * 3
+    assert scores[:3].min() > scores[3:].max()
+    joblib.dump(detector, tmp_path / "slider.joblib")
+    result = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            SCORE_IN_A_NEW_PROCESS,
+            tmp_path / "slider.joblib",
+            json.dumps(paths),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded_scores, heavy = json.loads(result.stdout)
+    assert heavy == []
+    assert loaded_scores == scores.tolist()
