@@ -1,6 +1,6 @@
 """Fit on a healthy machine, score new recordings, and see where one of them is odd.
 
-    python examples/01_detect_anomalies.py                     # a synthetic fan
+    python examples/01_detect_anomalies.py                     # a synthetic slider
     python examples/01_detect_anomalies.py HEALTHY             # recordings of a healthy machine
     python examples/01_detect_anomalies.py HEALTHY NEW         # and others to score
 
@@ -27,17 +27,17 @@ def recordings(folder):
     return paths
 
 
-def synthetic_fan():
+def synthetic_slider():
     """Return healthy clips to fit on, and clips to score with their names."""
-    clips, y = make_machine_sounds("fan", n_normal=80, n_anomalous=20, random_state=0)
-    names = [f"{'normal' if label == 1 else 'unbalanced'} fan {i}" for i, label in enumerate(y)]
+    clips, y = make_machine_sounds("slider", n_normal=80, n_anomalous=20, snr_db=10, random_state=0)
+    names = [f"{'healthy' if label == 1 else 'squealing'} slider {i}" for i, label in enumerate(y)]
     return clips[:60], clips[60:], names[60:]
 
 
 def split(arguments):
     """Return clips to fit on, clips to score and their names, as the arguments ask for."""
     if arguments.healthy is None:
-        return synthetic_fan()
+        return synthetic_slider()
     healthy = recordings(arguments.healthy)
     if arguments.new is not None:
         new = recordings(arguments.new)
@@ -62,13 +62,11 @@ def draw(detector, clips, names, path):
     )
     alarm = detector.predict(clips) == -1
     position = np.arange(len(scores))
-    for chosen, marker, colour, label in (
-        (~alarm, "o", "tab:blue", "normal"),
-        (alarm, "^", "tab:orange", "anomalous"),
-    ):
-        left.plot(position[chosen], scores[chosen], marker, color=colour, label=f"judged {label}")
+    left.plot(position[~alarm], scores[~alarm], "o", color="tab:blue", label="judged normal")
+    left.plot(position[alarm], scores[alarm], "^", color="tab:orange", label="judged anomalous")
     left.axhline(-detector.offset_, color="black", linewidth=1, linestyle="--", label="threshold")
-    left.set(xlabel="clip", ylabel="anomaly score", yscale="symlog", title="Scores of new clips")
+    left.set_yscale("symlog", linthresh=10)
+    left.set(xlabel="clip", ylabel="anomaly score", title="Scores of new clips")
     left.legend()
     seconds = len(error_map) * 512 / 16000
     image = right.imshow(
@@ -79,7 +77,7 @@ def draw(detector, clips, names, path):
         cmap="magma",
         vmax=np.quantile(np.sqrt(error_map), 0.999),
     )
-    figure.colorbar(image, label="error in dB")
+    figure.colorbar(image, label="error in standard deviations")
     right.set(xlabel="time in s", ylabel="mel band", title=f"Where {names[oddest]} is odd")
     figure.savefig(path, dpi=110)
 
@@ -96,7 +94,7 @@ def main():
 
     train, new, names = split(arguments)
     print(f"Fitting on {len(train)} recordings of a healthy machine ...")
-    detector = make_iaeo3(random_state=0, verbose=1).fit(train)
+    detector = make_iaeo3(cv=2, contamination=0.05, random_state=0, verbose=1).fit(train)
     print(f"{'anomaly score':>13}  decision   recording   (threshold {-detector.offset_:.2f})")
     for name, score, decision in zip(
         names, detector.anomaly_score(new), detector.predict(new), strict=True

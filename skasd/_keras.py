@@ -17,6 +17,9 @@ from tqdm.auto import tqdm
 
 from skasd._windows import WindowBatches
 
+MOMENT_BATCHES = 100
+"""Batches that give batch normalisation's mean and variance: 51,200 windows by default."""
+
 
 class TrainedNetwork(NamedTuple):
     """Dense layers with batch normalisation folded in, and how their training went."""
@@ -166,7 +169,7 @@ def _build(keras, layer_units, batch_norm, random_state):
 def _fold_batch_norm(keras, network, batches):
     """Return each dense layer's weights and biases, with its batch normalisation folded in.
 
-    Mean and variance are those of the finished network over the training windows (Ioffe and
+    Mean and variance are those of the finished network over training windows (Ioffe and
     Szegedy, ICML 2015, algorithm 2). Keras' moving averages belong to weights that still changed:
     they leave an error above the training loss, another one for each seed.
     """
@@ -180,12 +183,14 @@ def _fold_batch_norm(keras, network, batches):
     gammas, betas = zip(*(norm.get_weights()[:2] for norm in norms), strict=True)
     means = [np.zeros(len(gamma)) for gamma in gammas]
     variances = [np.zeros(len(gamma)) for gamma in gammas]
-    for activation, _ in batches:
+    n_batches = min(len(batches), MOMENT_BATCHES)
+    for index in range(n_batches):
+        activation, _ = batches.without_noise(index)
         for layer, norm in enumerate(norms):
             activation = activation @ coefs[layer] + intercepts[layer]
             mean, variance = activation.mean(axis=0), activation.var(axis=0)
-            means[layer] += mean / len(batches)
-            variances[layer] += variance / len(batches)
+            means[layer] += mean / n_batches
+            variances[layer] += variance / n_batches
             scale = gammas[layer] / np.sqrt(variance + norm.epsilon)
             activation = np.maximum((activation - mean) * scale + betas[layer], 0)
     for layer, norm in enumerate(norms):

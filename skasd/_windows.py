@@ -19,8 +19,10 @@ class WindowBatches:
     batch_size : int
         Windows in a batch. What is left over by the last full batch of an epoch is passed over;
         each epoch leaves out others.
+    input_noise : float
+        Standard deviation of the noise added to the inputs, which are standardised.
     random_state : RandomState
-        Source of the order.
+        Source of the order and of the noise.
 
     Attributes
     ----------
@@ -38,16 +40,11 @@ class WindowBatches:
         input_frames: Sequence[int],
         target_frames: Sequence[int],
         batch_size: int,
+        input_noise: float,
         random_state: np.random.RandomState,
     ):
         self.frames = np.concatenate(spectrograms)
-        self.centre = self.frames.mean(axis=0, dtype=np.float64).astype(np.float32)
-        self.frames -= self.centre
-        deviation = self.frames.std(axis=0, dtype=np.float64)
-        # A band that hardly varies, as an empty mel filter's, must not outweigh the others.
-        floor = 0.01 * np.sqrt(np.mean(deviation**2)) or 1.0
-        self.scale = np.maximum(deviation, floor).astype(np.float32)
-        self.frames /= self.scale
+        self._standardise(spectrograms)
         lengths = np.array([len(spectrogram) for spectrogram in spectrograms])
         is_start = np.ones(len(self.frames), dtype=bool)
         for end in np.cumsum(lengths):
@@ -57,19 +54,51 @@ class WindowBatches:
         self.target_frames = np.asarray(target_frames)
         self.batch_size = min(batch_size, len(self.starts))
         self.random_state = random_state
+        self._noise = self._make_noise(input_noise) if input_noise else None
         self.shuffle()
+
+    def _standardise(self, spectrograms: Sequence[np.ndarray]) -> None:
+        n_frames = len(self.frames)
+        # Clip by clip, float32 sums are short enough to be exact, and stay in the cache.
+        sums = (spectrogram.sum(axis=0) for spectrogram in spectrograms)
+        self.centre = (sum(sums, np.float64(0)) / n_frames).astype(np.float32)
+        squares = (np.square(spectrogram - self.centre).sum(axis=0) for spectrogram in spectrograms)
+        deviation = np.sqrt(sum(squares, np.float64(0)) / n_frames)
+        # A band that hardly varies, as an empty mel filter's, must not outweigh the others.
+        floor = 0.01 * np.sqrt(np.mean(deviation**2)) or 1.0
+        self.scale = np.maximum(deviation, floor).astype(np.float32)
+        self.frames -= self.centre
+        self.frames /= self.scale
 
     def __len__(self) -> int:
         return len(self.starts) // self.batch_size
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return input and target of a batch, the input with its noise."""
+        inputs, targets = self.without_noise(index)
+        if self._noise is not None:
+            start = self.random_state.randint(self._noise.size - inputs.size)
+            inputs += self._noise[start : start + inputs.size].reshape(inputs.shape)
+        return inputs, targets
+
+    def without_noise(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return input and target of a batch as they are."""
         if not 0 <= index < len(self):
             raise IndexError(index)
         starts = self.starts[index * self.batch_size : (index + 1) * self.batch_size, np.newaxis]
         return self._gather(starts + self.input_frames), self._gather(starts + self.target_frames)
 
     def _gather(self, rows: np.ndarray) -> np.ndarray:
-        return self.frames[rows].reshape(len(rows), -1)
+        return np.take(self.frames, rows, axis=0).reshape(len(rows), -1)
+
+    def _make_noise(self, deviation: float) -> np.ndarray:
+        """Make a stock of four batches, of which each batch takes another stretch.
+
+        New noise for each would cost more than the gathering.
+        """
+        rng = np.random.default_rng(self.random_state.randint(2**31))
+        size = 4 * self.batch_size * len(self.input_frames) * self.frames.shape[1]
+        return np.float32(deviation) * rng.standard_normal(size, dtype=np.float32)
 
     def shuffle(self) -> None:
         """Put the windows in a new order."""

@@ -52,6 +52,9 @@ class InterpolationAutoencoder(TransformerMixin, BaseEstimator):
     batch_norm : bool, default=True
         Whether a batch normalisation stands between each hidden layer and its ReLU, as in the
         DCASE baseline. The report does not say. After `fit` it is folded into the layers.
+    input_noise : float, default=0.5
+        Standard deviation of Gaussian noise added to the standardised input in training. Not in
+        the report: it lowers the error on healthy clips held out. 0 turns it off.
     random_state : int, RandomState instance or None, default=None
         Source of the initial weights and of the order of the windows. The same int gives the same
         bits where the number of cores is the same, and nothing global is seeded.
@@ -120,6 +123,7 @@ class InterpolationAutoencoder(TransformerMixin, BaseEstimator):
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "batch_norm": ["boolean"],
+        "input_noise": [Interval(Real, 0, None, closed="left")],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -133,6 +137,7 @@ class InterpolationAutoencoder(TransformerMixin, BaseEstimator):
         batch_size=512,
         learning_rate=1e-3,
         batch_norm=True,
+        input_noise=0.5,
         random_state=None,
         verbose=0,
     ):
@@ -143,6 +148,7 @@ class InterpolationAutoencoder(TransformerMixin, BaseEstimator):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.batch_norm = batch_norm
+        self.input_noise = input_noise
         self.random_state = random_state
         self.verbose = verbose
 
@@ -182,6 +188,7 @@ class InterpolationAutoencoder(TransformerMixin, BaseEstimator):
             input_frames=self._input_frames,
             target_frames=[self._target_frame],
             batch_size=self.batch_size,
+            input_noise=self.input_noise,
             random_state=random_state,
         )
         n_inputs = len(self._input_frames) * n_mels

@@ -29,6 +29,7 @@ def make_iaeo3(
     aggregation: str = "min",
     contamination: float = 0.1,
     threshold: str = "percentile",
+    cv: int | None = None,
     random_state: int | np.random.RandomState | None = None,
     n_jobs: int | None = None,
     verbose: int = 0,
@@ -49,8 +50,9 @@ def make_iaeo3(
         Settings of `InterpolationAutoencoder`.
     n_components : int, default=3
         Of `GaussianMixtureDetector`.
-    n_repeats, aggregation, contamination, threshold, random_state, n_jobs
-        Settings of `RepeatedSeedEnsemble`. `n_jobs` members are fitted at the same time.
+    n_repeats, aggregation, contamination, threshold, cv, random_state, n_jobs
+        Settings of `RepeatedSeedEnsemble`. `n_jobs` members are fitted at the same time;
+        ``cv=2`` gives a threshold that holds for new clips.
     verbose : int, default=0
         1 shows a progress bar for each training.
 
@@ -119,6 +121,7 @@ def make_iaeo3(
         aggregation=aggregation,
         contamination=contamination,
         threshold=threshold,
+        cv=cv,
         n_jobs=n_jobs,
         random_state=random_state,
     )

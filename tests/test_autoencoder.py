@@ -50,6 +50,7 @@ def test_batches_hold_every_window_once(spectrograms):
         input_frames=[0, 1, 3, 4],
         target_frames=[2],
         batch_size=31,
+        input_noise=0,
         random_state=np.random.RandomState(0),
     )
     expected = [windows_without_middle(spectrogram) for spectrogram in spectrograms]
@@ -63,6 +64,27 @@ def test_batches_hold_every_window_once(spectrograms):
     assert not np.array_equal(order, seen_order)
     np.testing.assert_allclose(seen_inputs[seen_order], inputs[order], atol=1e-5)
     np.testing.assert_allclose(seen_targets[seen_order], targets[order], atol=1e-5)
+
+
+def test_noise_is_of_the_inputs_alone(spectrograms):
+    def batch(input_noise):
+        return WindowBatches(
+            [spectrograms[0].repeat(50, axis=0)],
+            n_frames=5,
+            input_frames=[0, 1, 3, 4],
+            target_frames=[2],
+            batch_size=1500,
+            input_noise=input_noise,
+            random_state=np.random.RandomState(0),
+        )
+
+    noisy = batch(0.5)
+    clean = batch(0)
+    clean.starts = noisy.starts
+    (noisy_inputs, noisy_targets), (inputs, targets) = noisy[0], clean[0]
+    np.testing.assert_array_equal(noisy_targets, targets)
+    assert np.std(noisy_inputs - inputs) == pytest.approx(0.5, rel=0.02)
+    assert np.mean(noisy_inputs - inputs) == pytest.approx(0, abs=0.02)
 
 
 def test_errors_agree_with_scikit_learn(fitted, spectrograms):
@@ -87,7 +109,9 @@ def test_errors_agree_with_scikit_learn(fitted, spectrograms):
 def test_folded_network_reaches_the_training_loss():
     """Batch normalisation folded in leaves no error that the training did not have."""
     spectrograms = np.random.default_rng(0).normal(-30, 8, size=(20, 104, 12))
-    autoencoder = InterpolationAutoencoder((16, 8), epochs=20, batch_size=100, random_state=0)
+    autoencoder = InterpolationAutoencoder(
+        (16, 8), epochs=20, batch_size=100, input_noise=0, random_state=0
+    )
     autoencoder.fit(spectrograms)
     error = np.mean(autoencoder.reconstruction_error(spectrograms))
     assert error == pytest.approx(autoencoder.loss_curve_[-1], rel=0.02)
@@ -134,7 +158,7 @@ def test_learns_what_can_be_interpolated(batch_norm):
     start, slope = rng.normal(size=(2, 200, 1, 4))
     spectrograms = start + 0.2 * slope * np.arange(20)[:, np.newaxis]
     autoencoder = InterpolationAutoencoder(
-        (32, 8), epochs=40, batch_size=64, batch_norm=batch_norm, random_state=0
+        (32, 8), epochs=40, batch_size=64, batch_norm=batch_norm, input_noise=0, random_state=0
     ).fit(spectrograms)
     assert np.mean(autoencoder.reconstruction_error(spectrograms)) < 0.05
     jump = spectrograms[:1].copy()

@@ -53,6 +53,7 @@ WRONG_PARAMETERS = {
         "batch_size": 0,
         "learning_rate": 0,
         "batch_norm": "yes",
+        "input_noise": -1,
         "random_state": "seed",
         "verbose": -1,
     },

@@ -3,11 +3,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import skasd
-from skasd import _keras, datasets
+from skasd import datasets
 
 ROOT = Path(__file__).parents[1]
 PUBLIC = [getattr(module, name) for module in (skasd, datasets) for name in module.__all__]
@@ -38,22 +37,21 @@ def test_docstrings_have_an_example(public):
 
 
 def test_keras_runs_on_jax_unless_told_otherwise(tmp_path):
-    script = "from skasd._keras import import_keras as k; import os; print(k().backend.backend())"
+    """Keras itself writes a keras.json that names TensorFlow; only another name is a choice."""
+    script = "from skasd._keras import import_keras; print(import_keras().backend.backend())"
     assert run(script, KERAS_HOME=str(tmp_path)) == "jax"
-    assert (tmp_path / "keras.json").exists()
+    assert '"tensorflow"' in (tmp_path / "keras.json").read_text()
     assert run(script, KERAS_HOME=str(tmp_path)) == "jax"
+    assert run(script, KERAS_HOME=str(tmp_path), KERAS_BACKEND="numpy") == "numpy"
     (tmp_path / "keras.json").write_text('{"backend": "numpy"}')
-    assert _keras._configured_backend.__doc__
-    with pytest.raises(subprocess.CalledProcessError):
-        run(script, KERAS_HOME=str(tmp_path), KERAS_BACKEND="no such backend")
+    assert run(script, KERAS_HOME=str(tmp_path)) == "numpy"
 
 
 def test_ci_runs_the_command_of_the_readme():
-    command = 'pip install -e ".[tests]" && pytest'
-    assert command in (ROOT / "README.md").read_text()
-    assert command in (ROOT / ".ci" / "run").read_text()
+    ci = (ROOT / ".ci" / "run").read_text()
+    (command,) = [line for line in ci.splitlines() if "-m pytest" in line]
+    assert command.removesuffix(" || exit 1") in (ROOT / "README.md").read_text().splitlines()
 
 
 def test_typed_marker_is_installed():
     assert (Path(skasd.__file__).parent / "py.typed").exists()
-    assert np.lib.NumpyVersion(skasd.__version__.replace("dev0", "0")) is not None
