@@ -58,13 +58,13 @@ def import_keras() -> ModuleType:
     try:
         import keras
     finally:
-        del os.environ["KERAS_BACKEND"]
+        os.environ.pop("KERAS_BACKEND", None)
     return keras
 
 
 def _configured_backend() -> str | None:
     """Return the backend in keras.json, unless it is the one that Keras writes there by itself."""
-    folder = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
+    folder = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
     try:
         backend = json.loads(Path(folder, "keras.json").read_text()).get("backend")
     except (OSError, ValueError):
