@@ -32,7 +32,7 @@ def systems():
             mean_error, n_repeats=2, random_state=0
         ),
         "IAE, five statistics, 3-component mixture, min of 5 seeds": make_iaeo3(
-            input="spectrograms", random_state=0
+            input="spectrograms", openl3=False, random_state=0
         ),
     }
 

@@ -94,7 +94,9 @@ def main():
 
     train, new, names = split(arguments)
     print(f"Fitting on {len(train)} recordings of a healthy machine ...")
-    detector = make_iaeo3(cv=2, contamination=0.05, random_state=0, verbose=1).fit(train)
+    detector = make_iaeo3(openl3=False, cv=2, contamination=0.05, random_state=0, verbose=1).fit(
+        train
+    )
     print(f"{'anomaly score':>13}  decision   recording   (threshold {-detector.offset_:.2f})")
     for name, score, decision in zip(
         names, detector.anomaly_score(new), detector.predict(new), strict=True

@@ -4,6 +4,8 @@ from skasd.audio import AudioError
 from skasd.autoencoder import InterpolationAutoencoder
 from skasd.detection import FeatureDetector, GaussianMixtureDetector
 from skasd.ensemble import RepeatedSeedEnsemble
+from skasd.openl3 import OpenL3Embedding
+from skasd.projection import PrincipalComponents
 from skasd.spectrogram import LogMelSpectrogram
 from skasd.systems import make_iaeo3
 
@@ -15,6 +17,8 @@ __all__ = [
     "GaussianMixtureDetector",
     "InterpolationAutoencoder",
     "LogMelSpectrogram",
+    "OpenL3Embedding",
+    "PrincipalComponents",
     "RepeatedSeedEnsemble",
     "make_iaeo3",
 ]

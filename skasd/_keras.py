@@ -16,6 +16,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from skasd._windows import WindowBatches
+from skasd.openl3.network import Network
 
 MOMENT_BATCHES = 100
 """Batches that give batch normalisation's mean and variance: 51,200 windows by default."""
@@ -199,3 +200,36 @@ def _fold_batch_norm(keras, network, batches):
         shifted = (intercepts[layer] - means[layer]) * scale + betas[layer]
         intercepts[layer] = shifted.astype(np.float32)
     return coefs, intercepts
+
+
+def build_convolutions(network: Network):
+    """Build OpenL3's network as a Keras model.
+
+    Parameters
+    ----------
+    network : Network
+        Description of the layers.
+
+    Returns
+    -------
+    keras.Model
+        (n_windows, n_bands, n_frames, 1) → (n_windows, embedding_size).
+    """
+    keras = import_keras()
+    layers = keras.layers
+    model = keras.Sequential([keras.Input((*network.input_shape, 1))])
+    model.add(layers.Rescaling(network.scale, network.shift))
+    for convolution in network.convolutions:
+        layer = layers.Conv2D(
+            convolution.kernel.shape[-1],
+            3,
+            padding="same",
+            activation="relu" if convolution.relu else None,
+        )
+        model.add(layer)
+        layer.set_weights([convolution.kernel, convolution.bias])
+        if convolution.halve:
+            model.add(layers.MaxPooling2D())
+    model.add(layers.MaxPooling2D(network.pooling, padding="same"))
+    model.add(layers.Flatten())
+    return model

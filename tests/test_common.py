@@ -7,6 +7,7 @@ stands in for it: every such transformer of skasd is in `TRANSFORMERS`.
 import copy
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,12 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
 
-from skasd import FeatureDetector, InterpolationAutoencoder, LogMelSpectrogram
+from skasd import (
+    FeatureDetector,
+    InterpolationAutoencoder,
+    LogMelSpectrogram,
+    OpenL3Embedding,
+)
 
 CLIPS = np.random.default_rng(0).uniform(-0.5, 0.5, size=(6, 4000))
 SPECTROGRAMS = LogMelSpectrogram(n_mels=16).transform(CLIPS)
@@ -25,9 +31,17 @@ SPECTROGRAMS = LogMelSpectrogram(n_mels=16).transform(CLIPS)
 LOG_MEL = LogMelSpectrogram(n_mels=16)
 AUTOENCODER = InterpolationAutoencoder((8, 4), epochs=2, batch_size=8, random_state=0)
 
+OPENL3 = OpenL3Embedding(
+    "mel128",
+    hop_size=1.0,
+    weights=str(Path(__file__).parent / "data" / "openl3_audio_mel128_golden.h5.gz"),
+    cache=None,
+)
+
 TRANSFORMERS = {
     "LogMelSpectrogram": (LOG_MEL, CLIPS, {"n_mels": [8, 16]}),
     "InterpolationAutoencoder": (AUTOENCODER, np.array(SPECTROGRAMS), {"epochs": [1, 2]}),
+    "OpenL3Embedding": (OPENL3, CLIPS, {"frontend": ["kapre", "librosa"]}),
 }
 """Transformer, valid input as one array, and a grid to search."""
 
@@ -55,6 +69,22 @@ WRONG_PARAMETERS = {
         "batch_norm": "yes",
         "input_noise": -1,
         "random_state": "seed",
+        "verbose": -1,
+    },
+    "OpenL3Embedding": {
+        "input_repr": "mel64",
+        "content_type": "speech",
+        "embedding_size": 128,
+        "hop_size": 0,
+        "center": "yes",
+        "frontend": "torch",
+        "pooling": None,
+        "weights": None,
+        "engine": "tpu",
+        "cache": 3,
+        "channel": "left",
+        "input_sample_rate": 0,
+        "n_jobs": "all",
         "verbose": -1,
     },
 }

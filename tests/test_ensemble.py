@@ -34,6 +34,7 @@ def spectrograms():
 def small_iaeo3():
     return make_iaeo3(
         input="spectrograms",
+        openl3=False,
         encoder_units=(16, 8),
         epochs=2,
         n_components=1,

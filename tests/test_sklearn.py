@@ -2,7 +2,12 @@
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skasd import FeatureDetector, GaussianMixtureDetector, RepeatedSeedEnsemble
+from skasd import (
+    FeatureDetector,
+    GaussianMixtureDetector,
+    PrincipalComponents,
+    RepeatedSeedEnsemble,
+)
 
 
 @parametrize_with_checks(
@@ -10,6 +15,7 @@ from skasd import FeatureDetector, GaussianMixtureDetector, RepeatedSeedEnsemble
         GaussianMixtureDetector(),
         GaussianMixtureDetector(n_components=1, covariance_type="diag"),
         FeatureDetector(),
+        PrincipalComponents(n_components=1),
         RepeatedSeedEnsemble(GaussianMixtureDetector(), n_repeats=2),
     ]
 )

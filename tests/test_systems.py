@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -9,6 +10,9 @@ from sklearn.base import clone
 
 from skasd import AudioError, LogMelSpectrogram, make_iaeo3
 from skasd.datasets import make_machine_sounds
+from skasd.openl3.weights import WeightsError
+
+GOLDEN_WEIGHTS = Path(__file__).parent / "data" / "openl3_audio_mel256_golden.h5.gz"
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +25,9 @@ def machine():
 
 @pytest.fixture(scope="module")
 def fitted(machine):
-    return make_iaeo3(epochs=5, n_repeats=2, n_components=1, random_state=0).fit(machine[0])
+    return make_iaeo3(openl3=False, epochs=5, n_repeats=2, n_components=1, random_state=0).fit(
+        machine[0]
+    )
 
 
 def test_settings_are_the_reports():
@@ -31,6 +37,10 @@ def test_settings_are_the_reports():
         "n_repeats": 5,
         "aggregation": "min",
         "estimator__detector__n_components": 3,
+        "estimator__features__openl3__embedding__content_type": "env",
+        "estimator__features__openl3__embedding__embedding_size": 512,
+        "estimator__features__openl3__embedding__pooling": "mean",
+        "estimator__features__openl3__pca__n_components": 50,
         "estimator__features__iae__spectrogram__n_fft": 1024,
         "estimator__features__iae__spectrogram__hop_length": 512,
         "estimator__features__iae__spectrogram__n_mels": 128,
@@ -61,7 +71,7 @@ def test_spectrograms_computed_elsewhere_give_the_same(machine, fitted):
     train, test, _ = machine
     log_mel = LogMelSpectrogram()
     other = make_iaeo3(
-        input="spectrograms", epochs=5, n_repeats=2, n_components=1, random_state=0
+        input="spectrograms", openl3=False, epochs=5, n_repeats=2, n_components=1, random_state=0
     ).fit(log_mel.transform(train))
     np.testing.assert_array_equal(
         other.score_samples(log_mel.transform(test)), fitted.score_samples(test)
@@ -77,7 +87,7 @@ def test_bad_clip_is_named_before_training(monkeypatch, bad_clip, noise):
     monkeypatch.setattr("skasd._keras.train_dense_network", None)
     clip, problem = bad_clip
     with pytest.raises(AudioError, match=problem) as caught:
-        make_iaeo3().fit([noise] * 10 + [clip])
+        make_iaeo3(openl3=False).fit([noise] * 10 + [clip])
     is_path = not (clip is None or isinstance(clip, np.ndarray))
     assert caught.value.clip == (str(clip) if is_path else "clip 10")
 
@@ -92,14 +102,14 @@ def test_bad_clip_is_named_when_scoring(fitted, bad_clip, noise):
 def test_bad_clip_is_named_from_parallel_fits(bad_clip, noise, n_jobs):
     clip, problem = bad_clip
     with joblib.parallel_config("threading"), pytest.raises(AudioError, match=problem):
-        make_iaeo3(n_jobs=n_jobs).fit([noise, clip])
+        make_iaeo3(openl3=False, n_jobs=n_jobs).fit([noise, clip])
 
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
         ({"input": "waveforms"}, "input='waveforms': expected 'clips' or 'spectrograms'"),
-        ({"openl3": True}, "no OpenL3 branch"),
+        ({"input": "spectrograms"}, "openl3=True needs the recordings"),
     ],
 )
 def test_wrong_arguments(parameters, message):
@@ -109,7 +119,7 @@ def test_wrong_arguments(parameters, message):
 
 def test_wrong_setting_is_named(noise):
     with pytest.raises(ValueError, match="n_components"):
-        make_iaeo3(n_components=0, epochs=1).fit([noise] * 3)
+        make_iaeo3(openl3=False, n_components=0, epochs=1).fit([noise] * 3)
 
 
 def test_clone_and_diagram():
@@ -118,6 +128,37 @@ def test_clone_and_diagram():
     assert parameters["estimator__features__iae__spectrogram__n_mels"] == 64
     diagram = detector._repr_html_()
     assert all(name in diagram for name in ("LogMelSpectrogram", "GaussianMixtureDetector"))
+
+
+def test_missing_weights_are_said_before_training(monkeypatch, tmp_path, noise):
+    monkeypatch.setattr("skasd._keras.train_dense_network", None)
+    monkeypatch.setenv("SKASD_OPENL3_WEIGHTS", str(tmp_path))
+    with pytest.raises(WeightsError, match=r"make_iaeo3\(openl3=False\) goes on without OpenL3"):
+        make_iaeo3().fit([noise] * 10)
+
+
+def test_all_of_iaeo3(machine, tmp_path):
+    """With the golden weights, and an embedding of each clip computed once."""
+    train, test, _ = machine
+    detector = make_iaeo3(
+        weights=GOLDEN_WEIGHTS,
+        hop_size=1.0,
+        cache=tmp_path,
+        epochs=2,
+        n_repeats=2,
+        n_components=1,
+        random_state=0,
+    )
+    with pytest.warns(UserWarning, match="20 clips of 512 features have 20 principal components"):
+        detector.fit(train[:, :16000])
+    features = detector.estimators_[0]["features"]
+    assert features.transform(test[:2, :16000]).shape == (2, 20 + 5)
+    assert features.get_feature_names_out()[[0, -1]].tolist() == [
+        "openl3__principalcomponents0",
+        "iae__error_iqr",
+    ]
+    assert len(list(tmp_path.rglob("*.npz"))) == 22
+    assert np.isfinite(detector.score_samples(test[:2, :16000])).all()
 
 
 SCORE_IN_A_NEW_PROCESS = """
@@ -131,7 +172,7 @@ print(json.dumps([detector.anomaly_score(paths).tolist(), heavy]))
 def test_slider(shared_recordings, tmp_path):
     """A short training on the real slider; deployed as a joblib pickle."""
     folder = shared_recordings / "dcase2020" / "slider"
-    detector = make_iaeo3(epochs=8, n_repeats=2, random_state=0)
+    detector = make_iaeo3(openl3=False, epochs=8, n_repeats=2, random_state=0)
     detector.fit(sorted((folder / "train").glob("*.wav")))
     paths = [str(path) for path in sorted((folder / "test").glob("*.wav"))]
     scores = detector.anomaly_score(paths)
