@@ -1,0 +1,176 @@
+"""OpenL3 windows per second: ``python -m benchmarks.openl3``.
+
+The limit is a float32 matrix product of the same machine. A window takes 20.4 GFLOP in mel256 and
+10.2 in mel128, counted as multiplications and additions of plain convolutions; Winograd's need
+fewer. Beside our engines stands onnxruntime on the same layers, and beside soxr resampy, where it
+is installed. Weights are random: speed does not depend on them.
+"""
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.iae_fit import memory, product_gflops
+from skasd._keras import import_keras
+from skasd.openl3.engines import KerasEngine, NcnnEngine
+from skasd.openl3.frontend import network_input, split_windows
+from skasd.openl3.network import INPUT_SHAPES, build_network, expected_shapes
+
+N_WINDOWS = 16
+
+
+def random_network(input_repr):
+    rng = np.random.default_rng(0)
+    weights = {
+        name: rng.uniform(0.5, 1.5, shape)
+        if "norm" in name
+        else rng.normal(0, 0.05, shape).astype(np.float32)
+        for name, shape in expected_shapes().items()
+    }
+    return build_network(weights, input_repr, 512)
+
+
+def gflop_per_window(network):
+    """Count multiplications and additions of the convolutions."""
+    height, width = network.input_shape
+    total = 0
+    for convolution in network.convolutions:
+        total += 2 * height * width * convolution.kernel.size
+        if convolution.halve:
+            height, width = height // 2, width // 2
+    return total / 1e9
+
+
+class OnnxEngine:
+    """The same layers in onnxruntime."""
+
+    def __init__(self, network):
+        import onnx
+        import onnxruntime
+
+        nodes, constants, blob = [], [], "input"
+        for i, convolution in enumerate(network.convolutions):
+            kernel = np.ascontiguousarray(convolution.kernel.transpose(3, 2, 0, 1))
+            constants += [
+                onnx.numpy_helper.from_array(kernel, f"kernel_{i}"),
+                onnx.numpy_helper.from_array(convolution.bias, f"bias_{i}"),
+            ]
+            inputs = [blob, f"kernel_{i}", f"bias_{i}"]
+            nodes.append(onnx.helper.make_node("Conv", inputs, [f"conv_{i}"], pads=[1] * 4))
+            blob = f"conv_{i}"
+            if convolution.relu:
+                nodes.append(onnx.helper.make_node("Relu", [blob], [f"relu_{i}"]))
+                blob = f"relu_{i}"
+            if convolution.halve:
+                pool = {"kernel_shape": [2, 2], "strides": [2, 2]}
+                nodes.append(onnx.helper.make_node("MaxPool", [blob], [f"pool_{i}"], **pool))
+                blob = f"pool_{i}"
+        pool = {"kernel_shape": network.pooling, "strides": network.pooling}
+        nodes.append(onnx.helper.make_node("MaxPool", [blob], ["output"], **pool))
+        value = onnx.helper.make_tensor_value_info
+        graph = onnx.helper.make_graph(
+            nodes,
+            "openl3",
+            [value("input", onnx.TensorProto.FLOAT, [1, 1, *network.input_shape])],
+            [value("output", onnx.TensorProto.FLOAT, None)],
+            constants,
+        )
+        opset = [onnx.helper.make_opsetid("", 17)]
+        model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=10)
+        self.network = network
+        self._session = onnxruntime.InferenceSession(
+            model.SerializeToString(), providers=["CPUExecutionProvider"]
+        )
+
+    def embed(self, spectrograms):
+        """Compute the embedding of each window."""
+        scale, shift = np.float32(self.network.scale), np.float32(self.network.shift)
+        outputs = [
+            self._session.run(None, {"input": (scale * each + shift)[np.newaxis, np.newaxis]})[0]
+            for each in spectrograms
+        ]
+        return np.array([np.moveaxis(each[0], 0, -1).ravel() for each in outputs])
+
+
+def seconds_per_window(engine, windows):
+    """Return the fastest of three runs."""
+    engine.embed(windows[:2])
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        engine.embed(windows)
+        times.append(time.perf_counter() - start)
+    return min(times) / len(windows)
+
+
+def peak_of_a_clip():
+    """Return the MB that 10 s at hop 0.1 take above the imports, the network included."""
+    network_input(np.zeros((1, 48000), np.float32), "mel256", "kapre")
+    import librosa  # noqa: F401
+    import ncnn  # noqa: F401
+
+    before = memory("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
+    engine = NcnnEngine(random_network("mel256"))
+    samples = np.random.default_rng(0).uniform(-0.1, 0.1, 480_000).astype(np.float32)
+    engine.embed(network_input(split_windows(samples, 0.1, True), "mel256", "kapre"))
+    return memory("VmHWM") - before
+
+
+def resampling():
+    """Return the seconds that soxr, and resampy where it is installed, take for 60 s of sound."""
+    import soxr
+
+    samples = np.random.default_rng(0).standard_normal(16000 * 60).astype(np.float32)
+    methods = {"soxr HQ": lambda: soxr.resample(samples, 16000, 48000)}
+    try:
+        import resampy
+    except ImportError:
+        pass
+    else:
+        methods["resampy kaiser_best"] = lambda: resampy.resample(samples, 16000, 48000)
+    times = {}
+    for name, method in methods.items():
+        method()
+        start = time.perf_counter()
+        method()
+        times[name] = time.perf_counter() - start
+    return times
+
+
+def main():
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    print(f"A 10 s clip at hop 0.1 takes {peak_of_a_clip():.0f} MB above the imports")
+    product = product_gflops()
+    print(f"{os.cpu_count()} cores, float32 product {product:.0f} GFLOP/s\n")
+    print("| network | engine | s a window | GFLOP/s | of the product | error to ncnn |")
+    print("| --- |" + " --- |" * 5)
+    rng = np.random.default_rng(0)
+    import_keras()
+    for input_repr in ("mel256", "mel128"):
+        network = random_network(input_repr)
+        shape = (N_WINDOWS, *INPUT_SHAPES[input_repr])
+        windows = rng.uniform(-80, 0, shape).astype(np.float32)
+        reference = None
+        for engine in (NcnnEngine(network), OnnxEngine(network), KerasEngine(network)):
+            output = engine.embed(windows[:2])
+            reference = output if reference is None else reference
+            error = np.linalg.norm(output - reference) / np.linalg.norm(reference)
+            seconds = seconds_per_window(engine, windows)
+            gflops = gflop_per_window(network) / seconds
+            name = type(engine).__name__.removesuffix("Engine")
+            share = gflops / product
+            print(
+                f"| {input_repr} | {name} | {seconds:.3f} | {gflops:.0f} | {share:.2f} | "
+                f"{error:.0e} |",
+                flush=True,
+            )
+    print()
+    print("60 s from 16 to 48 kHz:", {k: f"{v:.2f} s" for k, v in resampling().items()})
+
+
+if __name__ == "__main__":
+    main()
