@@ -21,6 +21,8 @@ SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
 
 def recordings(folder):
     """Return the recordings in a folder, sorted by name."""
+    if not folder.is_dir():
+        raise SystemExit(f"{folder} is no folder.")
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     if not paths:
         raise SystemExit(f"{folder} holds no {', '.join(sorted(SUFFIXES))} file.")
