@@ -56,8 +56,8 @@ class InterpolationAutoencoder(TransformerMixin, BaseEstimator):
         Standard deviation of Gaussian noise added to the standardised input in training. Not in
         the report: it lowers the error on healthy clips held out. 0 turns it off.
     random_state : int, RandomState instance or None, default=None
-        Source of the initial weights and of the order of the windows. The same int gives the same
-        bits where the number of cores is the same, and nothing global is seeded.
+        Source of the initial weights, of the order of the windows and of the noise. The same int
+        gives the same bits where the number of cores is the same, and nothing global is seeded.
     verbose : int, default=0
         1 shows a progress bar over epochs, with the loss.
 
@@ -88,9 +88,10 @@ class InterpolationAutoencoder(TransformerMixin, BaseEstimator):
     Three things that the report leaves open are decided so. The network sees, and errs in, bands
     standardised by mean and standard deviation of the training frames, so that each band counts
     alike; `coefs_` have it folded in, and predict in the units of the spectrograms. Batch
-    normalisation takes its mean and variance from the finished network over all training windows,
-    and the weights are an exponential average over the last fifth of the training steps: both
-    lower the error on healthy clips held out, and what one seed differs from another.
+    normalisation takes its mean and variance from the finished network over training windows (of
+    100 batches at most), and the weights are an exponential average over about the last fifth of
+    the training steps: both lower the error on healthy clips held out, and what one seed differs
+    from another.
 
     Keras trains, on JAX unless ``KERAS_BACKEND`` says otherwise; `transform` is NumPy, and a
     pickle holds arrays only.

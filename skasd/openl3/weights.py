@@ -69,7 +69,7 @@ def find_weights(
     if weights != "auto":
         path = Path(weights)
         if not path.is_file():
-            raise WeightsError(f"weights={str(path)!r}: there is no such file. {_ways(input_repr)}")
+            raise WeightsError(f"weights={str(path)!r}: there is no such file. {_ways()}")
         return path
     name = f"openl3_audio_{input_repr}_{content_type}"
     published = f"{name}-v0_4_0.h5.gz"
@@ -87,7 +87,7 @@ def find_weights(
     if folder:
         raise WeightsError(
             f"{FOLDER_VARIABLE} names {folder}, which holds none of {', '.join(candidates)}. "
-            f"{_ways(input_repr)}"
+            f"{_ways()}"
         )
     return _download(published, cache_folder() / published, verbose)
 
@@ -203,9 +203,10 @@ def _copy(url: str, file, name: str, verbose: int) -> None:
                 bar.update(len(block))
 
 
-def _ways(input_repr: str = "mel256") -> str:
+def _ways() -> str:
     return (
-        f"Pass a file to weights=, or put openl3_audio_{input_repr}_env-v0_4_0.h5.gz into "
-        f"{cache_folder()} or into a folder that the environment variable {FOLDER_VARIABLE} names; "
+        "Pass a file to weights=, or put openl3_audio_<input_repr>_<content_type>-v0_4_0.h5.gz "
+        f"into {cache_folder()} or into a folder that the environment variable {FOLDER_VARIABLE} "
+        "names; "
         "make_iaeo3(openl3=False) goes on without OpenL3."
     )
