@@ -1,7 +1,7 @@
 """Anomalous sound detection with scikit-learn."""
 
 from skasd.audio import AudioError
-from skasd.autoencoder import InterpolationAutoencoder
+from skasd.autoencoder import FrameAutoencoder, InterpolationAutoencoder
 from skasd.detection import FeatureDetector, GaussianMixtureDetector
 from skasd.ensemble import RepeatedSeedEnsemble
 from skasd.openl3 import OpenL3Embedding
@@ -14,6 +14,7 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "AudioError",
     "FeatureDetector",
+    "FrameAutoencoder",
     "GaussianMixtureDetector",
     "InterpolationAutoencoder",
     "LogMelSpectrogram",

@@ -19,17 +19,19 @@ class WindowBatches:
     batch_size : int
         Windows in a batch. What is left over by the last full batch of an epoch is passed over;
         each epoch leaves out others.
+    standardize : bool
+        Whether each band is standardised by its mean and deviation over the frames.
     input_noise : float
-        Standard deviation of the noise added to the inputs, which are standardised.
+        Standard deviation of the noise added to the inputs.
     random_state : RandomState
         Source of the order and of the noise.
 
     Attributes
     ----------
     centre : ndarray of shape (n_mels,), float32
-        Mean of each band, which is subtracted.
+        Mean of each band, which is subtracted; 0 without `standardize`.
     scale : ndarray of shape (n_mels,), float32
-        Standard deviation of each band, by which it is divided.
+        Standard deviation of each band, by which it is divided; 1 without `standardize`.
     """
 
     def __init__(
@@ -40,11 +42,15 @@ class WindowBatches:
         input_frames: Sequence[int],
         target_frames: Sequence[int],
         batch_size: int,
+        standardize: bool,
         input_noise: float,
         random_state: np.random.RandomState,
     ):
         self.frames = np.concatenate(spectrograms)
-        self._standardise(spectrograms)
+        self.centre = np.zeros(self.frames.shape[1], np.float32)
+        self.scale = np.ones(self.frames.shape[1], np.float32)
+        if standardize:
+            self._standardise(spectrograms)
         lengths = np.array([len(spectrogram) for spectrogram in spectrograms])
         is_start = np.ones(len(self.frames), dtype=bool)
         for end in np.cumsum(lengths):

@@ -1,10 +1,18 @@
 """Clips that every test module shares."""
 
+import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+
+# The same small networks are trained again and again: compiling each once saves most of the time.
+COMPILED = tempfile.TemporaryDirectory(prefix="skasd-tests-")
+os.environ["JAX_COMPILATION_CACHE_DIR"] = COMPILED.name
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 SHARED = Path(__file__).parents[2] / "shared"
 """Real recordings and reference scores, which are not part of the project."""

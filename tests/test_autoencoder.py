@@ -7,7 +7,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 from sklearn.neural_network import MLPRegressor
 
-from skasd import AudioError, InterpolationAutoencoder
+from skasd import AudioError, FrameAutoencoder, InterpolationAutoencoder
 from skasd._keras import import_keras
 from skasd._windows import WindowBatches
 
@@ -33,6 +33,15 @@ def windows_without_middle(spectrogram, n_frames=5):
     return inputs.reshape(len(inputs), -1), windows[:, middle]
 
 
+def peer_of(autoencoder):
+    """Return an MLPRegressor of scikit-learn with the same weights."""
+    peer = MLPRegressor()
+    peer.coefs_, peer.intercepts_ = autoencoder.coefs_, autoencoder.intercepts_
+    peer.n_layers_, peer.n_outputs_ = len(peer.coefs_) + 1, len(peer.intercepts_[-1])
+    peer.out_activation_, peer.n_features_in_ = "identity", len(peer.coefs_[0])
+    return peer
+
+
 def test_report_has_roughly_250k_parameters():
     """The encoder and decoder of the report's Table 1, on 128 bands: 250,912 by hand."""
     spectrogram = np.zeros((1, 6, 128))
@@ -43,6 +52,40 @@ def test_report_has_roughly_250k_parameters():
     assert shapes == list(pairwise(units))
 
 
+def test_baseline_has_its_layers_and_parameters():
+    """What the summary of the challenge's baseline shows: 640 in, 640 out, 269,992 parameters."""
+    autoencoder = FrameAutoencoder(epochs=1).fit(np.zeros((1, 6, 128)))
+    assert autoencoder.n_parameters_ == 269_992
+    shapes = [coefs.shape for coefs in autoencoder.coefs_]
+    assert shapes == list(pairwise([640, *4 * [128], 8, *4 * [128], 640]))
+
+
+def test_baseline_score_of_a_clip(spectrograms):
+    """The baseline's score: the mean over windows of the squared error of all 640 values, in dB².
+
+    The forward pass is scikit-learn's.
+    """
+    autoencoder = FrameAutoencoder((16, 4), epochs=2, batch_size=32, random_state=0)
+    autoencoder.fit(spectrograms)
+    for spectrogram, score in zip(spectrograms, autoencoder.transform(spectrograms), strict=True):
+        windows = np.array([spectrogram[i : i + 5].ravel() for i in range(len(spectrogram) - 4)])
+        predicted = peer_of(autoencoder).predict(windows)
+        assert score[0] == pytest.approx(np.mean((windows - predicted) ** 2), rel=1e-5)
+
+
+def test_frame_autoencoder_shows_where_it_errs(spectrograms):
+    autoencoder = FrameAutoencoder(
+        (16, 4), epochs=2, batch_size=32, standardize=True, input_noise=0.1, random_state=0
+    ).fit(spectrograms)
+    for errors, error_map in zip(
+        autoencoder.reconstruction_error(spectrograms),
+        autoencoder.error_map(spectrograms),
+        strict=True,
+    ):
+        assert error_map.shape == (len(errors), 12)
+        np.testing.assert_allclose(error_map.mean(axis=1), errors, rtol=1e-5)
+
+
 def test_batches_hold_every_window_once(spectrograms):
     batches = WindowBatches(
         spectrograms,
@@ -50,6 +93,7 @@ def test_batches_hold_every_window_once(spectrograms):
         input_frames=[0, 1, 3, 4],
         target_frames=[2],
         batch_size=31,
+        standardize=True,
         input_noise=0,
         random_state=np.random.RandomState(0),
     )
@@ -74,6 +118,7 @@ def test_noise_is_of_the_inputs_alone(spectrograms):
             input_frames=[0, 1, 3, 4],
             target_frames=[2],
             batch_size=1500,
+            standardize=True,
             input_noise=input_noise,
             random_state=np.random.RandomState(0),
         )
@@ -89,10 +134,7 @@ def test_noise_is_of_the_inputs_alone(spectrograms):
 
 def test_errors_agree_with_scikit_learn(fitted, spectrograms):
     """The forward pass is that of an MLPRegressor with the same weights."""
-    peer = MLPRegressor()
-    peer.coefs_, peer.intercepts_ = fitted.coefs_, fitted.intercepts_
-    peer.n_layers_, peer.n_outputs_ = len(fitted.coefs_) + 1, 12
-    peer.out_activation_, peer.n_features_in_ = "identity", 48
+    peer = peer_of(fitted)
     for spectrogram, error_map, errors in zip(
         spectrograms,
         fitted.error_map(spectrograms),

@@ -20,6 +20,7 @@ from sklearn.utils import get_tags
 
 from skasd import (
     FeatureDetector,
+    FrameAutoencoder,
     InterpolationAutoencoder,
     LogMelSpectrogram,
     OpenL3Embedding,
@@ -30,6 +31,7 @@ SPECTROGRAMS = LogMelSpectrogram(n_mels=16).transform(CLIPS)
 
 LOG_MEL = LogMelSpectrogram(n_mels=16)
 AUTOENCODER = InterpolationAutoencoder((8, 4), epochs=2, batch_size=8, random_state=0)
+BASELINE = FrameAutoencoder((8, 4), epochs=2, batch_size=8, random_state=0)
 
 OPENL3 = OpenL3Embedding(
     "mel128",
@@ -41,9 +43,24 @@ OPENL3 = OpenL3Embedding(
 TRANSFORMERS = {
     "LogMelSpectrogram": (LOG_MEL, CLIPS, {"n_mels": [8, 16]}),
     "InterpolationAutoencoder": (AUTOENCODER, np.array(SPECTROGRAMS), {"epochs": [1, 2]}),
+    "FrameAutoencoder": (BASELINE, np.array(SPECTROGRAMS), {"epochs": [1, 2]}),
     "OpenL3Embedding": (OPENL3, CLIPS, {"frontend": ["kapre", "librosa"]}),
 }
 """Transformer, valid input as one array, and a grid to search."""
+
+WRONG_AUTOENCODER = {
+    "encoder_units": 8,
+    "n_frames": 0,
+    "statistics": "mean error",
+    "epochs": 0,
+    "batch_size": 0,
+    "learning_rate": 0,
+    "batch_norm": "yes",
+    "standardize": "yes",
+    "input_noise": -1,
+    "random_state": "seed",
+    "verbose": -1,
+}
 
 WRONG_PARAMETERS = {
     "LogMelSpectrogram": {
@@ -59,18 +76,8 @@ WRONG_PARAMETERS = {
         "min_frames": 0,
         "n_jobs": "all",
     },
-    "InterpolationAutoencoder": {
-        "encoder_units": 8,
-        "n_frames": 1,
-        "statistics": "mean error",
-        "epochs": 0,
-        "batch_size": 0,
-        "learning_rate": 0,
-        "batch_norm": "yes",
-        "input_noise": -1,
-        "random_state": "seed",
-        "verbose": -1,
-    },
+    "InterpolationAutoencoder": {**WRONG_AUTOENCODER, "n_frames": 1},
+    "FrameAutoencoder": WRONG_AUTOENCODER,
     "OpenL3Embedding": {
         "input_repr": "mel64",
         "content_type": "speech",
