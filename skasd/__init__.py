@@ -7,7 +7,7 @@ from skasd.ensemble import RepeatedSeedEnsemble
 from skasd.openl3 import OpenL3Embedding
 from skasd.projection import PrincipalComponents
 from skasd.spectrogram import LogMelSpectrogram
-from skasd.systems import make_iaeo3
+from skasd.systems import make_baseline, make_iaeo3, make_iaeo3_opt
 
 __version__ = "0.1.0.dev0"
 
@@ -21,5 +21,7 @@ __all__ = [
     "OpenL3Embedding",
     "PrincipalComponents",
     "RepeatedSeedEnsemble",
+    "make_baseline",
     "make_iaeo3",
+    "make_iaeo3_opt",
 ]

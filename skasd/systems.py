@@ -1,4 +1,8 @@
-"""Ready systems: the settings of published ones, turned into pipelines."""
+"""Ready systems: the settings of published ones, turned into pipelines.
+
+Every factory returns a `RepeatedSeedEnsemble`, not fitted, of which the parameters can be set and
+searched by name.
+"""
 
 import os
 from collections.abc import Sequence
@@ -7,11 +11,13 @@ import numpy as np
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skasd.autoencoder import InterpolationAutoencoder
-from skasd.detection import GaussianMixtureDetector
+from skasd.autoencoder import FrameAutoencoder, InterpolationAutoencoder
+from skasd.autoencoder.base import STATISTICS, WindowAutoencoder
+from skasd.detection import FeatureDetector, GaussianMixtureDetector
 from skasd.ensemble import RepeatedSeedEnsemble
 from skasd.openl3 import OpenL3Embedding
 from skasd.projection import PrincipalComponents
+from skasd.published import MACHINES, TABLE_1
 from skasd.spectrogram import LogMelSpectrogram
 
 
@@ -31,6 +37,7 @@ def make_iaeo3(
     weights: str | os.PathLike = "auto",
     hop_size: float = 0.1,
     cache: str | os.PathLike | None = "auto",
+    score: str = "mixture",
     n_components: int = 3,
     n_repeats: int = 5,
     aggregation: str = "min",
@@ -59,6 +66,10 @@ def make_iaeo3(
         Settings of `InterpolationAutoencoder`.
     weights, hop_size, cache
         Settings of `OpenL3Embedding`. Without a cache, each of the five members embeds all clips.
+    score : {"mixture", "mean", "std", "median", "max", "iqr"}, default="mixture"
+        ``"mixture"`` scores all features together. One of the autoencoder's five statistics is
+        the anomaly score by itself, as ``"max"`` is in the report's system for valves; `openl3`
+        must then be False.
     n_components : int, default=3
         Of `GaussianMixtureDetector`.
     n_repeats, aggregation, contamination, threshold, cv, random_state, n_jobs
@@ -83,7 +94,7 @@ def make_iaeo3(
     Raises
     ------
     ValueError
-        Where `input` has another value, or `openl3` is asked for from spectrograms.
+        Where `input` or `score` has another value, or does not go with `openl3`.
 
     References
     ----------
@@ -102,30 +113,38 @@ def make_iaeo3(
     >>> detector.fit(clips[y == 1]).score_samples(clips).shape
     (15,)
     """
-    if input not in ("clips", "spectrograms"):
-        raise ValueError(f"input={input!r}: expected 'clips' or 'spectrograms'.")
+    _check_input(input)
+    if score != "mixture" and score not in STATISTICS:
+        raise ValueError(f"score={score!r}: expected 'mixture' or one of {', '.join(STATISTICS)}.")
     if openl3 and input == "spectrograms":
         raise ValueError(
             "openl3=True needs the recordings, and input='spectrograms' has none. Pass "
             "openl3=False."
         )
-    spectrogram = LogMelSpectrogram(
-        sample_rate=sample_rate,
-        n_fft=n_fft,
-        hop_length=hop_length,
-        n_mels=n_mels,
-        input_sample_rate=input_sample_rate,
-        channel=channel,
-        min_frames=n_frames,
-    )
+    if openl3 and score != "mixture":
+        raise ValueError(
+            f"openl3=True adds embeddings, which score={score!r} would not look at. Pass "
+            "openl3=False, or score='mixture'."
+        )
     autoencoder = InterpolationAutoencoder(
         encoder_units=encoder_units, n_frames=n_frames, epochs=epochs, verbose=verbose
     )
+    if score == "mixture":
+        detector = GaussianMixtureDetector(n_components=n_components)
+    else:
+        autoencoder.set_params(statistics=(score,))
+        detector = FeatureDetector()
     iae = Pipeline(
-        [
-            ("spectrogram", spectrogram if input == "clips" else "passthrough"),
-            ("autoencoder", autoencoder),
-        ]
+        _log_mel_steps(
+            autoencoder,
+            input,
+            sample_rate=sample_rate,
+            n_fft=n_fft,
+            hop_length=hop_length,
+            n_mels=n_mels,
+            input_sample_rate=input_sample_rate,
+            channel=channel,
+        )
     )
     embedding = Pipeline(
         [
@@ -146,12 +165,7 @@ def make_iaeo3(
     )
     # OpenL3 comes first: where its weights are missing, nothing is trained before it says so.
     features = FeatureUnion([("openl3", embedding if openl3 else "drop"), ("iae", iae)])
-    member = Pipeline(
-        [
-            ("features", features),
-            ("detector", GaussianMixtureDetector(n_components=n_components)),
-        ]
-    )
+    member = Pipeline([("features", features), ("detector", detector)])
     return RepeatedSeedEnsemble(
         member,
         n_repeats=n_repeats,
@@ -162,3 +176,159 @@ def make_iaeo3(
         n_jobs=n_jobs,
         random_state=random_state,
     )
+
+
+def make_iaeo3_opt(machine: str, **settings) -> RepeatedSeedEnsemble:
+    """Make IAEO3_opt: IAEO3 with the report's settings for a machine type.
+
+    Parameters
+    ----------
+    machine : {"ToyCar", "ToyConveyor", "fan", "pump", "slider", "valve"}
+        Machine type of DCASE 2020. For valves, the largest error of the interpolation autoencoder
+        is the score, without OpenL3 and without a mixture.
+    **settings
+        Settings of `make_iaeo3`, which override those of the report.
+
+    Returns
+    -------
+    RepeatedSeedEnsemble
+        Not fitted, with the parameters that `make_iaeo3` names.
+
+    Raises
+    ------
+    ValueError
+        Where `machine` is another one, or the settings do not go together.
+    TypeError
+        Where there is no such setting.
+
+    References
+    ----------
+    Table 1 and section 3.2 of Grollmisch et al., "IAEO3 - Combining OpenL3 embeddings and
+    interpolation autoencoder for anomalous sound detection", DCASE 2020 Challenge, technical
+    report.
+
+    Examples
+    --------
+    >>> from skasd import make_iaeo3_opt
+    >>> pump = make_iaeo3_opt("pump", n_repeats=2).get_params()
+    >>> pump["estimator__features__iae__spectrogram__n_fft"], pump["n_repeats"]
+    (2048, 2)
+    >>> make_iaeo3_opt("valve").get_params()["estimator__detector"]
+    FeatureDetector()
+    """
+    if machine not in MACHINES:
+        raise ValueError(
+            f"machine={machine!r}: expected one of {', '.join(MACHINES)}. For another machine, "
+            "make_iaeo3 takes all settings."
+        )
+    score = {"score": "max"} if machine == "valve" else {}
+    return make_iaeo3(**{**TABLE_1[machine], **score, **settings})
+
+
+def make_baseline(
+    *,
+    input: str = "clips",
+    sample_rate: int = 16000,
+    n_fft: int = 1024,
+    hop_length: int = 512,
+    n_mels: int = 128,
+    input_sample_rate: int = 16000,
+    channel: str | int = "mean",
+    encoder_units: Sequence[int] = (128, 128, 128, 128, 8),
+    n_frames: int = 5,
+    epochs: int = 100,
+    n_repeats: int = 1,
+    aggregation: str = "min",
+    contamination: float = 0.1,
+    threshold: str = "percentile",
+    cv: int | None = None,
+    random_state: int | np.random.RandomState | None = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> RepeatedSeedEnsemble:
+    """Make the baseline of DCASE 2020 Task 2: the mean error of an autoencoder of five frames.
+
+    Parameters
+    ----------
+    input : {"clips", "spectrograms"}, default="clips"
+        What is fitted and scored. ``"spectrograms"`` starts at the autoencoder, for log-mel
+        spectrograms in dB that were computed elsewhere; the settings from `sample_rate` to
+        `channel` then have no effect.
+    sample_rate, n_fft, hop_length, n_mels, input_sample_rate, channel
+        Settings of `LogMelSpectrogram`.
+    encoder_units, n_frames, epochs
+        Settings of `FrameAutoencoder`.
+    n_repeats, aggregation, contamination, threshold, cv, random_state, n_jobs
+        Settings of `RepeatedSeedEnsemble`. The baseline is fitted once.
+    verbose : int, default=0
+        1 shows a progress bar for each training.
+
+    Returns
+    -------
+    RepeatedSeedEnsemble
+        Not fitted. Its parameters, as `set_params` and `GridSearchCV` name them, are those of
+        the ensemble itself and, for example, ``estimator__spectrogram__n_fft`` and
+        ``estimator__autoencoder__encoder_units``.
+
+    Raises
+    ------
+    ValueError
+        Where `input` has another value.
+
+    Notes
+    -----
+    The challenge fits one baseline to all ids of a machine type. What is fitted here is up to the
+    caller.
+
+    References
+    ----------
+    Koizumi et al., "Description and discussion on DCASE2020 challenge task2: Unsupervised
+    anomalous sound detection for machine condition monitoring", DCASE 2020 Workshop, section 3.
+
+    Examples
+    --------
+    >>> from skasd import make_baseline
+    >>> from skasd.datasets import make_machine_sounds
+    >>> clips, y = make_machine_sounds("fan", n_normal=12, n_anomalous=3, duration=2.0,
+    ...                                random_state=0)
+    >>> detector = make_baseline(epochs=2, random_state=0).fit(clips[y == 1])
+    >>> detector.anomaly_score(clips).shape
+    (15,)
+    """
+    _check_input(input)
+    autoencoder = FrameAutoencoder(
+        encoder_units=encoder_units, n_frames=n_frames, epochs=epochs, verbose=verbose
+    )
+    steps = _log_mel_steps(
+        autoencoder,
+        input,
+        sample_rate=sample_rate,
+        n_fft=n_fft,
+        hop_length=hop_length,
+        n_mels=n_mels,
+        input_sample_rate=input_sample_rate,
+        channel=channel,
+    )
+    return RepeatedSeedEnsemble(
+        Pipeline([*steps, ("detector", FeatureDetector())]),
+        n_repeats=n_repeats,
+        aggregation=aggregation,
+        contamination=contamination,
+        threshold=threshold,
+        cv=cv,
+        n_jobs=n_jobs,
+        random_state=random_state,
+    )
+
+
+def _check_input(input: str) -> None:
+    if input not in ("clips", "spectrograms"):
+        raise ValueError(f"input={input!r}: expected 'clips' or 'spectrograms'.")
+
+
+def _log_mel_steps(autoencoder: WindowAutoencoder, input: str, **settings) -> list[tuple]:
+    spectrogram = LogMelSpectrogram(min_frames=autoencoder.n_frames, **settings)
+    return [
+        ("spectrogram", spectrogram if input == "clips" else "passthrough"),
+        ("autoencoder", autoencoder),
+    ]

@@ -15,15 +15,19 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 SHARED = Path(__file__).parents[2] / "shared"
-"""Real recordings and reference scores, which are not part of the project."""
+"""The report, real recordings and reference scores, which are not part of the project."""
 
 
 @pytest.fixture(scope="session")
-def shared_recordings():
-    folder = SHARED / "recordings"
-    if not folder.is_dir():
-        pytest.skip("the real recordings are not beside this checkout")
-    return folder
+def shared():
+    if not SHARED.is_dir():
+        pytest.skip("the report, the real recordings and scores are not beside this checkout")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def shared_recordings(shared):
+    return shared / "recordings"
 
 
 @pytest.fixture

@@ -110,6 +110,11 @@ def test_bad_clip_is_named_from_parallel_fits(bad_clip, noise, n_jobs):
     [
         ({"input": "waveforms"}, "input='waveforms': expected 'clips' or 'spectrograms'"),
         ({"input": "spectrograms"}, "openl3=True needs the recordings"),
+        ({"score": "max"}, "openl3=True adds embeddings, which score=.max. would not"),
+        (
+            {"score": "loudness", "openl3": False},
+            "score=.loudness.: expected .mixture. or one of mean",
+        ),
     ],
 )
 def test_wrong_arguments(parameters, message):
