@@ -1,5 +1,14 @@
 """Recordings to learn and to test on."""
 
+from skasd.datasets.dcase import find_machine_ids, find_machines, load_dcase2020, load_dcase2021
+from skasd.datasets.fetch import fetch_dcase2020
 from skasd.datasets.synthetic import make_machine_sounds
 
-__all__ = ["make_machine_sounds"]
+__all__ = [
+    "fetch_dcase2020",
+    "find_machine_ids",
+    "find_machines",
+    "load_dcase2020",
+    "load_dcase2021",
+    "make_machine_sounds",
+]

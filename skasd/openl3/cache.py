@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import tempfile
 import warnings
 import zipfile
 import zlib
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 from platformdirs import user_cache_path
+
+from skasd._files import write_whole
 
 FORMAT = 1
 """Part of every key: another number makes old entries unreachable."""
@@ -64,7 +65,9 @@ class EmbeddingCache:
         if embeddings is None:
             embeddings = compute()
             try:
-                _write(path, embeddings)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with write_whole(path) as file:
+                    np.savez(file, embeddings=embeddings)
             except OSError as error:
                 warnings.warn(
                     f"The embeddings of a clip are not kept, because {path} cannot be written: "
@@ -81,16 +84,3 @@ def _read(path: Path) -> np.ndarray | None:
             return entry["embeddings"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
-
-
-def _write(path: Path, embeddings: np.ndarray) -> None:
-    """Write an entry under a temporary name and rename it: no reader sees half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            np.savez(file, embeddings=embeddings)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

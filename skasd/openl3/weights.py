@@ -10,7 +10,6 @@ import importlib.util
 import io
 import os
 import re
-import tempfile
 import urllib.error
 import urllib.request
 import zlib
@@ -21,6 +20,7 @@ import numpy as np
 from platformdirs import user_cache_path
 from tqdm.auto import tqdm
 
+from skasd._files import write_whole
 from skasd.openl3.network import expected_shapes
 
 URL = "https://github.com/marl/openl3/raw/models/"
@@ -165,14 +165,7 @@ def _download(name: str, target: Path, verbose: int) -> Path:
     """Download a file, check it, and only then give it its name."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, suffix=".part")
-    except OSError as error:
-        raise WeightsError(
-            f"The weights cannot be kept, because {target.parent} cannot be written: {error}. "
-            f"{_ways()}"
-        ) from error
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+        with write_whole(target) as file:
             try:
                 _copy(URL + name, file, name, verbose)
             except (urllib.error.URLError, OSError) as error:
@@ -180,17 +173,20 @@ def _download(name: str, target: Path, verbose: int) -> Path:
                     f"{URL}{name} cannot be downloaded: {error}. Download it elsewhere, and put "
                     f"it at {target}. {_ways()}"
                 ) from error
-        content = Path(temporary).read_bytes()
-        blob_id = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-        if blob_id != BLOB_IDS[name]:
-            raise WeightsError(
-                f"{URL}{name} is not the published file: {len(content)} bytes with the git blob "
-                f"id {blob_id}, where {BLOB_IDS[name]} is expected. It may have been cut off: try "
-                f"again. {_ways()}"
-            )
-        os.replace(temporary, target)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+            file.seek(0)
+            content = file.read()
+            blob_id = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+            if blob_id != BLOB_IDS[name]:
+                raise WeightsError(
+                    f"{URL}{name} is not the published file: {len(content)} bytes with the git "
+                    f"blob id {blob_id}, where {BLOB_IDS[name]} is expected. It may have been cut "
+                    f"off: try again. {_ways()}"
+                )
+    except OSError as error:
+        raise WeightsError(
+            f"The weights cannot be kept, because {target.parent} cannot be written: {error}. "
+            f"{_ways()}"
+        ) from error
     return target
 
 

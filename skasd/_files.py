@@ -1,0 +1,31 @@
+"""Files that are whole or absent."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def write_whole(path: Path) -> Iterator[BinaryIO]:
+    """Open a file under a temporary name beside `path`, which it takes once it is whole.
+
+    Parameters
+    ----------
+    path : Path
+        The file; one that stands there is replaced, and stays where writing fails.
+
+    Yields
+    ------
+    binary file
+        To write, and to read what was written.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    try:
+        with open(temporary, "x+b") as file:
+            yield file
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
