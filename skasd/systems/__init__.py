@@ -1,0 +1,11 @@
+"""Ready systems: the settings of published ones, turned into pipelines.
+
+Every factory returns a `RepeatedSeedEnsemble`, not fitted, of which the parameters can be set and
+searched by name.
+"""
+
+from skasd.systems.baseline import make_baseline
+from skasd.systems.by_name import SYSTEMS, make_system
+from skasd.systems.iaeo3 import make_iaeo3, make_iaeo3_opt
+
+__all__ = ["SYSTEMS", "make_baseline", "make_iaeo3", "make_iaeo3_opt", "make_system"]
