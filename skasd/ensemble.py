@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skasd.audio import Clips
 from skasd.detection import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
+from skasd.metrics.labels import normal_clips
 
 AGGREGATIONS = {"min": np.min, "median": np.median, "mean": np.mean, "max": np.max}
 
@@ -123,8 +124,10 @@ class RepeatedSeedEnsemble(AnomalyDetectorMixin, MetaEstimatorMixin, BaseEstimat
         ----------
         X : what `estimator` is fitted on
             Clips, spectrograms or features.
-        y : what `estimator` is fitted on, default=None
-            Passed on.
+        y : array-like of shape (n_clips,), default=None
+            Where it holds +1 (normal) and -1 (anomalous) alone, the anomalous clips are left out:
+            so a search with `skasd.model_selection` fits its best setting to normal clips.
+            Anything else is passed on.
 
         Returns
         -------
@@ -135,8 +138,10 @@ class RepeatedSeedEnsemble(AnomalyDetectorMixin, MetaEstimatorMixin, BaseEstimat
         AudioError
             Where a clip cannot be read or analysed.
         ValueError
-            Where a parameter is invalid.
+            Where a parameter is invalid, or all clips are anomalous.
         """
+        if y is not None and np.isin(np.asarray(y), (1, -1)).all():
+            X, y = normal_clips(X, y), None
         random_state = check_random_state(self.random_state)
         members = [_reseed(clone(self.estimator), random_state) for _ in range(self.n_repeats)]
         fitted = Parallel(n_jobs=self.n_jobs)(

@@ -6,7 +6,7 @@ import joblib
 import numpy as np
 import pytest
 from joblib import parallel_config
-from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.ensemble import IsolationForest
 from sklearn.pipeline import make_pipeline
 
@@ -148,3 +148,19 @@ def test_pickle_scores_in_a_new_process_without_keras(tmp_path, spectrograms):
     np.testing.assert_array_equal(
         joblib.load(tmp_path / "scores.joblib"), detector.score_samples(spectrograms)
     )
+
+
+def test_anomalous_clips_are_left_out():
+    """A search refits to all clips, of which only the normal ones may be learned."""
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(size=(60, 2)), rng.normal(9, 1, size=(20, 2))])
+    y = np.repeat([1, -1], [60, 20])
+    order = rng.permutation(80)
+    ensemble = RepeatedSeedEnsemble(GaussianMixtureDetector(2), n_repeats=2, random_state=0)
+    expected = clone(ensemble).fit(X[order][y[order] == 1]).score_samples(X)
+    for labels in (y[order], y[order].tolist(), y[order].astype(float)):
+        np.testing.assert_array_equal(
+            clone(ensemble).fit(X[order], labels).score_samples(X), expected
+        )
+    with pytest.raises(ValueError, match="All 80 clips are anomalous"):
+        ensemble.fit(X, -np.ones(80))

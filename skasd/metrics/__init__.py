@@ -1,0 +1,39 @@
+"""Scores of detectors, averages and intervals of scores, and scorers for GridSearchCV.
+
+Labels follow scikit-learn: `y` is +1 for normal clips and -1 for anomalous ones. `anomaly_scores`
+are the field's number, as in the CSV files of DCASE: higher is more anomalous, which is
+``detector.anomaly_score(X)`` or, for any detector of scikit-learn, ``-detector.score_samples(X)``.
+Anomalous clips are the positive class of every metric. Whatever takes `y` checks it with
+`validate`, and raises the ValueError that is described there.
+
+References
+----------
+Koizumi et al., "Description and discussion on DCASE2020 challenge task2: Unsupervised anomalous
+sound detection for machine condition monitoring", DCASE 2020 Workshop, arXiv:2006.05822.
+
+McClish, "Analyzing a portion of the ROC curve", Medical Decision Making 9(3), 1989.
+"""
+
+from skasd.metrics.bootstrap import confidence_interval
+from skasd.metrics.labels import check_labels, validate
+from skasd.metrics.scorers import auc_pauc_scorer, auc_scorer, pauc_scorer
+from skasd.metrics.scores import auc, f1, pauc, precision, recall
+from skasd.metrics.summary import AverageScores, average_scores, evaluate, harmonic_mean
+
+__all__ = [
+    "AverageScores",
+    "auc",
+    "auc_pauc_scorer",
+    "auc_scorer",
+    "average_scores",
+    "check_labels",
+    "confidence_interval",
+    "evaluate",
+    "f1",
+    "harmonic_mean",
+    "pauc",
+    "pauc_scorer",
+    "precision",
+    "recall",
+    "validate",
+]
