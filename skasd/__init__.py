@@ -2,12 +2,19 @@
 
 from skasd.audio import AudioError
 from skasd.autoencoder import FrameAutoencoder, InterpolationAutoencoder
-from skasd.detection import FeatureDetector, GaussianMixtureDetector
+from skasd.detection import (
+    FeatureDetector,
+    GaussianMixtureDetector,
+    NearestNeighborsDetector,
+)
 from skasd.ensemble import RepeatedSeedEnsemble
+from skasd.fusion import FusionDetector
+from skasd.machine_id import MachineIDEmbedding
 from skasd.openl3 import OpenL3Embedding
+from skasd.pooling import TimeWeightedPooling
 from skasd.projection import PrincipalComponents
 from skasd.spectrogram import LogMelSpectrogram
-from skasd.systems import make_baseline, make_iaeo3, make_iaeo3_opt
+from skasd.systems import make_baseline, make_iaeo3, make_iaeo3_opt, make_iaeo3_plus
 
 __version__ = "0.1.0.dev0"
 
@@ -15,13 +22,18 @@ __all__ = [
     "AudioError",
     "FeatureDetector",
     "FrameAutoencoder",
+    "FusionDetector",
     "GaussianMixtureDetector",
     "InterpolationAutoencoder",
     "LogMelSpectrogram",
+    "MachineIDEmbedding",
+    "NearestNeighborsDetector",
     "OpenL3Embedding",
     "PrincipalComponents",
     "RepeatedSeedEnsemble",
+    "TimeWeightedPooling",
     "make_baseline",
     "make_iaeo3",
     "make_iaeo3_opt",
+    "make_iaeo3_plus",
 ]

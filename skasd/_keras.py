@@ -118,7 +118,20 @@ def train_dense_network(
     optimizer = keras.optimizers.Adam(learning_rate, use_ema=True, ema_momentum=ema_momentum)
     network.compile(optimizer=optimizer, loss="mse")
 
-    class Windows(keras.utils.PyDataset):
+    loss_curve = fit_batches(
+        keras, network, batches, epochs=epochs, learning_rate=learning_rate, verbose=verbose
+    )
+    coefs, intercepts = _fold_batch_norm(keras, network, batches)
+    return TrainedNetwork(coefs, intercepts, loss_curve, network.count_params())
+
+
+def fit_batches(keras, network, batches, *, epochs, learning_rate, verbose) -> list[float]:
+    """Train a compiled network on batches, which can be indexed and shuffled.
+
+    Returns the loss of each epoch; raises a ValueError where it is not finite.
+    """
+
+    class Batches(keras.utils.PyDataset):
         def __len__(self):
             return len(batches)
 
@@ -134,27 +147,30 @@ def train_dense_network(
             if not math.isfinite(logs["loss"]):
                 raise ValueError(
                     f"The training diverged: its loss in epoch {epoch + 1} is {logs['loss']}. "
-                    f"Lower learning_rate={learning_rate}, or set batch_norm=True."
+                    f"Lower learning_rate={learning_rate}."
                 )
             progress.set_postfix(loss=f"{logs['loss']:.4g}")
             progress.update()
 
         # Keras would shuffle the batches from Python's global random numbers.
         history = network.fit(
-            Windows(),
+            Batches(),
             epochs=epochs,
             shuffle=False,
             verbose=0,
             callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=after_epoch)],
         )
-    coefs, intercepts = _fold_batch_norm(keras, network, batches)
-    return TrainedNetwork(coefs, intercepts, history.history["loss"], network.count_params())
+    return history.history["loss"]
+
+
+def glorot_uniform(keras, random_state: np.random.RandomState):
+    """Return an initialiser with a seed of its own."""
+    return keras.initializers.GlorotUniform(int(random_state.randint(np.iinfo(np.int32).max)))
 
 
 def _build(keras, layer_units, batch_norm, random_state):
     def dense(units):
-        seed = int(random_state.randint(np.iinfo(np.int32).max))
-        return keras.layers.Dense(units, kernel_initializer=keras.initializers.GlorotUniform(seed))
+        return keras.layers.Dense(units, kernel_initializer=glorot_uniform(keras, random_state))
 
     n_inputs, *hidden_units, n_outputs = layer_units
     network = keras.Sequential([keras.Input((n_inputs,))])

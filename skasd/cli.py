@@ -51,7 +51,9 @@ def evaluate(
         typer.Argument(help="Folder of the machine types' folders, as the archives unpack."),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the results.")],
-    system: Annotated[str, typer.Option(help="iaeo3, iaeo3-opt, iae or baseline.")] = "iaeo3",
+    system: Annotated[
+        str, typer.Option(help="iaeo3, iaeo3-opt, iaeo3-plus, iae or baseline.")
+    ] = "iaeo3",
     machines: Annotated[
         str | None, typer.Option(help="Machine types, such as fan,pump.  [default: all]")
     ] = None,

@@ -1,26 +1,23 @@
 """Ensembles of detectors."""
 
-from collections.abc import Sequence
 from numbers import Integral
 from typing import Self
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
-from sklearn.model_selection import KFold
-from sklearn.utils import Tags, _safe_indexing, check_random_state, get_tags
+from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.utils import Tags, check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
+from skasd._members import AGGREGATIONS, MembersMixin
 from skasd.audio import Clips
-from skasd.detection import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
-from skasd.metrics.labels import normal_clips
+from skasd.detection import THRESHOLD_CONSTRAINTS
 
-AGGREGATIONS = {"min": np.min, "median": np.median, "mean": np.mean, "max": np.max}
+NORMALIZE_FOLDS = 2
+"""Folds for `normalize` where `cv` asks for none."""
 
 
-class RepeatedSeedEnsemble(AnomalyDetectorMixin, MetaEstimatorMixin, BaseEstimator):
+class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
     """Fit the same detector with several seeds; aggregate the anomaly scores of each clip.
 
     Parameters
@@ -41,7 +38,13 @@ class RepeatedSeedEnsemble(AnomalyDetectorMixin, MetaEstimatorMixin, BaseEstimat
         were fitted on, as scikit-learn's detectors do. That is too strict for what learns its
         training clips by heart, as an autoencoder of few clips does: most new clips then count as
         anomalous. A number of folds takes it from the scores of clips that were left out, for
-        ``cv - 1`` times the cost of `fit` on top. The scores themselves are the same.
+        ``cv - 1`` times the cost of `fit` on top. The scores themselves stay the same without
+        `normalize`.
+    normalize : bool, default=False
+        Whether each member's anomaly scores are standardised before they are aggregated, by the
+        mean and standard deviation of its scores for training clips that were left out. A member
+        that scores all clips low then no longer is the smallest by that alone. The folds are those
+        of `cv`, or two where `cv` is None, and the threshold comes from the same scores.
     n_jobs : int or None, default=None
         Members that are fitted at the same time, by joblib. None means 1 unless in a
         :obj:`joblib.parallel_config` context.
@@ -52,6 +55,8 @@ class RepeatedSeedEnsemble(AnomalyDetectorMixin, MetaEstimatorMixin, BaseEstimat
     ----------
     estimators_ : list of n_repeats fitted detectors
         The members.
+    score_means_, score_stds_ : ndarray of shape (n_repeats,)
+        What each member's anomaly scores are standardised by; 0 and 1 without `normalize`.
     offset_ : float
         Threshold of `score_samples`.
     n_features_in_ : int
@@ -92,6 +97,7 @@ class RepeatedSeedEnsemble(AnomalyDetectorMixin, MetaEstimatorMixin, BaseEstimat
         "aggregation": [StrOptions(set(AGGREGATIONS))],
         **THRESHOLD_CONSTRAINTS,
         "cv": [Interval(Integral, 2, None, closed="left"), None],
+        "normalize": ["boolean"],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
@@ -104,6 +110,7 @@ class RepeatedSeedEnsemble(AnomalyDetectorMixin, MetaEstimatorMixin, BaseEstimat
         contamination=0.1,
         threshold="percentile",
         cv=None,
+        normalize=False,
         n_jobs=None,
         random_state=None,
     ):
@@ -113,6 +120,7 @@ class RepeatedSeedEnsemble(AnomalyDetectorMixin, MetaEstimatorMixin, BaseEstimat
         self.contamination = contamination
         self.threshold = threshold
         self.cv = cv
+        self.normalize = normalize
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -138,73 +146,17 @@ class RepeatedSeedEnsemble(AnomalyDetectorMixin, MetaEstimatorMixin, BaseEstimat
         AudioError
             Where a clip cannot be read or analysed.
         ValueError
-            Where a parameter is invalid, or all clips are anomalous.
+            Where a parameter is invalid, all clips are anomalous, there are fewer clips than
+            folds, or ``normalize=True`` finds a member that scores all clips alike.
         """
-        if y is not None and np.isin(np.asarray(y), (1, -1)).all():
-            X, y = normal_clips(X, y), None
         random_state = check_random_state(self.random_state)
-        members = [_reseed(clone(self.estimator), random_state) for _ in range(self.n_repeats)]
-        fitted = Parallel(n_jobs=self.n_jobs)(
-            delayed(_fit_and_score)(member, X, y, self.cv) for member in members
-        )
-        self.estimators_, scores = zip(*fitted, strict=True)
-        self.estimators_ = list(self.estimators_)
-        self._fit_offset(-self._aggregate(scores))
+        members = {
+            f"Member {index}": _reseed(clone(self.estimator), random_state)
+            for index in range(self.n_repeats)
+        }
+        cv = NORMALIZE_FOLDS if self.normalize and self.cv is None else self.cv
+        self._fit_members(members, X, y, cv=cv, standardize=self.normalize)
         return self
-
-    def member_scores(self, X: Clips | ArrayLike) -> np.ndarray:
-        """Compute the anomaly score of each clip by each member.
-
-        Parameters
-        ----------
-        X : what `estimator` was fitted on
-            Clips, spectrograms or features.
-
-        Returns
-        -------
-        ndarray of shape (n_clips, n_repeats)
-            Higher is more anomalous.
-        """
-        check_is_fitted(self)
-        scores = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(_anomaly_score)(member, X) for member in self.estimators_
-        )
-        return np.column_stack(scores)
-
-    def score_samples(self, X: Clips | ArrayLike) -> np.ndarray:
-        """Compute how normal each clip is.
-
-        Parameters
-        ----------
-        X : what `estimator` was fitted on
-            Clips, spectrograms or features.
-
-        Returns
-        -------
-        ndarray of shape (n_clips,)
-            The aggregated anomaly score with its sign turned; higher is more normal.
-        """
-        return -self._aggregate(self.member_scores(X).T)
-
-    @property
-    def n_features_in_(self) -> int:
-        """Number of features, where the members have it."""
-        return self._first_member.n_features_in_
-
-    @property
-    def feature_names_in_(self) -> np.ndarray:
-        """Names of the features, where the members have them."""
-        return self._first_member.feature_names_in_
-
-    @property
-    def _first_member(self):
-        # Not check_is_fitted: hasattr(ensemble, "n_features_in_") is to be False before fit.
-        if not hasattr(self, "estimators_"):
-            raise AttributeError(f"This {type(self).__name__} is not fitted.")
-        return self.estimators_[0]
-
-    def _aggregate(self, anomaly_scores: Sequence[np.ndarray]) -> np.ndarray:
-        return AGGREGATIONS[self.aggregation](np.asarray(anomaly_scores), axis=0)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -221,20 +173,3 @@ def _reseed(estimator: BaseEstimator, random_state: np.random.RandomState) -> Ba
     ]
     seeds = random_state.randint(np.iinfo(np.int32).max, size=len(names)).tolist()
     return estimator.set_params(**dict(zip(names, seeds, strict=True)))
-
-
-def _anomaly_score(member: BaseEstimator, X) -> np.ndarray:
-    return -member.score_samples(X)
-
-
-def _fit_and_score(member: BaseEstimator, X, y, cv: int | None) -> tuple[BaseEstimator, np.ndarray]:
-    """Fit a member; score its training clips, with cv by fits that have not seen them."""
-    member.fit(X, y)
-    if cv is None:
-        return member, _anomaly_score(member, X)
-    scores = np.empty(len(X))
-    for train, test in KFold(cv, shuffle=True, random_state=0).split(X):
-        y_train = None if y is None else _safe_indexing(y, train)
-        fold_member = clone(member).fit(_safe_indexing(X, train), y_train)
-        scores[test] = _anomaly_score(fold_member, _safe_indexing(X, test))
-    return member, scores

@@ -85,7 +85,7 @@ def evaluate_dcase2020(
         Folder of the machine types' folders, as the challenge's archives unpack.
     out : str or PathLike
         Folder for the results; made where it is missing.
-    system : {"iaeo3", "iaeo3-opt", "iae", "baseline"}, default="iaeo3"
+    system : {"iaeo3", "iaeo3-opt", "iaeo3-plus", "iae", "baseline"}, default="iaeo3"
         See `make_system`. One is fitted for each machine type and id, the baseline too, which
         the challenge fitted for each type.
     machines : sequence of str or None, default=None

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
 
@@ -23,7 +23,9 @@ from skasd import (
     FrameAutoencoder,
     InterpolationAutoencoder,
     LogMelSpectrogram,
+    MachineIDEmbedding,
     OpenL3Embedding,
+    TimeWeightedPooling,
 )
 
 CLIPS = np.random.default_rng(0).uniform(-0.5, 0.5, size=(6, 4000))
@@ -32,6 +34,8 @@ SPECTROGRAMS = LogMelSpectrogram(n_mels=16).transform(CLIPS)
 LOG_MEL = LogMelSpectrogram(n_mels=16)
 AUTOENCODER = InterpolationAutoencoder((8, 4), epochs=2, batch_size=8, random_state=0)
 BASELINE = FrameAutoencoder((8, 4), epochs=2, batch_size=8, random_state=0)
+
+MACHINE_ID = MachineIDEmbedding((4, 6), embedding_size=3, epochs=2, batch_size=2, random_state=0)
 
 OPENL3 = OpenL3Embedding(
     "mel128",
@@ -44,6 +48,12 @@ TRANSFORMERS = {
     "LogMelSpectrogram": (LOG_MEL, CLIPS, {"n_mels": [8, 16]}),
     "InterpolationAutoencoder": (AUTOENCODER, np.array(SPECTROGRAMS), {"epochs": [1, 2]}),
     "FrameAutoencoder": (BASELINE, np.array(SPECTROGRAMS), {"epochs": [1, 2]}),
+    "TimeWeightedPooling": (
+        TimeWeightedPooling([1, 0.5], std=True),
+        np.array(SPECTROGRAMS),
+        {"decay": [1, 0]},
+    ),
+    "MachineIDEmbedding": (MACHINE_ID, np.array(SPECTROGRAMS), {"epochs": [1, 2]}),
     "OpenL3Embedding": (OPENL3, CLIPS, {"frontend": ["kapre", "librosa"]}),
 }
 """Transformer, valid input as one array, and a grid to search."""
@@ -78,6 +88,19 @@ WRONG_PARAMETERS = {
     },
     "InterpolationAutoencoder": {**WRONG_AUTOENCODER, "n_frames": 1},
     "FrameAutoencoder": WRONG_AUTOENCODER,
+    "TimeWeightedPooling": {"decay": -0.5, "std": "yes", "n_components": 0},
+    "MachineIDEmbedding": {
+        "channels": 8,
+        "embedding_size": 0,
+        "scale": 0,
+        "margin": 4,
+        "mixup": -1,
+        "epochs": 0,
+        "batch_size": 0,
+        "learning_rate": 0,
+        "random_state": "seed",
+        "verbose": -1,
+    },
     "OpenL3Embedding": {
         "input_repr": "mel64",
         "content_type": "speech",
@@ -104,8 +127,13 @@ def case(name):
     return clone(transformer), X.copy()
 
 
+def machine_ids(X):
+    """Return what `MachineIDEmbedding` learns, and the others ignore."""
+    return [f"id_{i % 2:02}" for i in range(len(X))]
+
+
 def fit_transform(transformer, X):
-    return transformer.fit(X).transform(X)
+    return transformer.fit(X, machine_ids(X)).transform(X)
 
 
 def assert_equal(left, right):
@@ -137,7 +165,7 @@ def test_constructor_only_stores(name):
 def test_fit_returns_self_and_keeps_parameters(name):
     transformer, X = case(name)
     before = copy.deepcopy(transformer.get_params())
-    assert transformer.fit(X) is transformer
+    assert transformer.fit(X, machine_ids(X)) is transformer
     assert transformer.get_params() == before
     learned = set(vars(transformer)) - set(before)
     assert all(attribute.endswith("_") for attribute in learned)
@@ -154,13 +182,14 @@ def test_input_is_left_alone(name):
 @every_transformer
 def test_fit_transform_is_fit_then_transform(name):
     transformer, X = case(name)
-    assert_equal(clone(transformer).fit_transform(X), fit_transform(transformer, X))
+    assert_equal(clone(transformer).fit_transform(X, machine_ids(X)), fit_transform(transformer, X))
 
 
 @every_transformer
 def test_refit_forgets(name):
     transformer, X = case(name)
-    transformer.fit(X[:3, : X.shape[1] * 3 // 4])
+    shorter = X[:3, : X.shape[1] * 3 // 4]
+    transformer.fit(shorter, machine_ids(shorter))
     assert_equal(fit_transform(transformer, X), fit_transform(clone(transformer), X))
 
 
@@ -177,7 +206,7 @@ def test_unfitted(name):
 @every_transformer
 def test_pickle_round_trip(name):
     transformer, X = case(name)
-    transformer.fit(X)
+    transformer.fit(X, machine_ids(X))
     assert_equal(pickle.loads(pickle.dumps(transformer)).transform(X), transformer.transform(X))
 
 
@@ -193,7 +222,7 @@ def test_same_seed_same_bits_in_threads(name):
 @every_transformer
 def test_clips_do_not_influence_each_other(name):
     transformer, X = case(name)
-    transformer.fit(X)
+    transformer.fit(X, machine_ids(X))
     alone = [transformer.transform(X[i : i + 1])[0] for i in range(len(X))]
     assert_equal(transformer.transform(X), alone)
 
@@ -233,7 +262,7 @@ def test_wrong_parameters(name, parameter):
     assert set(WRONG_PARAMETERS[name]) == set(transformer.get_params())
     transformer.set_params(**{parameter: WRONG_PARAMETERS[name][parameter]})
     with pytest.raises(ValueError, match=parameter):
-        transformer.fit(X)
+        transformer.fit(X, machine_ids(X))
 
 
 @every_transformer
@@ -241,14 +270,14 @@ def test_wrong_parameters(name, parameter):
 def test_wrong_input(name, wrong):
     transformer, _ = case(name)
     with pytest.raises((ValueError, TypeError)):
-        transformer.fit(wrong)
+        transformer.fit(wrong, ["id_00", "id_02"])
 
 
 @every_transformer
 def test_features_can_be_a_table(name):
     transformer, X = case(name)
     expected = fit_transform(clone(transformer), X)
-    result = transformer.set_output(transform="pandas").fit(X).transform(X)
+    result = transformer.set_output(transform="pandas").fit(X, machine_ids(X)).transform(X)
     if isinstance(expected, np.ndarray):
         assert isinstance(result, pd.DataFrame)
         assert result.columns.tolist() == transformer.get_feature_names_out().tolist()
@@ -288,7 +317,7 @@ def test_works_in_pipeline_and_union(name):
     pipeline, _ = detector_behind(name)
     _, X = case(name)
     pipeline.set_output(transform="pandas")
-    scores = pipeline.fit(X).score_samples(X)
+    scores = pipeline.fit(X, machine_ids(X)).score_samples(X)
     assert scores.shape == (len(X),)
     assert np.isfinite(scores).all()
     names = pipeline["features"].get_feature_names_out().tolist()
@@ -304,8 +333,8 @@ def test_works_in_grid_search(name):
     pipeline, prefix = detector_behind(name)
     _, X = case(name)
     grid = {prefix + key: values for key, values in TRANSFORMERS[name][2].items()}
-    search = GridSearchCV(pipeline, grid, cv=2, scoring=mean_normality, n_jobs=2)
-    search.fit(list(X))
+    search = GridSearchCV(pipeline, grid, cv=KFold(2), scoring=mean_normality, n_jobs=2)
+    search.fit(list(X), machine_ids(X))
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     assert len(set(search.cv_results_["mean_test_score"])) == 2
     assert pickle.loads(pickle.dumps(search.best_estimator_)).predict(X).shape == (len(X),)

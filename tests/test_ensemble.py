@@ -83,6 +83,63 @@ def test_threshold_out_of_fold():
     np.testing.assert_array_equal(in_sample.score_samples(X), out_of_fold.score_samples(X))
 
 
+def test_normalized_by_out_of_fold_scores():
+    X = np.arange(1.0, 101.0)[:, np.newaxis]
+    ensemble = RepeatedSeedEnsemble(Memorizer(), normalize=True, contamination=0.1).fit(X)
+    np.testing.assert_array_equal(ensemble.score_means_, np.full(5, 50.5))
+    np.testing.assert_allclose(ensemble.score_stds_, np.full(5, np.sqrt((100**2 - 1) / 12)))
+    new = (200 - 50.5) / np.sqrt((100**2 - 1) / 12)
+    np.testing.assert_allclose(ensemble.member_scores([[200.0]] * np.ones((2, 1))), new)
+    expected = -np.percentile((X - X.mean()) / X.std(), 90)
+    assert ensemble.offset_ == pytest.approx(expected)
+
+
+class Ruler(OutlierMixin, BaseEstimator):
+    """Scores by x, in a unit and from a zero of its own."""
+
+    def __init__(self, random_state=None):
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        self.unit_, self.zero_ = np.random.default_rng(self.random_state).uniform(1, 9, size=2)
+        return self
+
+    def score_samples(self, X):
+        return -(self.zero_ + self.unit_ * X[:, 0])
+
+
+@pytest.mark.parametrize("aggregation", ["min", "max"])
+@pytest.mark.parametrize("cv", [None, 4])
+def test_normalized_members_are_compared_like_with_like(features, aggregation, cv):
+    ensemble = RepeatedSeedEnsemble(
+        Ruler(), aggregation=aggregation, cv=cv, normalize=True, random_state=0
+    ).fit(features)
+    assert len(set(ensemble.score_stds_)) == 5
+    standardized = (features[:, 0] - features[:, 0].mean()) / features[:, 0].std()
+    np.testing.assert_allclose(ensemble.anomaly_score(features), standardized, atol=1e-12)
+    np.testing.assert_allclose(
+        ensemble.member_scores(features), np.tile(standardized[:, np.newaxis], 5), atol=1e-12
+    )
+
+
+def test_nothing_is_normalized_unasked(features):
+    ensemble = RepeatedSeedEnsemble(Ruler(), n_repeats=2, cv=3, random_state=0).fit(features)
+    raw = [-member.score_samples(features) for member in ensemble.estimators_]
+    np.testing.assert_array_equal(ensemble.member_scores(features), np.transpose(raw))
+
+
+def test_normalize_needs_scores_that_differ():
+    ensemble = RepeatedSeedEnsemble(FeatureDetector(), normalize=True)
+    with pytest.raises(ValueError, match=r"Member 0 scores all 10 training clips alike \(0.1\)"):
+        ensemble.fit(np.full((10, 1), 0.1))
+
+
+def test_folds_need_clips(features):
+    ensemble = RepeatedSeedEnsemble(FeatureDetector(), cv=7)
+    with pytest.raises(ValueError, match="cv=7 needs as many clips, got n_samples=6"):
+        ensemble.fit(features[:6])
+
+
 def test_every_nested_random_state_gets_a_seed_of_its_own(spectrograms, small_iaeo3):
     ensemble = small_iaeo3.fit(spectrograms)
     seeds = [

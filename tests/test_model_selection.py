@@ -193,7 +193,7 @@ def test_search_over_folders():
 
 
 def test_held_out_likelihood_is_that_of_the_density(features):
-    detector = GaussianMixtureDetector(1, reg_covar=0).fit(features[:80])
+    detector = GaussianMixtureDetector(1, shrinkage=None, reg_covar=0).fit(features[:80])
     density = stats.multivariate_normal(features[:80].mean(axis=0), np.cov(features[:80].T, ddof=0))
     held_out = features[80:]
     y = np.repeat([1, -1], [30, 10])

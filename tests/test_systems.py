@@ -1,4 +1,5 @@
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -7,9 +8,17 @@ import joblib
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
-from skasd import AudioError, LogMelSpectrogram, make_iaeo3
+from skasd import (
+    AudioError,
+    LogMelSpectrogram,
+    MachineIDEmbedding,
+    make_iaeo3,
+    make_iaeo3_plus,
+)
 from skasd.datasets import make_machine_sounds
+from skasd.metrics import auc, pauc
 from skasd.openl3.weights import WeightsError
 
 GOLDEN_WEIGHTS = Path(__file__).parent / "data" / "openl3_audio_mel256_golden.h5.gz"
@@ -199,3 +208,64 @@ def test_slider(shared_recordings, tmp_path):
     loaded_scores, heavy = json.loads(result.stdout)
     assert heavy == []
     assert loaded_scores == scores.tolist()
+
+
+@pytest.fixture(scope="module")
+def log_mel(machine):
+    """Return spectrograms of 24 bands: of the machine to train and test on, and of another."""
+    train, test, y = machine
+    other, _ = make_machine_sounds("fan", n_normal=20, n_anomalous=0, duration=2.0, random_state=1)
+    spectrogram = LogMelSpectrogram(n_mels=24)
+    return *(spectrogram.transform(clips) for clips in (train, test, other)), y
+
+
+SMALL_PLUS = {"epochs": 2, "encoder_units": (8, 4), "n_repeats": 2, "random_state": 0}
+
+
+def test_plus_finds_faults_from_clips_and_spectrograms(machine, log_mel):
+    train, test, y = machine
+    from_clips = make_iaeo3_plus(n_mels=24, **SMALL_PLUS).fit(train).anomaly_score(test)
+    detector = make_iaeo3_plus(input="spectrograms", **SMALL_PLUS).fit(log_mel[0])
+    np.testing.assert_array_equal(detector.anomaly_score(log_mel[1]), from_clips)
+    assert auc(y, from_clips) > 0.9
+    names = detector.estimators_[0]["features"].get_feature_names_out()
+    assert len(names) == 5 + 24
+
+
+def test_plus_takes_what_other_machines_taught(log_mel):
+    train, test, other, _ = log_mel
+    embedding = MachineIDEmbedding((4, 8), embedding_size=12, epochs=2, random_state=0)
+    with pytest.raises(NotFittedError):
+        make_iaeo3_plus(embedding=embedding)
+    embedding.fit([*train, *other], ["pump"] * len(train) + ["fan"] * len(other))
+    weights = embedding.coefs_.copy()
+    detector = make_iaeo3_plus(embedding=embedding, input="spectrograms", **SMALL_PLUS)
+    detector.fit(train)
+    np.testing.assert_array_equal(embedding.coefs_, weights)
+    assert len(detector.estimators_[0]["features"].get_feature_names_out()) == 5 + 24 + 10
+    scores = pickle.loads(pickle.dumps(detector)).anomaly_score(test)
+    np.testing.assert_array_equal(scores, detector.anomaly_score(test))
+
+
+def test_plus_with_openl3(machine, tmp_path):
+    train, test, _ = machine
+    detector = make_iaeo3_plus(
+        openl3=True, weights=GOLDEN_WEIGHTS, hop_size=1.0, cache=tmp_path, n_mels=24, **SMALL_PLUS
+    )
+    with pytest.warns(UserWarning, match="principal components"):
+        detector.fit(train[:6])
+    assert np.isfinite(detector.score_samples(test[:2])).all()
+
+
+@pytest.mark.parametrize(("car", "least"), [("id_01", (0.96, 0.845)), ("id_02", (0.978, 0.905))])
+def test_plus_on_toy_cars(shared_recordings, car, least):
+    """The toy-car protocol, with two of the five seeds and a third of the epochs."""
+    with np.load(shared_recordings / "toycar-logmel" / f"{car}.npz") as file:
+        normal, anomaly = file["normal"].astype(np.float32), file["anomaly"].astype(np.float32)
+    order = np.random.default_rng(0).permutation(len(normal))
+    test = np.concatenate([normal[order[200:]], anomaly])
+    detector = make_iaeo3_plus(input="spectrograms", n_repeats=2, epochs=10, random_state=0)
+    scores = detector.fit(normal[order[:200]]).anomaly_score(test)
+    y = np.repeat([1, -1], [150, len(anomaly)])
+    assert auc(y, scores) >= least[0]
+    assert pauc(y, scores) >= least[1]

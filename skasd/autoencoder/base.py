@@ -25,6 +25,7 @@ STATISTICS = {
 """What an autoencoder can say of the errors in a clip."""
 
 _WINDOWS_AT_A_TIME = 4096  # bounds the memory that a long clip takes
+_CLIPS_FOR_TRAINING_ERROR = 100  # more would take as long as an epoch and hardly change a mean
 
 
 class WindowAutoencoder(TransformerMixin, BaseEstimator):
@@ -118,6 +119,7 @@ class WindowAutoencoder(TransformerMixin, BaseEstimator):
         self.loss_curve_ = network.loss_curve
         self.n_parameters_ = network.n_parameters
         self.scale_ = batches.scale
+        self.training_error_ = self._mean_error_by_band(spectrograms)
         return self
 
     def transform(self, X: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
@@ -192,6 +194,15 @@ class WindowAutoencoder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return np.array([f"error_{name}" for name in self.statistics], dtype=object)
+
+    def _mean_error_by_band(self, spectrograms: Sequence[np.ndarray]) -> np.ndarray:
+        total, n_windows = np.zeros(self.n_features_in_), 0
+        every = -(-len(spectrograms) // _CLIPS_FOR_TRAINING_ERROR)
+        for spectrogram in spectrograms[::every]:
+            for block in self._squared_error_blocks(spectrogram):
+                total += block.sum(axis=0, dtype=np.float64)
+                n_windows += len(block)
+        return total / n_windows
 
     def _squared_errors(self, X) -> Iterator[Iterator[np.ndarray]]:
         check_is_fitted(self)

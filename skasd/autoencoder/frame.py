@@ -52,6 +52,9 @@ class FrameAutoencoder(WindowAutoencoder):
     scale_ : ndarray of shape (n_features_in_,), float32
         Ones; with `standardize` the standard deviation of each band over the training frames.
         Errors are in units of its square.
+    training_error_ : ndarray of shape (n_features_in_,), float64
+        Mean squared error of each band over the windows of up to 100 training clips, in units of
+        ``scale_**2``: what an error map is held against.
     n_features_in_ : int
         Number of bands of the spectrograms.
     n_parameters_ : int

@@ -7,5 +7,13 @@ searched by name.
 from skasd.systems.baseline import make_baseline
 from skasd.systems.by_name import SYSTEMS, make_system
 from skasd.systems.iaeo3 import make_iaeo3, make_iaeo3_opt
+from skasd.systems.iaeo3_plus import make_iaeo3_plus
 
-__all__ = ["SYSTEMS", "make_baseline", "make_iaeo3", "make_iaeo3_opt", "make_system"]
+__all__ = [
+    "SYSTEMS",
+    "make_baseline",
+    "make_iaeo3",
+    "make_iaeo3_opt",
+    "make_iaeo3_plus",
+    "make_system",
+]

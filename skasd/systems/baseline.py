@@ -81,7 +81,7 @@ def make_baseline(
     >>> detector.anomaly_score(clips).shape
     (15,)
     """
-    check_input(input)
+    check_input(input, openl3=False)
     autoencoder = FrameAutoencoder(
         encoder_units=encoder_units, n_frames=n_frames, epochs=epochs, verbose=verbose
     )

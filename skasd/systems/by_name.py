@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping
 from skasd.ensemble import RepeatedSeedEnsemble
 from skasd.systems.baseline import make_baseline
 from skasd.systems.iaeo3 import make_iaeo3, make_iaeo3_opt
+from skasd.systems.iaeo3_plus import make_iaeo3_plus
 
 SYSTEMS: Mapping[str, Callable[..., RepeatedSeedEnsemble]] = {
     "iaeo3": lambda machine, **settings: make_iaeo3(**settings),
     "iaeo3-opt": make_iaeo3_opt,
+    "iaeo3-plus": lambda machine, **settings: make_iaeo3_plus(**settings),
     "iae": lambda machine, **settings: make_iaeo3(**{"openl3": False, "score": "mean", **settings}),
     "baseline": lambda machine, **settings: make_baseline(**settings),
 }
@@ -20,9 +22,9 @@ def make_system(name: str, machine: str, **settings) -> RepeatedSeedEnsemble:
 
     Parameters
     ----------
-    name : {"iaeo3", "iaeo3-opt", "iae", "baseline"}
-        `make_iaeo3`, `make_iaeo3_opt`, the interpolation autoencoder alone with its mean error
-        as the score, or `make_baseline`.
+    name : {"iaeo3", "iaeo3-opt", "iaeo3-plus", "iae", "baseline"}
+        `make_iaeo3`, `make_iaeo3_opt`, `make_iaeo3_plus`, the interpolation autoencoder alone with
+        its mean error as the score, or `make_baseline`.
     machine : str
         Machine type, which ``"iaeo3-opt"`` has settings for.
     **settings

@@ -5,16 +5,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.preprocessing import StandardScaler
 
 from skasd.autoencoder import InterpolationAutoencoder
 from skasd.autoencoder.base import STATISTICS
 from skasd.detection import FeatureDetector, GaussianMixtureDetector
 from skasd.ensemble import RepeatedSeedEnsemble
-from skasd.openl3 import OpenL3Embedding
-from skasd.projection import PrincipalComponents
 from skasd.published import MACHINES, TABLE_1
-from skasd.systems.steps import check_input, log_mel_steps
+from skasd.systems.steps import check_input, log_mel_steps, openl3_branch
 
 
 def make_iaeo3(
@@ -109,14 +106,9 @@ def make_iaeo3(
     >>> detector.fit(clips[y == 1]).score_samples(clips).shape
     (15,)
     """
-    check_input(input)
+    check_input(input, openl3)
     if score != "mixture" and score not in STATISTICS:
         raise ValueError(f"score={score!r}: expected 'mixture' or one of {', '.join(STATISTICS)}.")
-    if openl3 and input == "spectrograms":
-        raise ValueError(
-            "openl3=True needs the recordings, and input='spectrograms' has none. Pass "
-            "openl3=False."
-        )
     if openl3 and score != "mixture":
         raise ValueError(
             f"openl3=True adds embeddings, which score={score!r} would not look at. Pass "
@@ -126,7 +118,7 @@ def make_iaeo3(
         encoder_units=encoder_units, n_frames=n_frames, epochs=epochs, verbose=verbose
     )
     if score == "mixture":
-        detector = GaussianMixtureDetector(n_components=n_components)
+        detector = GaussianMixtureDetector(n_components=n_components, shrinkage=None)
     else:
         autoencoder.set_params(statistics=(score,))
         detector = FeatureDetector()
@@ -142,22 +134,13 @@ def make_iaeo3(
             channel=channel,
         )
     )
-    embedding = Pipeline(
-        [
-            (
-                "embedding",
-                OpenL3Embedding(
-                    weights=weights,
-                    hop_size=hop_size,
-                    cache=cache,
-                    input_sample_rate=input_sample_rate,
-                    channel=channel,
-                    verbose=verbose,
-                ),
-            ),
-            ("scaler", StandardScaler()),
-            ("pca", PrincipalComponents(n_components=50)),
-        ]
+    embedding = openl3_branch(
+        weights=weights,
+        hop_size=hop_size,
+        cache=cache,
+        input_sample_rate=input_sample_rate,
+        channel=channel,
+        verbose=verbose,
     )
     # OpenL3 comes first: where its weights are missing, nothing is trained before it says so.
     features = FeatureUnion([("openl3", embedding if openl3 else "drop"), ("iae", iae)])

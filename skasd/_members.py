@@ -1,0 +1,138 @@
+"""What ensembles do with their members: fit, score out of fold, standardise, aggregate."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.model_selection import KFold
+from sklearn.utils import _safe_indexing, indexable
+from sklearn.utils.validation import _num_samples, check_is_fitted
+
+from skasd.audio import Clips
+from skasd.detection import AnomalyDetectorMixin
+from skasd.metrics.labels import normal_clips
+
+AGGREGATIONS = {"min": np.min, "median": np.median, "mean": np.mean, "max": np.max}
+
+
+class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
+    """What an ensemble of fitted members and a fusion of them have in common.
+
+    A class with this mixin has the parameters `aggregation`, `n_jobs`, `contamination` and
+    `threshold`, and ends its `fit` with `self._fit_members(...)`.
+
+    Examples
+    --------
+    >>> from skasd import FeatureDetector, RepeatedSeedEnsemble
+    >>> X = [[1.0], [2.0], [3.0], [9.0]]
+    >>> RepeatedSeedEnsemble(FeatureDetector(), n_repeats=2).fit(X).member_scores([[5.0]])
+    array([[5., 5.]])
+    """
+
+    def member_scores(self, X: Clips | ArrayLike) -> np.ndarray:
+        """Compute the anomaly score of each clip by each member.
+
+        Parameters
+        ----------
+        X : what the members were fitted on
+            Clips, spectrograms or features.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_members)
+            What is aggregated to the anomaly score, standardised where this detector does so;
+            higher is more anomalous.
+        """
+        check_is_fitted(self)
+        scores = Parallel(n_jobs=self.n_jobs, prefer="threads")(
+            delayed(_anomaly_score)(member, X) for member in self.estimators_
+        )
+        return (np.column_stack(scores) - self.score_means_) / self.score_stds_
+
+    def score_samples(self, X: Clips | ArrayLike) -> np.ndarray:
+        """Compute how normal each clip is.
+
+        Parameters
+        ----------
+        X : what the members were fitted on
+            Clips, spectrograms or features.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            The aggregated anomaly score with its sign turned; higher is more normal.
+        """
+        return -self._aggregate(self.member_scores(X))
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features, where the members have it."""
+        return self._first_member.n_features_in_
+
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        """Names of the features, where the members have them."""
+        return self._first_member.feature_names_in_
+
+    @property
+    def _first_member(self):
+        # Not check_is_fitted: hasattr(ensemble, "n_features_in_") is to be False before fit.
+        if not hasattr(self, "estimators_"):
+            raise AttributeError(f"This {type(self).__name__} is not fitted.")
+        return self.estimators_[0]
+
+    def _aggregate(self, member_scores: np.ndarray) -> np.ndarray:
+        return AGGREGATIONS[self.aggregation](member_scores, axis=1)
+
+    def _fit_members(
+        self, members: Mapping[str, BaseEstimator], X, y, *, cv: int | None, standardize: bool
+    ) -> None:
+        """Fit the members; take the threshold from their training scores, with cv out of fold."""
+        if y is not None and np.isin(np.asarray(y), (1, -1)).all():
+            X, y = normal_clips(X, y), None
+        X, y = indexable(X, y)
+        if cv is not None and _num_samples(X) < cv:
+            raise ValueError(
+                f"cv={cv} needs as many clips, got n_samples={_num_samples(X)}. Fit on more clips "
+                "or with fewer folds."
+            )
+        fitted, scores = zip(
+            *Parallel(n_jobs=self.n_jobs)(
+                delayed(_fit_and_score)(member, X, y, cv) for member in members.values()
+            ),
+            strict=True,
+        )
+        scores = np.column_stack(scores)
+        means, stds = np.zeros(len(fitted)), np.ones(len(fitted))
+        if standardize:
+            means, stds = scores.mean(axis=0), scores.std(axis=0)
+            for name, mean, std in zip(members, means, stds, strict=True):
+                # Scores that are alike but for rounding have no spread either.
+                if std <= 1e-12 * abs(mean):
+                    raise ValueError(
+                        f"{name} scores all {len(scores)} training clips alike ({mean:.6g}), so "
+                        "there is no spread to standardise its scores by. Leave it out, or fit on "
+                        "clips that differ."
+                    )
+        self.estimators_ = list(fitted)
+        self.score_means_, self.score_stds_ = means, stds
+        self._fit_offset(-self._aggregate((scores - means) / stds))
+
+
+def _anomaly_score(member: BaseEstimator, X) -> np.ndarray:
+    return -member.score_samples(X)
+
+
+def _fit_and_score(member: BaseEstimator, X, y, cv: int | None) -> tuple[BaseEstimator, np.ndarray]:
+    """Fit a member; score its training clips, with cv by fits that have not seen them."""
+    member.fit(X, y)
+    if cv is None:
+        return member, _anomaly_score(member, X)
+    scores = np.empty(_num_samples(X))
+    for train, test in KFold(cv, shuffle=True, random_state=0).split(X):
+        y_train = None if y is None else _safe_indexing(y, train)
+        fold_member = clone(member).fit(_safe_indexing(X, train), y_train)
+        scores[test] = _anomaly_score(fold_member, _safe_indexing(X, test))
+    return member, scores
