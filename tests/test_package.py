@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 import skasd
-from skasd import datasets, evaluation, metrics, model_selection, systems
+from skasd import datasets, evaluation, inspection, metrics, model_selection, systems
 
 ROOT = Path(__file__).parents[1]
-MODULES = (skasd, datasets, metrics, model_selection, systems)
+MODULES = (skasd, datasets, inspection, metrics, model_selection, systems)
 PUBLIC = [getattr(module, name) for module in MODULES for name in module.__all__]
 PUBLIC = [public for public in PUBLIC if callable(public)] + [evaluation.evaluate_dcase2020]
 
@@ -26,7 +26,7 @@ def run(script, **environment):
 
 def test_import_is_light():
     heavy = ("keras", "jax", "tensorflow", "torch", "ncnn", "matplotlib", "librosa", "pooch")
-    modules = "skasd.cli, skasd.datasets, skasd.evaluation, skasd.metrics, skasd.model_selection"
+    modules = "skasd.cli, skasd.datasets, skasd.inspection, skasd.metrics, skasd.model_selection"
     assert run(f"import sys, {modules}; print({{*{heavy}}} & set(sys.modules))") == "set()"
 
 

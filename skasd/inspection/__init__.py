@@ -1,0 +1,17 @@
+"""When, in which bands, and why a clip is judged anomalous; and pictures of that.
+
+Pictures need matplotlib: ``pip install "skasd[examples]"``.
+"""
+
+from skasd.inspection.detection_curve_display import DetectionCurveDisplay
+from skasd.inspection.error_map_display import ErrorMapDisplay
+from skasd.inspection.explanation import Explanation, explain
+from skasd.inspection.score_distribution_display import ScoreDistributionDisplay
+
+__all__ = [
+    "DetectionCurveDisplay",
+    "ErrorMapDisplay",
+    "Explanation",
+    "ScoreDistributionDisplay",
+    "explain",
+]

@@ -1,0 +1,115 @@
+"""A walk through a fitted pipeline with one clip: its autoencoders, and the features by branch."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import FeatureUnion, Pipeline
+
+from skasd.autoencoder import FrameAutoencoder, InterpolationAutoencoder
+from skasd.autoencoder.base import WindowAutoencoder
+from skasd.openl3 import OpenL3Embedding
+from skasd.pooling import TimeWeightedPooling
+from skasd.spectrogram import LogMelSpectrogram
+
+WORDS = {
+    InterpolationAutoencoder: "interpolation error",
+    FrameAutoencoder: "reconstruction error",
+    OpenL3Embedding: "OpenL3 embedding",
+    TimeWeightedPooling: "level of the bands",
+    FrozenEstimator: "embedding taught by other machines",
+}
+"""What a branch with such a step is called where people read it."""
+
+
+class Branch(NamedTuple):
+    """What one branch of a pipeline makes of the clip."""
+
+    name: str
+    features: np.ndarray  # of shape (n_features,)
+    steps: list[BaseEstimator]  # that the features come through, from the branching on
+
+
+class View(NamedTuple):
+    """What an autoencoder of a pipeline gets to see of the clip."""
+
+    autoencoder: WindowAutoencoder
+    log_mel: LogMelSpectrogram | None
+    spectrogram: np.ndarray  # of shape (n_frames, n_mels)
+
+
+def walk(member: BaseEstimator, clip: Any) -> tuple[list[Branch], list[View]]:
+    """Send a clip through all steps of a member but the detector.
+
+    Parameters
+    ----------
+    member : fitted pipeline that ends with a detector
+        What is no pipeline has neither branches nor autoencoders.
+    clip : path or ndarray
+        What the member takes a sequence of.
+
+    Returns
+    -------
+    branches : list of Branch
+        Of the features that the detector gets, in their order. Where branches fork again, these
+        are the innermost ones.
+    views : list of View
+        Of each autoencoder.
+    """
+    if not isinstance(member, Pipeline):
+        return [], []
+    branches, views = _walk("features", [step for _, step in member.steps[:-1]], [clip], None)
+    names = [_in_words(branch) for branch in branches]
+    if len(set(names)) < len(names):
+        names = [branch.name for branch in branches]
+    return [b._replace(name=name) for b, name in zip(branches, names, strict=True)], views
+
+
+def _walk(
+    name: str, steps: Iterable[BaseEstimator], X: Any, log_mel: LogMelSpectrogram | None
+) -> tuple[list[Branch], list[View]]:
+    branches, views, passed = [], [], []
+    for step in _flatten(steps):
+        if isinstance(step, FeatureUnion):
+            branches = []
+            for inner_name, inner_step in step.transformer_list:
+                if isinstance(inner_step, str) and inner_step == "drop":
+                    continue
+                inner, inner_views = _walk(inner_name, [inner_step], X, log_mel)
+                weight = (step.transformer_weights or {}).get(inner_name, 1)
+                branches += [b._replace(features=weight * b.features) for b in inner]
+                views += inner_views
+            X = np.concatenate([branch.features for branch in branches])[np.newaxis]
+            continue
+        if isinstance(step, LogMelSpectrogram):
+            log_mel = step
+        if isinstance(step, WindowAutoencoder):
+            views.append(View(step, log_mel, np.asarray(X[0], dtype=np.float32)))
+        X = step.transform(X)
+        if isinstance(step, OneToOneFeatureMixin):
+            branches = _replace_features(branches, np.asarray(X)[0])
+        else:
+            branches = []
+        passed.append(step)
+    return branches or [Branch(name, np.asarray(X)[0], passed)], views
+
+
+def _flatten(steps: Iterable[BaseEstimator]) -> Iterator[BaseEstimator]:
+    for step in steps:
+        if isinstance(step, Pipeline):
+            yield from _flatten(inner for _, inner in step.steps)
+        elif step is not None and not isinstance(step, str):
+            yield step
+
+
+def _replace_features(branches: list[Branch], features: np.ndarray) -> list[Branch]:
+    ends = np.cumsum([len(branch.features) for branch in branches])
+    parts = np.split(features, ends[:-1]) if branches else []
+    return [b._replace(features=part) for b, part in zip(branches, parts, strict=True)]
+
+
+def _in_words(branch: Branch) -> str:
+    words = [WORDS[type(step)] for step in branch.steps if type(step) in WORDS]
+    return words[0] if words else branch.name
