@@ -270,11 +270,10 @@ def test_toy_cars(shared_recordings, car, least_iae, least_plus):
     detector = make_iaeo3_plus(input="spectrograms", n_repeats=2, random_state=0)
     detector.fit(normal[order[:200]])
     y = np.repeat([1, -1], [150, len(anomaly)])
-    features = [
-        member["features"].set_output(transform="pandas") for member in detector.estimators_
-    ]
-    errors = [each.transform(test)["log_mel__iae__error_mean"] for each in features]
-    assert auc(y, np.min(errors, axis=0)) >= least_iae
+    names = detector.estimators_[0]["features"].get_feature_names_out()
+    is_mean = names == "log_mel__iae__error_mean"
+    errors = [member["features"].transform(test)[:, is_mean] for member in detector.estimators_]
+    assert auc(y, np.min(errors, axis=0).ravel()) >= least_iae
     scores = detector.anomaly_score(test)
-    assert (auc(y, scores), pauc(y, scores)) >= least_plus
+    assert auc(y, scores) >= least_plus[0]
     assert pauc(y, scores) >= least_plus[1]
