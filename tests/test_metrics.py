@@ -1,7 +1,6 @@
 import csv
 import pickle
 import statistics
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,8 +26,6 @@ from skasd.metrics import (
     recall,
 )
 from skasd.model_selection import NormalKFold
-
-REFERENCE_SCORES = Path(__file__).parents[2] / "shared" / "reference-scores"
 
 PUBLISHED = {
     ("pump", "00"): (0.6946153846153846, 0.576370997423629),
@@ -78,12 +75,9 @@ TABLE_2_TOTAL = (88.5, 76.8, 87.5, 74.7, 73.6, 59.6)
 
 
 @pytest.fixture(scope="module")
-def reference_scores():
-    if not REFERENCE_SCORES.is_dir():
-        pytest.skip("the reference scores are not beside this checkout")
-
+def reference_scores(shared):
     def read(machine, machine_id):
-        path = REFERENCE_SCORES / f"anomaly_score_{machine}_id_{machine_id}.csv"
+        path = shared / "reference-scores" / f"anomaly_score_{machine}_id_{machine_id}.csv"
         names, scores = zip(*csv.reader(path.open()), strict=True)
         y = [-1 if name.startswith("anomaly") else 1 for name in names]
         return y, [float(score) for score in scores]
@@ -115,9 +109,9 @@ def test_reference_scores(reference_scores):
         )
 
 
-def test_reference_evaluation(reference_scores):
+def test_reference_evaluation(reference_scores, shared):
     """The baseline's own evaluation of the fan, and the averages that it printed."""
-    rows = list(csv.reader((REFERENCE_SCORES / "result.csv").open()))
+    rows = list(csv.reader((shared / "reference-scores" / "result.csv").open()))
     printed = {
         row[0]: (float(row[1]), float(row[2])) for row in rows if len(row) == 3 and row[1] != "AUC"
     }
