@@ -111,7 +111,9 @@ def evaluate_dcase2020(
     Raises
     ------
     EvaluationError
-        Where a machine, a system or a setting is unknown, or `out` holds other results.
+        A ValueError: where a machine is unknown, or `out` holds other results or cannot be made.
+    ValueError
+        Where a system or a setting is unknown.
     DatasetError
         Where `root` has no clips.
     WeightsError
