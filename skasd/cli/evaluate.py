@@ -1,10 +1,5 @@
-"""The command line.
+"""``skasd evaluate``: the protocol of DCASE 2020 Task 2."""
 
-Results go to standard output, progress and complaints to standard error. Exit codes: 0, all was
-done; 2, wrong usage; 3, something could not be scored, and the rest was.
-"""
-
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,35 +8,11 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-import skasd
+from skasd.cli.app import SOME_NOT_SCORED, app, complain, nothing_done
+from skasd.cli.settings import Settings, SystemName, parse_settings
 
 if TYPE_CHECKING:
     from skasd.evaluation import Evaluation
-
-app = typer.Typer(
-    name="skasd",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-SOME_NOT_SCORED = 3
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(skasd.__version__)
-        raise typer.Exit
-
-
-@app.callback()
-def main(
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
-    ] = False,
-) -> None:
-    """Anomalous sound detection: fit on a healthy machine, score new recordings."""
 
 
 @app.command()
@@ -51,22 +22,13 @@ def evaluate(
         typer.Argument(help="Folder of the machine types' folders, as the archives unpack."),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the results.")],
-    system: Annotated[
-        str, typer.Option(help="iaeo3, iaeo3-opt, iaeo3-plus, iae or baseline.")
-    ] = "iaeo3",
+    system: SystemName = "iaeo3",
     machines: Annotated[
         str | None, typer.Option(help="Machine types, such as fan,pump.  [default: all]")
     ] = None,
     ids: Annotated[str | None, typer.Option(help="Ids, such as 00,02.  [default: all]")] = None,
     jobs: Annotated[int, typer.Option(help="Machines that are fitted at the same time.")] = 1,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="A setting of the system, such as epochs=5 or openl3=false. Repeatable.",
-        ),
-    ] = None,
+    set_: Settings = None,
     random_state: Annotated[int, typer.Option(help="Seed.")] = 0,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Drop results of other settings in OUT.")
@@ -79,47 +41,33 @@ def evaluate(
     """
     from skasd.evaluation import evaluate_dcase2020
 
-    try:
+    with nothing_done("evaluate"):
         evaluation = evaluate_dcase2020(
             root,
             out,
             system,
             machines=_split(machines),
             machine_ids=_split(ids),
-            settings=dict(_parse_setting(text) for text in set_ or ()),
+            settings=parse_settings(set_),
             random_state=random_state,
             overwrite=overwrite,
             n_jobs=jobs,
             verbose=Console(stderr=True).is_terminal,
         )
-    except ValueError as error:
-        typer.echo(f"skasd evaluate: {error}", err=True)
-        raise typer.Exit(2) from error
     if evaluation.results:
         width = None if Console().is_terminal else 120
         Console(width=width).print(_comparison(evaluation, system), highlight=False)
     for (machine, machine_id), result in evaluation.results.items():
         for clip, problem in result.failed_clips.items():
-            typer.echo(f"{machine} id_{machine_id}: left out {clip}: {problem}", err=True)
+            complain(f"{machine} id_{machine_id}: left out {clip}: {problem}")
     for (machine, machine_id), reason in evaluation.not_evaluated.items():
-        typer.echo(f"{machine} id_{machine_id}: not evaluated. {reason}", err=True)
+        complain(f"{machine} id_{machine_id}: not evaluated. {reason}")
     if not evaluation.complete:
         raise typer.Exit(SOME_NOT_SCORED)
 
 
 def _split(text: str | None) -> list[str] | None:
     return None if text is None else [word.strip() for word in text.split(",")]
-
-
-def _parse_setting(text: str) -> tuple[str, Any]:
-    """Read NAME=VALUE, where the value is JSON or, failing that, a string."""
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise ValueError(f"--set {text}: expected NAME=VALUE.")
-    try:
-        return name, json.loads(value)
-    except json.JSONDecodeError:
-        return name, value
 
 
 def _comparison(evaluation: "Evaluation", system: str) -> Table:
