@@ -11,6 +11,7 @@ from skasd.ensemble import RepeatedSeedEnsemble
 from skasd.fusion import FusionDetector
 from skasd.machine_id import MachineIDEmbedding
 from skasd.openl3 import OpenL3Embedding
+from skasd.persistence import load, save
 from skasd.pooling import TimeWeightedPooling
 from skasd.projection import PrincipalComponents
 from skasd.spectrogram import LogMelSpectrogram
@@ -32,8 +33,10 @@ __all__ = [
     "PrincipalComponents",
     "RepeatedSeedEnsemble",
     "TimeWeightedPooling",
+    "load",
     "make_baseline",
     "make_iaeo3",
     "make_iaeo3_opt",
     "make_iaeo3_plus",
+    "save",
 ]

@@ -59,6 +59,9 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
         What each member's anomaly scores are standardised by; 0 and 1 without `normalize`.
     offset_ : float
         Threshold of `score_samples`.
+    training_scores_ : ndarray of shape (n_clips,)
+        Scores of the training clips, as `score_samples` counts, that the threshold comes from: of
+        clips that were left out, with `cv` or `normalize`.
     n_features_in_ : int
         Number of features, where the members have it.
     feature_names_in_ : ndarray of shape (n_features_in_,)

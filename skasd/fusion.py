@@ -56,6 +56,9 @@ class FusionDetector(MembersMixin, _BaseComposition):
         What each detector's anomaly scores are standardised by.
     offset_ : float
         Threshold of `score_samples`.
+    training_scores_ : ndarray of shape (n_clips,)
+        Scores of the training clips, as `score_samples` counts, that the threshold comes from: of
+        clips that were left out.
     n_features_in_ : int
         Number of features, where the first detector has it.
     feature_names_in_ : ndarray of shape (n_features_in_,)

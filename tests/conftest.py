@@ -1,7 +1,9 @@
 """Clips that every test module shares."""
 
 import os
+import resource
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +41,22 @@ def _cut(path, share):
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
     return path
+
+
+@pytest.fixture
+def full_disk():
+    """Return a context in which no file can grow beyond so many bytes."""
+
+    @contextmanager
+    def limited(n_bytes):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limited
 
 
 BAD_CLIPS = {

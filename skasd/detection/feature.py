@@ -31,6 +31,8 @@ class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):
         Index of the feature.
     offset_ : float
         Threshold of `score_samples`.
+    training_scores_ : ndarray of shape (n_clips,)
+        Scores of the training clips, as `score_samples` counts, that the threshold comes from.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)

@@ -49,6 +49,8 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         The training clips.
     offset_ : float
         Threshold of `score_samples`.
+    training_scores_ : ndarray of shape (n_clips,)
+        Scores of the training clips, as `score_samples` counts, that the threshold comes from.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -130,8 +132,9 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
             self.whitening_ = precision_factor(covariance) / scaler.scale_[:, np.newaxis]
         self.X_fit_ = X
         self.location_ = X.mean(axis=0)
+        # Trees hardly help in so many dimensions, and skops does not trust them.
         self.neighbors_ = NearestNeighbors(
-            metric="cosine" if self.metric == "cosine" else "euclidean"
+            algorithm="brute", metric="cosine" if self.metric == "cosine" else "euclidean"
         ).fit(self._whiten(X))
         self._fit_offset(self.score_samples(X))
         return self

@@ -75,6 +75,7 @@ class AnomalyDetectorMixin(OutlierMixin):
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def _fit_offset(self, training_scores: np.ndarray) -> None:
+        self.training_scores_ = training_scores
         if self.threshold == "percentile":
             self.offset_ = np.percentile(training_scores, 100 * self.contamination)
             return

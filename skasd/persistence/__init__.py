@@ -1,0 +1,11 @@
+"""Fitted detectors in files that can be passed on: loading one runs no foreign code.
+
+`joblib` and `pickle` work as for any scikit-learn estimator, and are for files that nobody else can
+write. What is made here is for the others.
+"""
+
+from skasd.persistence.container import ModelFileError
+from skasd.persistence.info import ModelInfo
+from skasd.persistence.model_file import ModelVersionWarning, load, read_info, save
+
+__all__ = ["ModelFileError", "ModelInfo", "ModelVersionWarning", "load", "read_info", "save"]

@@ -1,0 +1,54 @@
+"""A noise that any detector can score: the same one when it is saved and when it is loaded."""
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from skasd.autoencoder.base import WindowAutoencoder
+from skasd.machine_id import MachineIDEmbedding
+from skasd.openl3 import OpenL3Embedding
+from skasd.pooling import TimeWeightedPooling
+from skasd.spectrogram import LogMelSpectrogram
+
+N_CLIPS = 2
+
+
+def make_check_input(detector: BaseEstimator) -> np.ndarray:
+    """Make clips, spectrograms or features of noise: what the detector is fitted on.
+
+    Parameters
+    ----------
+    detector : fitted detector, or pipeline that ends with one
+
+    Returns
+    -------
+    ndarray
+        Of shape (2, n_samples), (2, n_frames, n_mels) or (2, n_features).
+
+    Examples
+    --------
+    >>> from skasd import FeatureDetector
+    >>> from skasd.persistence.check_input import make_check_input
+    >>> make_check_input(FeatureDetector().fit([[1.0], [2.0]])).shape
+    (2, 1)
+    """
+    noise = np.random.default_rng(0)
+    # Members of an ensemble see the same input, and the first has fitted steps.
+    first = getattr(detector, "estimators_", [detector])[0]
+    steps = [first, *first.get_params().values()]
+    analyses = [step for step in steps if isinstance(step, LogMelSpectrogram | OpenL3Embedding)]
+    if analyses:
+        seconds = max(_shortest_seconds(analysis) for analysis in analyses)
+        n_samples = round((1 + seconds) * analyses[0].input_sample_rate)
+        return noise.normal(0, 0.1, size=(N_CLIPS, n_samples))
+    for step in steps:
+        if isinstance(step, WindowAutoencoder | TimeWeightedPooling | MachineIDEmbedding):
+            n_frames = 10 + getattr(step, "n_frames", 0)
+            return noise.normal(-30, 10, size=(N_CLIPS, n_frames, step.n_features_in_))
+    return noise.normal(size=(N_CLIPS, first.n_features_in_))
+
+
+def _shortest_seconds(analysis: LogMelSpectrogram | OpenL3Embedding) -> float:
+    if isinstance(analysis, OpenL3Embedding):
+        return 0.0
+    n_samples = max(analysis.n_fft, analysis.min_frames * analysis.hop_length)
+    return n_samples / analysis.sample_rate

@@ -1,0 +1,66 @@
+"""What may stand in a model file."""
+
+import json
+
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import Bunch
+
+from skasd.autoencoder import FrameAutoencoder, InterpolationAutoencoder
+from skasd.detection import FeatureDetector, GaussianMixtureDetector, NearestNeighborsDetector
+from skasd.ensemble import RepeatedSeedEnsemble
+from skasd.fusion import FusionDetector
+from skasd.machine_id import MachineIDEmbedding
+from skasd.openl3 import OpenL3Embedding
+from skasd.pooling import TimeWeightedPooling
+from skasd.projection import PrincipalComponents
+from skasd.spectrogram import LogMelSpectrogram
+
+TRUSTED = (
+    FeatureDetector,
+    FrameAutoencoder,
+    FusionDetector,
+    GaussianMixtureDetector,
+    InterpolationAutoencoder,
+    LogMelSpectrogram,
+    MachineIDEmbedding,
+    NearestNeighborsDetector,
+    OpenL3Embedding,
+    PrincipalComponents,
+    RepeatedSeedEnsemble,
+    TimeWeightedPooling,
+    FrozenEstimator,
+    Bunch,
+)
+"""Types that are trusted beside those that skops trusts: scikit-learn's and NumPy's."""
+
+CALLABLE_NODES = {"MethodNode", "OperatorFuncNode", "PartialNode"}
+"""What skops can hold, and a detector never needs: something that could be called."""
+
+
+def trusted_names() -> set[str]:
+    """Return the names of `TRUSTED`, as skops writes them."""
+    return {f"{each.__module__}.{each.__qualname__}" for each in TRUSTED}
+
+
+def check_nodes(schema: bytes) -> None:
+    """Refuse what could be called once it is loaded.
+
+    Parameters
+    ----------
+    schema : bytes
+        skops's description of the file's content, as JSON of any form.
+
+    Raises
+    ------
+    TypeError
+        Where it holds such a thing.
+    """
+    pending = [json.loads(schema)]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, dict):
+            if each.get("__loader__") in CALLABLE_NODES:
+                raise TypeError(f"it holds a {each['__loader__']}, which could be called")
+            pending += each.values()
+        elif isinstance(each, list):
+            pending += each

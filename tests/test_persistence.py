@@ -1,0 +1,399 @@
+import io
+import json
+import os
+import pickle
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+import skops.io
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from sklearn.ensemble import IsolationForest
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.svm import OneClassSVM
+
+import skasd
+from skasd import (
+    FeatureDetector,
+    FusionDetector,
+    GaussianMixtureDetector,
+    LogMelSpectrogram,
+    MachineIDEmbedding,
+    NearestNeighborsDetector,
+    OpenL3Embedding,
+    TimeWeightedPooling,
+    make_baseline,
+    make_iaeo3,
+    make_iaeo3_plus,
+)
+from skasd.persistence import ModelFileError, ModelVersionWarning, read_info
+from skasd.persistence.container import read_archive, write_archive
+
+DATA = Path(__file__).parent / "data"
+CLIPS = np.random.default_rng(0).uniform(-0.5, 0.5, size=(12, 8000))
+SMALL = {"n_mels": 16, "encoder_units": (8, 4), "epochs": 2, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return make_iaeo3(openl3=False, n_repeats=2, n_components=1, **SMALL).fit(CLIPS)
+
+
+@pytest.fixture
+def path(tmp_path, detector):
+    skasd.save(detector, tmp_path / "machine.skasd")
+    return tmp_path / "machine.skasd"
+
+
+def neighbours():
+    embedding = MachineIDEmbedding((4, 6), embedding_size=3, epochs=1, random_state=0)
+    spectrograms = LogMelSpectrogram(n_mels=16).transform(CLIPS)
+    embedding.fit(spectrograms, ["fan", "pump"] * 6)
+    return make_pipeline(
+        LogMelSpectrogram(n_mels=16), FrozenEstimator(embedding), NearestNeighborsDetector()
+    )
+
+
+def levels(end):
+    return make_pipeline(LogMelSpectrogram(n_mels=16), TimeWeightedPooling(n_components=2), end)
+
+
+SYSTEMS = {
+    "make_iaeo3": lambda: make_iaeo3(openl3=False, n_repeats=2, n_components=1, **SMALL),
+    "OpenL3": lambda: make_pipeline(
+        OpenL3Embedding(
+            "mel128",
+            hop_size=1.0,
+            weights=str(DATA / "openl3_audio_mel128_golden.h5.gz"),
+            cache=None,
+        ),
+        GaussianMixtureDetector(n_components=1),
+    ),
+    "make_iaeo3_plus": lambda: make_iaeo3_plus(n_repeats=2, **SMALL),
+    "make_baseline": lambda: make_baseline(**SMALL),
+    "fusion": lambda: FusionDetector(
+        [("levels", levels(GaussianMixtureDetector())), ("neighbours", neighbours())], cv=2
+    ),
+    "scikit-learn's detector": lambda: levels(OneClassSVM()),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.* principal components")
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_scores_are_identical(tmp_path, name):
+    # OpenL3 takes its time.
+    clips = CLIPS[:3] if name == "OpenL3" else CLIPS
+    fitted = SYSTEMS[name]().fit(clips)
+    skasd.save(fitted, tmp_path / "machine.skasd")
+    loaded = skasd.load(tmp_path / "machine.skasd")
+    np.testing.assert_array_equal(loaded.score_samples(clips), fitted.score_samples(clips))
+    np.testing.assert_array_equal(loaded.predict(clips), fitted.predict(clips))
+
+
+@pytest.mark.parametrize("unfitted_input", ["spectrograms", "features"])
+def test_detectors_of_what_was_computed_elsewhere(tmp_path, unfitted_input):
+    spectrograms = LogMelSpectrogram(n_mels=16).transform(CLIPS)
+    if unfitted_input == "spectrograms":
+        fitted = make_baseline(input="spectrograms", encoder_units=(8, 4), epochs=1)
+        X = spectrograms
+    else:
+        fitted, X = GaussianMixtureDetector(), np.mean(spectrograms, axis=1)
+    skasd.save(fitted.fit(X), tmp_path / "machine.skasd")
+    loaded = skasd.load(tmp_path / "machine.skasd")
+    np.testing.assert_array_equal(loaded.score_samples(X), fitted.score_samples(X))
+
+
+def test_file_of_format_1_loads():
+    """The file was written by skasd 0.1.0.dev0, with these scores."""
+    expected = json.loads((DATA / "model_format_1.json").read_text())
+    loaded = skasd.load(DATA / "model_format_1.skasd")
+    clips = np.random.default_rng(expected["seed"]).uniform(-0.5, 0.5, size=(4, 8000))
+    np.testing.assert_allclose(loaded.score_samples(clips), expected["scores"], rtol=1e-5)
+    assert loaded.offset_ == pytest.approx(expected["offset"], rel=1e-12)
+    info = read_info(DATA / "model_format_1.skasd")
+    assert (info.n_clips, info.versions["skasd"]) == (12, "0.1.0.dev0")
+
+
+def test_info(path, detector):
+    info = read_info(path)
+    assert info.detector == "RepeatedSeedEnsemble"
+    assert info.n_clips == 12
+    assert info.threshold == -detector.offset_
+    assert info.training_quantiles["0.5"] == pytest.approx(
+        np.median(detector.anomaly_score(CLIPS)), rel=1e-12
+    )
+    assert info.settings["estimator__features__iae__spectrogram__n_mels"] == 16
+    assert info.versions["numpy"] == np.__version__
+
+
+def test_other_versions_are_said_where_they_matter(path, monkeypatch, recwarn):
+    monkeypatch.setattr(skasd, "__version__", "99.0")
+    skasd.load(path)
+    assert not recwarn.list
+    archive = read_archive(path)
+    info = json.loads(zipfile.ZipFile(io.BytesIO(archive)).read("skasd.json"))
+    info["check_scores"][0] *= 1 + 1e-5
+    rewrite(path, {"skasd.json": json.dumps(info).encode()})
+    with pytest.warns(
+        ModelVersionWarning, match=r"saved with skasd 0\S+ \(here 99.0\), and scores"
+    ):
+        skasd.load(path)
+
+
+def test_what_is_not_saved(tmp_path):
+    path = tmp_path / "machine.skasd"
+    with pytest.raises(NotFittedError):
+        skasd.save(make_baseline(), path)
+    with pytest.raises(TypeError, match="LogMelSpectrogram has no score_samples"):
+        skasd.save(LogMelSpectrogram(), path)
+    with pytest.raises(TypeError, match=r"holds sklearn.tree._tree.Tree, which skasd.load would"):
+        skasd.save(levels(IsolationForest(n_estimators=2)).fit(CLIPS), path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_pickles_are_refused(tmp_path, detector):
+    path = tmp_path / "machine.joblib"
+    for compress in (0, ("zlib", 3), ("gzip", 3), ("bz2", 3), ("xz", 3)):
+        joblib.dump(detector, path, compress=compress)
+        with pytest.raises(ModelFileError, match=r"is a .*pickle.*can run any code"):
+            skasd.load(path)
+    path.write_bytes(pickle.dumps(detector))
+    with pytest.raises(ModelFileError, match="is a pickle"):
+        read_info(path)
+
+
+def test_pickle_is_small_and_scores_alike(tmp_path, detector):
+    joblib.dump(detector, tmp_path / "machine.joblib")
+    loaded = joblib.load(tmp_path / "machine.joblib")
+    np.testing.assert_array_equal(loaded.score_samples(CLIPS), detector.score_samples(CLIPS))
+    weights = sum(
+        array.nbytes
+        for member in detector.estimators_
+        for array in (*autoencoder_of(member).coefs_, *autoencoder_of(member).intercepts_)
+    )
+    assert (tmp_path / "machine.joblib").stat().st_size < weights + 20_000
+
+
+def autoencoder_of(member):
+    return member.get_params()["features__iae__autoencoder"]
+
+
+@pytest.mark.parametrize("percent", range(100))
+def test_truncated_file(path, percent):
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * percent // 100])
+    with pytest.raises(ModelFileError, match=r"is empty|is cut off|is damaged"):
+        skasd.load(path)
+
+
+def test_flipped_bytes(path):
+    content = path.read_bytes()
+    rng = np.random.default_rng(0)
+    positions = [*range(90), *rng.integers(90, len(content), 200), len(content) - 1]
+    for position in positions:
+        changed = bytearray(content)
+        changed[position] ^= 1 << rng.integers(8)
+        path.write_bytes(changed)
+        with pytest.raises(
+            ModelFileError, match=r"is damaged|no model file|has the format|cut off"
+        ):
+            skasd.load(path)
+
+
+def test_other_files(tmp_path):
+    path = tmp_path / "machine.skasd"
+    path.write_bytes(b"RIFF....WAVE")
+    with pytest.raises(ModelFileError, match="is no model file of skasd"):
+        skasd.load(path)
+    path.write_bytes(b"skasd-model 2 " + b"0" * 64 + b"\n")
+    with pytest.raises(ModelFileError, match="has the format 2, and this skasd reads 1"):
+        skasd.load(path)
+    with pytest.raises(FileNotFoundError):
+        skasd.load(tmp_path / "missing.skasd")
+    write_archive(path, skops.io.dumps({"no": "detector"}))
+    with pytest.raises(ModelFileError, match=r"KeyError.*skasd.json"):
+        skasd.load(path)
+
+
+def rewrite(path, replaced):
+    """Replace members of the archive, as someone would who can compute the digest as well."""
+    archive, changed = zipfile.ZipFile(io.BytesIO(read_archive(path))), io.BytesIO()
+    with zipfile.ZipFile(changed, "w") as members:
+        for name in archive.namelist():
+            members.writestr(name, replaced.get(name, archive.read(name)))
+    write_archive(path, changed.getvalue())
+
+
+class Runs:
+    """Leaves a file where it is unpickled."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return (open, (self.marker, "w"))
+
+
+def hostile(marker, path):
+    """Return members of archives that want to run something."""
+    schema = json.loads(zipfile.ZipFile(io.BytesIO(read_archive(path))).read("schema.json"))
+    frame = {key: schema[key] for key in ("protocol", "_skops_version")}
+    system = {"__class__": "system", "__module__": "os", "__loader__": "FunctionNode"}
+    evil = pickle.dumps(Runs(marker))
+    array = io.BytesIO()
+    np.save(array, np.array([Runs(marker)], dtype=object), allow_pickle=True)
+    names = zipfile.ZipFile(io.BytesIO(read_archive(path))).namelist()
+    arrays = [name for name in names if name.endswith(".npy")]
+    scaler = json.loads(
+        zipfile.ZipFile(io.BytesIO(skops.io.dumps(FunctionTransformer(np.log)))).read("schema.json")
+    )
+    method = {
+        **system,
+        "__loader__": "MethodNode",
+        "content": {"func": "transform", "obj": schema},
+    }
+    scaler_state = json.loads(json.dumps(scaler))
+    scaler_state["content"]["content"]["func"] = method
+    return {
+        "function": {"schema.json": json.dumps({**system, **frame}).encode()},
+        "object": {
+            "schema.json": json.dumps(
+                {**schema, "__class__": "Popen", "__module__": "subprocess"}
+            ).encode()
+        },
+        "method": {"schema.json": json.dumps({**scaler_state, **frame}).encode()},
+        "pickle for schema": {"schema.json": evil},
+        "pickle for array": dict.fromkeys(arrays, evil),
+        "array of objects": dict.fromkeys(arrays, array.getvalue()),
+        "no detector": {"schema.json": json.dumps(scaler).encode()},
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("function", "os.system"),
+        ("object", "subprocess.Popen"),
+        ("method", "MethodNode, which could be called"),
+        ("pickle for schema", "cannot be loaded"),
+        ("pickle for array", "contains pickled"),
+        ("array of objects", "allow_pickle=False"),
+        ("no detector", "FunctionTransformer, which is no detector"),
+    ],
+)
+def test_nothing_foreign_runs(path, tmp_path, kind, message):
+    marker = str(tmp_path / "ran")
+    rewrite(path, hostile(marker, path)[kind])
+    with pytest.raises(ModelFileError, match=message):
+        skasd.load(path)
+    assert not os.path.exists(marker)
+
+
+@pytest.fixture(scope="module")
+def small_archive(tmp_path_factory):
+    path = tmp_path_factory.mktemp("fuzz") / "machine.skasd"
+    skasd.save(FeatureDetector().fit([[1.0], [2.0], [3.0]]), path)
+    return path, read_archive(path)
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    edits=st.lists(st.tuples(st.integers(0, 10**6), st.binary(max_size=4)), min_size=1, max_size=3)
+)
+@example(edits=[(0, b"")])
+def test_any_bytes_give_a_detector_or_our_error(small_archive, edits):
+    path, archive = small_archive
+    content = bytearray(archive)
+    for position, replacement in edits:
+        start = position % len(content)
+        content[start : start + len(replacement)] = replacement
+    write_archive(path, bytes(content))
+    try:
+        loaded = skasd.load(path)
+    except ModelFileError:
+        pass
+    else:
+        assert hasattr(loaded, "score_samples")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=5,
+)
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(place=st.integers(0, 10**6), value=JSON)
+def test_any_description_gives_a_detector_or_our_error(small_archive, place, value):
+    path, archive = small_archive
+    write_archive(path, archive)
+    schema = json.loads(zipfile.ZipFile(io.BytesIO(archive)).read("schema.json"))
+    holders = [each for each in nodes(schema) if each]
+    holder = holders[place % len(holders)]
+    holder[sorted(holder)[place % len(holder)]] = value
+    rewrite(path, {"schema.json": json.dumps(schema).encode()})
+    try:
+        loaded = skasd.load(path)
+    except ModelFileError:
+        pass
+    else:
+        assert hasattr(loaded, "score_samples")
+
+
+def nodes(state):
+    if isinstance(state, dict):
+        yield state
+        for value in state.values():
+            yield from nodes(value)
+    elif isinstance(state, list):
+        for value in state:
+            yield from nodes(value)
+
+
+def test_disk_full_leaves_the_old_file(path, detector, full_disk):
+    before = path.read_bytes()
+    with full_disk(1000), pytest.raises(OSError, match="File too large"):
+        skasd.save(detector, path)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+SCORE = """
+import sys
+import numpy as np
+import skasd
+
+detector = skasd.load(sys.argv[1])
+clips = np.random.default_rng(0).uniform(-0.5, 0.5, size=(12, 8000))
+print(detector.score_samples(clips).tolist())
+heavy = {"keras", "jax", "tensorflow", "torch", "matplotlib"}
+print(sorted(heavy & set(sys.modules)))
+"""
+
+
+def test_another_process_scores_alike_without_keras(path, detector):
+    process = subprocess.run(
+        [sys.executable, "-c", SCORE, str(path)], capture_output=True, text=True, check=True
+    )
+    scores, heavy = map(json.loads, process.stdout.splitlines())
+    assert scores == detector.score_samples(CLIPS).tolist()
+    assert heavy == []
