@@ -2,6 +2,7 @@
 
 from skasd.audio import AudioError
 from skasd.autoencoder import FrameAutoencoder, InterpolationAutoencoder
+from skasd.batch import fit_clips, score_clips
 from skasd.detection import (
     FeatureDetector,
     GaussianMixtureDetector,
@@ -33,10 +34,12 @@ __all__ = [
     "PrincipalComponents",
     "RepeatedSeedEnsemble",
     "TimeWeightedPooling",
+    "fit_clips",
     "load",
     "make_baseline",
     "make_iaeo3",
     "make_iaeo3_opt",
     "make_iaeo3_plus",
     "save",
+    "score_clips",
 ]

@@ -14,12 +14,11 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skasd._files import write_whole
-from skasd.audio import AudioError
+from skasd.batch import fit_clips, score_clips
 from skasd.datasets.layout import DatasetError
 from skasd.ensemble import RepeatedSeedEnsemble
 from skasd.metrics import evaluate
 from skasd.openl3.weights import WeightsError
-from skasd.spectrogram import LogMelSpectrogram
 
 MachineKey = tuple[str, str]
 """Machine type and id, such as ``("fan", "00")``."""
@@ -121,41 +120,25 @@ def run_machine(task: MachineTask) -> tuple[MachineKey, str | None]:
     fingerprint = task.fingerprint()
     for file in task.files:
         file.unlink(missing_ok=True)
-    spectrogram = next(
-        step for step in task.detector.get_params().values() if isinstance(step, LogMelSpectrogram)
-    )
-    train, failed_train = _readable(task.train.paths, spectrogram)
-    test, failed_test = _readable(task.test.paths, spectrogram)
     try:
-        if not train or not test:
-            raise DatasetError(f"None of the {'test' if train else 'training'} clips can be read.")
-        anomaly_scores = task.detector.fit(train).anomaly_score(test)
-        decisions = (anomaly_scores > -task.detector.offset_).astype(int)
+        failed_clips = fit_clips(task.detector, task.train.paths, on_error="skip")
+        results = list(score_clips(task.detector, task.test.paths, on_error="skip"))
+        scored = [result for result in results if result.error is None]
+        if not scored:
+            raise DatasetError(f"None of the test clips can be read. {results[0].error}")
     except (WeightsError, InvalidParameterError):
         raise  # would be the same for every machine
     except ValueError as error:
         return task.key, str(error)
-    names = [Path(path).name for path in test]
-    write_text(task.score_file, to_csv(zip(names, anomaly_scores.tolist(), strict=True)))
-    write_text(task.decision_file, to_csv(zip(names, decisions.tolist(), strict=True)))
-    finished = {"clips": fingerprint, "failed_clips": {**failed_train, **failed_test}}
+    failed_clips |= {result.clip: result.error for result in results if result.error is not None}
+    names = [Path(result.clip).name for result in scored]
+    scores = [result.anomaly_score for result in scored]
+    decisions = [int(result.prediction == -1) for result in scored]
+    write_text(task.score_file, to_csv(zip(names, scores, strict=True)))
+    write_text(task.decision_file, to_csv(zip(names, decisions, strict=True)))
+    finished = {"clips": fingerprint, "failed_clips": failed_clips}
     write_text(task.finished_file, json.dumps(finished, indent=1))
     return task.key, None
-
-
-def _readable(
-    paths: Sequence[str], spectrogram: LogMelSpectrogram
-) -> tuple[list[str], dict[str, str]]:
-    """Return the clips that can be analysed, and what is wrong with the others."""
-    readable, failed = [], {}
-    for path in paths:
-        try:
-            spectrogram.transform([path])
-        except AudioError as error:
-            failed[path] = f"{error.problem}. {error.remedy}"
-        else:
-            readable.append(path)
-    return readable, failed
 
 
 def to_csv(rows: Iterable[Sequence]) -> str:

@@ -1,6 +1,6 @@
 """What ensembles do with their members: fit, score out of fold, standardise, aggregate."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -10,11 +10,16 @@ from sklearn.model_selection import KFold
 from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from skasd.audio import Clips
+from skasd.audio import Clips, check_clip, check_clips
 from skasd.detection import AnomalyDetectorMixin
 from skasd.metrics.labels import normal_clips
+from skasd.openl3 import OpenL3Embedding
+from skasd.spectrogram import LogMelSpectrogram
 
 AGGREGATIONS = {"min": np.min, "median": np.median, "mean": np.mean, "max": np.max}
+
+BLOCK = 64
+"""Clips that are scored at a time."""
 
 
 class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
@@ -46,10 +51,11 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
             higher is more anomalous.
         """
         check_is_fitted(self)
+        # Block by block, what the members share is computed once, and not kept for all clips.
         scores = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(_anomaly_score)(member, X) for member in self.estimators_
+            delayed(self._score_block)(block) for block in _blocks(X, self._first_member)
         )
-        return (np.column_stack(scores) - self.score_means_) / self.score_stds_
+        return (np.concatenate(scores) - self.score_means_) / self.score_stds_
 
     def score_samples(self, X: Clips | ArrayLike) -> np.ndarray:
         """Compute how normal each clip is.
@@ -83,6 +89,9 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
             raise AttributeError(f"This {type(self).__name__} is not fitted.")
         return self.estimators_[0]
 
+    def _score_block(self, X) -> np.ndarray:
+        return np.column_stack([_anomaly_score(member, X) for member in self.estimators_])
+
     def _aggregate(self, member_scores: np.ndarray) -> np.ndarray:
         return AGGREGATIONS[self.aggregation](member_scores, axis=1)
 
@@ -93,6 +102,8 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         if y is not None and np.isin(np.asarray(y), (1, -1)).all():
             X, y = normal_clips(X, y), None
         X, y = indexable(X, y)
+        if analyses_of(next(iter(members.values()))):
+            X = check_clips(X)
         if cv is not None and _num_samples(X) < cv:
             raise ValueError(
                 f"cv={cv} needs as many clips, got n_samples={_num_samples(X)}. Fit on more clips "
@@ -119,6 +130,23 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         self.estimators_ = list(fitted)
         self.score_means_, self.score_stds_ = means, stds
         self._fit_offset(-self._aggregate((scores - means) / stds))
+
+
+def analyses_of(detector: BaseEstimator) -> list[LogMelSpectrogram | OpenL3Embedding]:
+    """Return the steps of a detector that take clips; none where it takes what they make."""
+    steps = [detector, *detector.get_params().values()]
+    return [step for step in steps if isinstance(step, LogMelSpectrogram | OpenL3Embedding)]
+
+
+def _blocks(X, member: BaseEstimator) -> Iterator:
+    """Split clips into blocks of `BLOCK`; leave what was computed elsewhere whole."""
+    if not analyses_of(member):
+        yield X
+        return
+    check_clips(X)
+    clips = list(X)
+    for start in range(0, len(clips), BLOCK):
+        yield [check_clip(clip, start + i) for i, clip in enumerate(clips[start : start + BLOCK])]
 
 
 def _anomaly_score(member: BaseEstimator, X) -> np.ndarray:

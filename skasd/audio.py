@@ -7,11 +7,15 @@ Clips may differ in length. Whatever is wrong with one of them is said by an `Au
 
 import os
 import re
-from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+_BLOCK_SAMPLES = 2**24
+_SAMPLE_RATES = (50, 10_000_000)
 
 Clips: TypeAlias = Sequence[str | os.PathLike | ArrayLike] | np.ndarray
 
@@ -46,11 +50,42 @@ class AudioError(ValueError):
         return f"{self.clip}: {self.problem}. {self.remedy}"
 
 
-class Clip(NamedTuple):
-    """One recording: the name that errors call it by, and a path or an array of samples."""
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """One recording, which remembers what was made of it.
+
+    Where several steps or members of an ensemble are handed the same `Clip`, the first one that
+    analyses it does so for all. A pickle holds name and source alone.
+
+    Parameters
+    ----------
+    name : str
+        What errors call it.
+    source : str or ndarray
+        Path, or samples.
+    analyses : dict
+        What was made of it, by what that depends on.
+
+    Examples
+    --------
+    >>> from skasd.audio import Clip
+    >>> clip = Clip("clip 0", [1.0, 3.0])
+    >>> clip.analyse("peak", lambda: max(clip.source)), clip.analyses
+    (3.0, {'peak': 3.0})
+    """
 
     name: str
     source: str | np.ndarray
+    analyses: dict[Hashable, np.ndarray] = field(default_factory=dict, repr=False)
+
+    def analyse(self, key: Hashable, compute: Callable[[], np.ndarray]) -> np.ndarray:
+        """Return what `compute` makes of the clip, computed only where it is not remembered."""
+        if key not in self.analyses:
+            self.analyses[key] = compute()
+        return self.analyses[key]
+
+    def __reduce__(self):
+        return Clip, (self.name, self.source)
 
 
 def check_clips(X: Clips) -> list[Clip]:
@@ -59,7 +94,7 @@ def check_clips(X: Clips) -> list[Clip]:
     Parameters
     ----------
     X : clips
-        Paths or arrays of samples.
+        Paths or arrays of samples; a `Clip` stays what it is.
 
     Returns
     -------
@@ -81,6 +116,25 @@ def check_clips(X: Clips) -> list[Clip]:
     >>> [clip.name for clip in check_clips(np.zeros((2, 16000)))]
     ['clip 0', 'clip 1']
     """
+    check_sequence(X)
+    return [check_clip(clip, index) for index, clip in enumerate(X)]
+
+
+def check_sequence(X: Clips) -> None:
+    """Refuse a single clip, and no clips at all, before any of them is looked at.
+
+    Parameters
+    ----------
+    X : clips
+        Paths or arrays of samples.
+
+    Raises
+    ------
+    TypeError
+        Where `X` is a single clip instead of a sequence of clips.
+    ValueError
+        Where `X` is empty.
+    """
     single = isinstance(X, str | bytes | os.PathLike) or (
         isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "buifc"
     )
@@ -91,10 +145,28 @@ def check_clips(X: Clips) -> list[Clip]:
         )
     if len(X) == 0:
         raise ValueError("Expected at least one clip, got an empty sequence.")
-    return [_check_clip(clip, index) for index, clip in enumerate(X)]
 
 
-def _check_clip(clip: str | os.PathLike | ArrayLike, index: int) -> Clip:
+def check_clip(clip: str | os.PathLike | ArrayLike | Clip, index: int) -> Clip:
+    """Check what can be checked of one clip without reading a file.
+
+    Parameters
+    ----------
+    clip : path, array of samples, or Clip
+    index : int
+        Its place among the clips.
+
+    Returns
+    -------
+    Clip
+
+    Raises
+    ------
+    AudioError
+        Where the file is missing, or the array is not one of real numbers in one dimension.
+    """
+    if isinstance(clip, Clip):
+        return clip
     if isinstance(clip, str | os.PathLike):
         path = os.fspath(clip)
         if os.path.isdir(path):
@@ -201,19 +273,27 @@ def _scale(samples: np.ndarray) -> np.ndarray:
 def _read_file(path: str, channel: str | int) -> tuple[np.ndarray, int]:
     import soundfile
 
-    if os.path.getsize(path) == 0:
-        raise AudioError(path, "is an empty file", "Record it again or leave it out.")
     try:
+        if os.path.getsize(path) == 0:
+            raise AudioError(path, "is an empty file", "Record it again or leave it out.")
         with soundfile.SoundFile(path) as file:
-            samples = file.read(dtype="float32", always_2d=True)
+            samples = _read_samples(file)
             declared, sample_rate, log = file.frames, file.samplerate, file.extra_info
+        ends_early = _ends_early(path, log)
     except (soundfile.SoundFileError, OSError) as error:
         raise AudioError(
             path,
             f"cannot be read: {error}",
             "It may be damaged, cut off, or no WAV, FLAC, OGG or MP3 file.",
         ) from error
-    if len(samples) < declared or _ends_early(path, log):
+    low, high = _SAMPLE_RATES
+    if not low <= sample_rate <= high:
+        raise AudioError(
+            path,
+            f"declares a sample rate of {sample_rate} Hz",
+            f"It may be damaged; {low} to {high} Hz are read.",
+        )
+    if len(samples) < declared or ends_early:
         raise AudioError(
             path,
             f"is truncated: it ends after {len(samples) / sample_rate:.3f} s, "
@@ -229,6 +309,15 @@ def _read_file(path: str, channel: str | int) -> tuple[np.ndarray, int]:
             'Pass another channel, or channel="mean".',
         )
     return np.ascontiguousarray(samples[:, channel]), sample_rate
+
+
+def _read_samples(file) -> np.ndarray:
+    """Read in blocks: a damaged header may declare more than the memory holds."""
+    block = max(1, _BLOCK_SAMPLES // file.channels)
+    blocks = []
+    while len(samples := file.read(block, dtype="float32", always_2d=True)):
+        blocks.append(samples)
+    return np.concatenate(blocks) if blocks else samples
 
 
 def _ends_early(path: str, log: str) -> bool:

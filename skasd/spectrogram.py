@@ -162,8 +162,13 @@ class LogMelSpectrogram(TransformerMixin, BaseEstimator, auto_wrap_output_keys=N
         # Resolves librosa's lazy import here, once, and not in several threads at a time.
         _ = librosa.feature.melspectrogram
         return Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(self._spectrogram)(clip) for clip in clips
+            delayed(self._analyse)(clip) for clip in clips
         )
+
+    def _analyse(self, clip: Clip) -> np.ndarray:
+        settings = {**self.get_params(), "n_jobs": None}
+        key = (type(self), *settings.values())
+        return clip.analyse(key, lambda: self._spectrogram(clip))
 
     def _spectrogram(self, clip: Clip) -> np.ndarray:
         from librosa.feature import melspectrogram

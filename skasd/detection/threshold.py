@@ -5,8 +5,12 @@ from numbers import Real
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
-from sklearn.base import OutlierMixin
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from skasd.detection.report import ScoreReport
 
 THRESHOLD_CONSTRAINTS = {
     "contamination": [Interval(Real, 0, 0.5, closed="right")],
@@ -74,6 +78,33 @@ class AnomalyDetectorMixin(OutlierMixin):
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
+    def score_report(self, X: ArrayLike) -> ScoreReport:
+        """Compare a batch with the training clips, to tell an odd clip from a changed machine.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features), or what the detector was fitted on
+            Clips of some time, 5 at least: normal ones, as far as one knows.
+
+        Returns
+        -------
+        ScoreReport
+            Quantiles of both, a two-sample test, and a verdict.
+
+        Raises
+        ------
+        ValueError
+            Where there are fewer than 5 clips.
+
+        Notes
+        -----
+        An autoencoder knows its training clips too well for a comparison with new ones. Fit with
+        ``cv=2``, so that the training scores are those of clips that were left out.
+        """
+        return ScoreReport.compare(
+            -self.training_scores_, self.anomaly_score(X), threshold=threshold_of(self)
+        )
+
     def _fit_offset(self, training_scores: np.ndarray) -> None:
         self.training_scores_ = training_scores
         if self.threshold == "percentile":
@@ -86,3 +117,21 @@ class AnomalyDetectorMixin(OutlierMixin):
             )
         distribution = stats.gamma(*stats.gamma.fit(-training_scores))
         self.offset_ = -distribution.ppf(1 - self.contamination)
+
+
+def threshold_of(detector: BaseEstimator) -> float:
+    """Return the anomaly score above which a detector, or a pipeline's last step, sees an anomaly.
+
+    Parameters
+    ----------
+    detector : fitted detector or pipeline
+        With `offset_`.
+
+    Returns
+    -------
+    float
+    """
+    last = detector[-1] if isinstance(detector, Pipeline) else detector
+    check_is_fitted(last)
+    # Some of scikit-learn's detectors have an array of one offset.
+    return -float(np.squeeze(last.offset_))

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skasd.autoencoder.base import WindowAutoencoder
+from skasd.detection.threshold import threshold_of
 from skasd.ensemble import RepeatedSeedEnsemble
 from skasd.fusion import FusionDetector
 from skasd.inspection.branches import Branch, walk
@@ -232,21 +232,6 @@ def explain(
         error=maps.error,
         excess=maps.excess,
     )
-
-
-def threshold_of(detector: BaseEstimator) -> float:
-    """Return the anomaly score above which a detector, or a pipeline's last step, sees an anomaly.
-
-    Parameters
-    ----------
-    detector : fitted detector or pipeline
-        With `offset_`.
-
-    Returns
-    -------
-    float
-    """
-    return -float((detector[-1] if isinstance(detector, Pipeline) else detector).offset_)
 
 
 def _members(detector: BaseEstimator) -> list[BaseEstimator]:

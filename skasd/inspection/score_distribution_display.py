@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from skasd.audio import Clips
+from skasd.detection.threshold import threshold_of
 from skasd.inspection._matplotlib import BLUE, ORANGE, import_pyplot
-from skasd.inspection.explanation import threshold_of
 from skasd.metrics.labels import validate
 
 _FAR = 20  # times the width of the normal clips' scores

@@ -243,24 +243,10 @@ class OpenL3Embedding(TransformerMixin, BaseEstimator):
             )
         progress = tqdm(clips, unit="clip", desc="OpenL3", disable=not self.verbose)
         return Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(self._embed_clip)(clip, engine, pooling) for clip in progress
+            delayed(self._analyse)(clip, engine, pooling) for clip in progress
         )
 
-    def _embed_clip(self, clip: Clip, engine: Engine, pooling: str | None) -> np.ndarray:
-        samples = read_clip(
-            clip,
-            sample_rate=SAMPLE_RATE,
-            input_sample_rate=self.input_sample_rate,
-            channel=self.channel,
-        )
-
-        def compute():
-            windows = split_windows(samples, self.hop_size, self.center)
-            embeddings = engine.embed(network_input(windows, self.input_repr, self.frontend))
-            return POOLINGS[pooling](embeddings, axis=0) if pooling else embeddings
-
-        if self.cache is None:
-            return compute()
+    def _analyse(self, clip: Clip, engine: Engine, pooling: str | None) -> np.ndarray:
         settings = (
             engine.network.digest,
             type(engine).__name__,
@@ -271,6 +257,25 @@ class OpenL3Embedding(TransformerMixin, BaseEstimator):
             self.frontend,
             pooling,
         )
+        key = (type(self), *settings, self.input_sample_rate, self.channel)
+        return clip.analyse(key, lambda: self._embed_clip(clip, engine, settings))
+
+    def _embed_clip(self, clip: Clip, engine: Engine, settings: tuple) -> np.ndarray:
+        samples = read_clip(
+            clip,
+            sample_rate=SAMPLE_RATE,
+            input_sample_rate=self.input_sample_rate,
+            channel=self.channel,
+        )
+        *_, pooling = settings
+
+        def compute():
+            windows = split_windows(samples, self.hop_size, self.center)
+            embeddings = engine.embed(network_input(windows, self.input_repr, self.frontend))
+            return POOLINGS[pooling](embeddings, axis=0) if pooling else embeddings
+
+        if self.cache is None:
+            return compute()
         folder = default_folder() if self.cache == "auto" else self.cache
         return EmbeddingCache(folder).fetch(samples, settings, compute)
 

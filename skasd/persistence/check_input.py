@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from skasd._members import analyses_of
 from skasd.autoencoder.base import WindowAutoencoder
 from skasd.machine_id import MachineIDEmbedding
 from skasd.openl3 import OpenL3Embedding
@@ -34,13 +35,12 @@ def make_check_input(detector: BaseEstimator) -> np.ndarray:
     noise = np.random.default_rng(0)
     # Members of an ensemble see the same input, and the first has fitted steps.
     first = getattr(detector, "estimators_", [detector])[0]
-    steps = [first, *first.get_params().values()]
-    analyses = [step for step in steps if isinstance(step, LogMelSpectrogram | OpenL3Embedding)]
+    analyses = analyses_of(first)
     if analyses:
         seconds = max(_shortest_seconds(analysis) for analysis in analyses)
         n_samples = round((1 + seconds) * analyses[0].input_sample_rate)
         return noise.normal(0, 0.1, size=(N_CLIPS, n_samples))
-    for step in steps:
+    for step in (first, *first.get_params().values()):
         if isinstance(step, WindowAutoencoder | TimeWeightedPooling | MachineIDEmbedding):
             n_frames = 10 + getattr(step, "n_frames", 0)
             return noise.normal(-30, 10, size=(N_CLIPS, n_frames, step.n_features_in_))

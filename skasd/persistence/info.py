@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 import skasd
+from skasd.detection.threshold import threshold_of
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "librosa", "soxr", "ncnn", "skops")
 """Packages, beside skasd and Python, whose versions are noted: scoring goes through them."""
@@ -78,7 +79,7 @@ class ModelInfo:
             versions=installed_versions(),
             settings=_settings(detector),
             n_clips=None if training_scores is None else len(training_scores),
-            threshold=-float(np.squeeze(last.offset_)),
+            threshold=threshold_of(detector),
             training_quantiles=quantiles,
             check_scores=check_scores.tolist(),
         )

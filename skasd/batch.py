@@ -1,0 +1,194 @@
+"""Fit on clips, and score clips, of which some cannot be analysed."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import StrOptions, validate_params
+
+from skasd._members import analyses_of
+from skasd.audio import AudioError, Clip, Clips, check_clip, check_clips, check_sequence, read_clip
+from skasd.detection.threshold import threshold_of
+from skasd.openl3.frontend import SAMPLE_RATE
+from skasd.spectrogram import LogMelSpectrogram
+
+ON_ERROR = {"on_error": [StrOptions({"raise", "skip"})]}
+
+
+class ClipScore(NamedTuple):
+    """What came out for one clip.
+
+    Parameters
+    ----------
+    clip : str
+        Its path or, for an array, ``"clip "`` and its index.
+    anomaly_score : float
+        Higher is more anomalous; NaN where the clip could not be scored.
+    prediction : int
+        +1 normal, -1 anomalous, 0 where the clip could not be scored.
+    error : str or None
+        Why it could not be scored, and what to do about it.
+    """
+
+    clip: str
+    anomaly_score: float
+    prediction: int
+    error: str | None
+
+
+@validate_params(ON_ERROR, prefer_skip_nested_validation=True)
+def fit_clips(
+    detector: BaseEstimator, X: Clips, y: ArrayLike | None = None, *, on_error: str = "raise"
+) -> dict[str, str]:
+    """Fit a detector on the clips that can be analysed.
+
+    Parameters
+    ----------
+    detector : detector, or pipeline that ends with one
+        It takes clips, and is fitted in place.
+    X : clips
+        Paths or arrays of samples of a healthy machine.
+    y : array-like of shape (n_clips,), default=None
+        What the detector's `fit` takes for y.
+    on_error : {"raise", "skip"}, default="raise"
+        What becomes of a clip that cannot be analysed. ``"raise"`` is what `fit` does;
+        ``"skip"`` leaves it out.
+
+    Returns
+    -------
+    dict of str to str
+        The clips that were left out, and why.
+
+    Raises
+    ------
+    AudioError
+        Where a clip cannot be analysed, with ``on_error="raise"``.
+    ValueError
+        Where no clip can be analysed, or the detector cannot be fitted on the others.
+
+    See Also
+    --------
+    score_clips : Scores clips of which some cannot be analysed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd import LogMelSpectrogram, TimeWeightedPooling, GaussianMixtureDetector
+    >>> from skasd import fit_clips
+    >>> from sklearn.pipeline import make_pipeline
+    >>> detector = make_pipeline(
+    ...     LogMelSpectrogram(n_mels=8), TimeWeightedPooling(), GaussianMixtureDetector()
+    ... )
+    >>> clips = list(np.random.default_rng(0).uniform(-0.1, 0.1, size=(6, 8000)))
+    >>> clips[2] = clips[2][:100]
+    >>> list(fit_clips(detector, clips, on_error="skip"))
+    ['clip 2']
+    """
+    analyses = analyses_of(detector)
+    if on_error == "raise" or not analyses:
+        detector.fit(X, y)
+        return {}
+    check_sequence(X)
+    readable, failures = {}, {}
+    for index, source in enumerate(X):
+        try:
+            clip = check_clip(source, index)
+            for analysis in analyses:
+                _try_analysis(analysis, clip)
+        except AudioError as error:
+            failures[error.clip] = _reason(error)
+        else:
+            readable[index] = clip
+    if not readable:
+        clip, reason = next(iter(failures.items()))
+        raise ValueError(f"None of the {len(failures)} clips can be analysed. {clip}: {reason}")
+    detector.fit(list(readable.values()), None if y is None else np.asarray(y)[list(readable)])
+    return failures
+
+
+@validate_params(ON_ERROR, prefer_skip_nested_validation=True)
+def score_clips(
+    detector: BaseEstimator, X: Clips, *, on_error: str = "raise", n_jobs: int | None = None
+) -> Iterator[ClipScore]:
+    """Score clips one by one, as they are asked for.
+
+    Parameters
+    ----------
+    detector : fitted detector, or pipeline that ends with one
+        It takes clips.
+    X : clips
+        Paths or arrays of samples.
+    on_error : {"raise", "skip"}, default="raise"
+        What becomes of a clip that cannot be analysed. ``"raise"`` raises its `AudioError`;
+        ``"skip"`` says in its place why it has no score.
+    n_jobs : int or None, default=None
+        Clips that are scored at the same time, in threads.
+
+    Yields
+    ------
+    ClipScore
+        Of each clip, in their order.
+
+    Raises
+    ------
+    AudioError
+        Where a clip cannot be analysed, with ``on_error="raise"``.
+
+    See Also
+    --------
+    fit_clips : Fits on clips of which some cannot be analysed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd import LogMelSpectrogram, TimeWeightedPooling, GaussianMixtureDetector
+    >>> from skasd import score_clips
+    >>> from sklearn.pipeline import make_pipeline
+    >>> detector = make_pipeline(
+    ...     LogMelSpectrogram(n_mels=8), TimeWeightedPooling(), GaussianMixtureDetector()
+    ... )
+    >>> clips = np.random.default_rng(0).uniform(-0.1, 0.1, size=(6, 8000))
+    >>> scores = list(score_clips(detector.fit(clips), [clips[0], []], on_error="skip"))
+    >>> [score.prediction for score in scores]
+    [1, 0]
+    >>> scores[1].error
+    'holds no samples. Record it again or leave it out.'
+    """
+    threshold = threshold_of(detector)
+    check_clips(X) if on_error == "raise" else check_sequence(X)
+    return Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(
+        delayed(_score)(detector, clip, index, threshold, on_error) for index, clip in enumerate(X)
+    )
+
+
+def _score(
+    detector: BaseEstimator, source, index: int, threshold: float, on_error: str
+) -> ClipScore:
+    try:
+        clip = check_clip(source, index)
+        anomaly_score = -float(detector.score_samples([clip])[0])
+    except AudioError as error:
+        if on_error == "raise":
+            raise
+        return ClipScore(error.clip, np.nan, 0, _reason(error))
+    return ClipScore(clip.name, anomaly_score, -1 if anomaly_score > threshold else 1, None)
+
+
+def _try_analysis(analysis: BaseEstimator, clip: Clip) -> None:
+    """Analyse a clip, which remembers it; or at least read it, where that takes a fit."""
+    if isinstance(analysis, LogMelSpectrogram):
+        analysis.transform([clip])
+    else:
+        read_clip(
+            clip,
+            sample_rate=SAMPLE_RATE,
+            input_sample_rate=analysis.input_sample_rate,
+            channel=analysis.channel,
+        )
+
+
+def _reason(error: AudioError) -> str:
+    return f"{error.problem}. {error.remedy}"
