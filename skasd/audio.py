@@ -283,7 +283,7 @@ def _read_file(path: str, channel: str | int) -> tuple[np.ndarray, int]:
     except (soundfile.SoundFileError, OSError) as error:
         raise AudioError(
             path,
-            f"cannot be read: {error}",
+            f"cannot be read: {str(error).removesuffix('.')}",
             "It may be damaged, cut off, or no WAV, FLAC, OGG or MP3 file.",
         ) from error
     low, high = _SAMPLE_RATES

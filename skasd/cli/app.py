@@ -1,6 +1,7 @@
 """What the commands share: the application that they join, exit codes, complaints."""
 
 from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -30,7 +31,7 @@ def nothing_done(command: str) -> Iterator[None]:
     """Turn what a user can mend into a complaint and the exit code that says so."""
     try:
         yield
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError, BrokenExecutor) as error:
         complain(f"skasd {command}: {error}")
         raise typer.Exit(NOTHING_DONE) from error
 
