@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from skasd.evaluation import Evaluation
 
 
-@app.command()
+@app.command(
+    epilog="Example: skasd evaluate dev_data --out results --system iaeo3-opt --machines fan,pump"
+)
 def evaluate(
     root: Annotated[
         Path,

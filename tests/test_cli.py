@@ -1,0 +1,192 @@
+import csv
+import json
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+from sklearn.pipeline import make_pipeline
+from typer.testing import CliRunner
+
+import skasd
+from skasd import FeatureDetector, GaussianMixtureDetector, LogMelSpectrogram, TimeWeightedPooling
+from skasd.cli import app
+from skasd.datasets import make_machine_sounds
+
+SMALL = ["--set", "n_mels=16", "--set", "encoder_units=[8,4]", "--set", "epochs=2"]
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Return a folder with clips of a healthy and of a screaming fan, and a model."""
+    folder = tmp_path_factory.mktemp("cli")
+    clips, _ = make_machine_sounds("fan", n_normal=24, n_anomalous=0, duration=1.0, random_state=0)
+    scream = 0.3 * np.sin(2 * np.pi * 3000 * np.arange(16000) / 16000)
+    (folder / "healthy").mkdir()
+    (folder / "new").mkdir()
+    for i, clip in enumerate(clips):
+        place = folder / ("healthy" if i < 20 else "new")
+        soundfile.write(place / f"clip {i:02}.wav", clip, 16000)
+    soundfile.write(folder / "new" / "scream.wav", clips[0] + scream, 16000)
+    shown = run("fit", folder / "healthy", "-o", folder / "fan.skasd", *SMALL, "--set=n_repeats=2")
+    assert shown.exit_code == 0, shown.stderr
+    return folder
+
+
+@pytest.fixture
+def broken(folder):
+    path = folder / "new" / "broken.wav"
+    path.write_text("no sound")
+    yield path
+    path.unlink()
+
+
+def test_fit_is_make_iaeo3_plus_with_threshold_out_of_fold(folder):
+    detector = skasd.make_iaeo3_plus(
+        n_mels=16, encoder_units=[8, 4], epochs=2, n_repeats=2, cv=2, random_state=0
+    ).fit(sorted((folder / "healthy").iterdir()))
+    loaded = skasd.load(folder / "fan.skasd")
+    new = sorted((folder / "new").iterdir())
+    np.testing.assert_array_equal(loaded.score_samples(new), detector.score_samples(new))
+    assert loaded.offset_ == detector.offset_
+
+
+def test_score_lines(folder):
+    shown = run("score", folder / "fan.skasd", folder / "new")
+    assert shown.exit_code == 0
+    assert shown.stderr == ""
+    detector = skasd.load(folder / "fan.skasd")
+    paths = [str(path) for path in sorted((folder / "new").glob("*.wav"))]
+    scores, verdicts = detector.anomaly_score(paths), detector.predict(paths)
+    expected = [
+        f"{path}\t{score:.6g}\t{'normal' if verdict == 1 else 'anomalous'}"
+        for path, score, verdict in zip(paths, scores, verdicts, strict=True)
+    ]
+    assert shown.stdout.splitlines() == expected
+    assert expected[-1].endswith("anomalous")
+
+
+def test_broken_clip_is_listed_and_the_others_are_scored(folder, broken):
+    shown = run("score", folder / "fan.skasd", folder / "new", folder / "missing.wav", "--csv")
+    assert shown.exit_code == 3
+    rows = list(csv.DictReader(shown.stdout.splitlines()))
+    assert [row["clip"].rpartition("/")[2] for row in rows if row["error"]] == [
+        "broken.wav",
+        "missing.wav",
+    ]
+    assert len(rows) == 7
+    assert f"not scored: {broken}: cannot be read" in shown.stderr
+    shown = run("score", folder / "fan.skasd", folder / "new", "--fail-on-anomaly", "--json")
+    assert shown.exit_code == 1
+    objects = [json.loads(line) for line in shown.stdout.splitlines()]
+    assert objects[0]["verdict"] == "not scored"
+    assert objects[0]["anomaly_score"] is None
+    assert objects[-1]["verdict"] == "anomalous"
+    shown = run("score", folder / "fan.skasd", folder / "new", "--on-error", "raise")
+    assert shown.exit_code == 2
+    assert f"skasd score: {broken}: cannot be read" in shown.stderr
+
+
+def test_fit_leaves_broken_clips_out(folder, broken, tmp_path):
+    arguments = ["fit", folder / "healthy", broken, "-o", tmp_path / "m.skasd", *SMALL]
+    arguments += ["--system", "baseline"]
+    shown = run(*arguments)
+    assert shown.exit_code == 3
+    assert f"left out {broken}: cannot be read" in shown.stderr
+    assert f"{tmp_path / 'm.skasd'}: fitted on 20 clips, threshold" in shown.stdout
+    (tmp_path / "m.skasd").unlink()
+    assert run(*arguments, "--on-error", "raise").exit_code == 2
+    assert not (tmp_path / "m.skasd").exists()
+
+
+def test_report(folder):
+    shown = run("score", folder / "fan.skasd", folder / "healthy", "--report")
+    assert shown.exit_code == 0
+    assert "of 20 in training" in shown.stderr
+
+
+def test_explain(folder, tmp_path):
+    odd = folder / "new" / "scream.wav"
+    shown = run("explain", folder / "fan.skasd", odd, "-o", tmp_path / "odd.png")
+    assert shown.exit_code == 0, shown.stderr
+    assert shown.stdout.startswith(f"{odd}: anomalous (score")
+    assert (tmp_path / "odd.png").read_bytes().startswith(b"\x89PNG")
+    (tmp_path / "short.wav").write_bytes(odd.read_bytes()[:500])
+    shown = run("explain", folder / "fan.skasd", tmp_path / "short.wav")
+    assert shown.exit_code == 3
+    assert "short.wav: is truncated" in shown.stderr
+
+
+def test_info(folder):
+    shown = run("info", folder / "fan.skasd")
+    assert shown.exit_code == 0
+    assert ["training", "clips", "20"] in [line.split() for line in shown.stdout.splitlines()]
+    info = json.loads(run("info", folder / "fan.skasd", "--json").stdout)
+    assert info["threshold"] == -skasd.load(folder / "fan.skasd").offset_
+    assert info["settings"]["cv"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fit", "{}/nothing", "-o", "{}/m.skasd"], "{}/nothing holds no .flac, .mp3, .ogg, .wav"),
+        (["fit", "{}/healthy", "-o", "{}/no/m.skasd"], "There is no folder {}/no"),
+        (["fit", "{}/healthy", "-o", "{}/m.skasd", "--set", "epoch=3"], "'epoch'"),
+        (
+            ["fit", "{}/healthy", "-o", "{}/m.skasd", "--system", "iaeo3-opt"],
+            "expected one of ToyC",
+        ),
+        (["score", "{}/no.skasd", "{}/new"], "No such file or directory: '{}/no.skasd'"),
+        (["score", "{}/new/scream.wav", "{}/new"], "is no model file of skasd"),
+        (["score", "{}/fan.skasd", "{}/new", "--csv", "--json"], "exclude each other"),
+        (["info", "{}/pickled.skasd"], "is a pickle"),
+    ],
+)
+def test_what_cannot_be_done(folder, arguments, message):
+    (folder / "nothing").mkdir(exist_ok=True)
+    (folder / "pickled.skasd").write_bytes(b"\x80\x04K\x01.")
+    shown = run(*(argument.format(folder) for argument in arguments))
+    assert shown.exit_code == 2
+    assert message.format(folder) in shown.stderr
+    assert not (folder / "m.skasd").exists()
+
+
+@pytest.mark.parametrize("command", ["fit", "score", "explain", "info", "evaluate", "monitor"])
+def test_help_shows_an_example(command):
+    assert f"Example: skasd {command} " in run(command, "--help").stdout
+
+
+def test_ctrl_c(tmp_path):
+    detector = make_pipeline(
+        LogMelSpectrogram(n_mels=8), TimeWeightedPooling(), GaussianMixtureDetector()
+    )
+    clips = np.random.default_rng(0).uniform(-0.5, 0.5, size=(12, 8000))
+    skasd.save(detector.fit(clips), tmp_path / "machine.skasd")
+    soundfile.write(tmp_path / "clip.wav", clips[0], 16000)
+    paths = [tmp_path / "clip.wav"] * 2000
+    process = subprocess.Popen(
+        [sys.executable, "-m", "skasd", "score", tmp_path / "machine.skasd", *paths],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    first = process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    others, errors = process.communicate()
+    assert process.returncode == 130
+    assert errors == ""
+    lines = [first, *others.splitlines(keepends=True)]
+    assert set(lines) == {first}
+    assert len(lines) < 2000
+
+
+def test_report_needs_training_scores(tmp_path):
+    detector = FeatureDetector().fit([[1.0], [2.0]])
+    with pytest.raises(ValueError, match="A report needs 5 clips at least, got 2"):
+        detector.score_report([[1.0], [2.0]])
