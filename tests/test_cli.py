@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from typer.testing import CliRunner
 
 import skasd
-from skasd import FeatureDetector, GaussianMixtureDetector, LogMelSpectrogram, TimeWeightedPooling
+from skasd import GaussianMixtureDetector, LogMelSpectrogram, TimeWeightedPooling
 from skasd.cli import app
 from skasd.datasets import make_machine_sounds
 
@@ -184,9 +184,3 @@ def test_ctrl_c(tmp_path):
     lines = [first, *others.splitlines(keepends=True)]
     assert set(lines) == {first}
     assert len(lines) < 2000
-
-
-def test_report_needs_training_scores(tmp_path):
-    detector = FeatureDetector().fit([[1.0], [2.0]])
-    with pytest.raises(ValueError, match="A report needs 5 clips at least, got 2"):
-        detector.score_report([[1.0], [2.0]])
