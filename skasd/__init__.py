@@ -8,6 +8,7 @@ from skasd.detection import (
     NearestNeighborsDetector,
 )
 from skasd.ensemble import RepeatedSeedEnsemble
+from skasd.export import export_onnx
 from skasd.fusion import FusionDetector
 from skasd.machine_id import MachineIDEmbedding
 from skasd.openl3 import OpenL3Embedding
@@ -32,6 +33,7 @@ __all__ = [
     "PrincipalComponents",
     "RepeatedSeedEnsemble",
     "TimeWeightedPooling",
+    "export_onnx",
     "make_baseline",
     "make_iaeo3",
     "make_iaeo3_opt",
