@@ -25,7 +25,7 @@ def check_length(step: LogMelSpectrogram, n_samples: int) -> None:
 
 
 def log_mel(step: LogMelSpectrogram, data: Clips | Spectrograms) -> Spectrograms:
-    """Transform clips as librosa does: the Fourier transform in float64, the rest in float32.
+    """Transform clips as librosa does, the Fourier transform in float64 and the rest in float32.
 
     Where the model takes spectrograms, they are what this step would give.
     """
@@ -39,14 +39,13 @@ def log_mel(step: LogMelSpectrogram, data: Clips | Spectrograms) -> Spectrograms
     spectrum = samples.apply("Unsqueeze", np.array([2])).apply(
         "STFT", np.array(step.hop_length), get_window("hann", step.n_fft), onesided=1
     )
-    # librosa keeps the magnitude in float32, whatever the power.
+    # As there, the magnitude is in float32 before it is raised to a power.
     magnitude = spectrum.reduce("SumSquare", 3).apply("Sqrt").cast(np.float32)
     filters = mel(
         sr=step.sample_rate, n_fft=step.n_fft, n_mels=step.n_mels, fmin=step.fmin, fmax=step.fmax
     )
-    bands = (
-        magnitude.apply("Pow", np.array(step.power, np.float32)).cast(np.float64) @ filters.T
-    ).cast(np.float32)
+    bands = magnitude.apply("Pow", np.array(step.power, np.float32)) @ filters.T
     floored = (bands + sys.float_info.epsilon).cast(np.float64)
+    # ONNX has the natural logarithm alone; in float64, its base can change without an error.
     levels = (floored.apply("Log") / np.log(10)).cast(np.float32) * (20 / step.power)
     return Spectrograms(levels, count_frames(step, data.n_samples), step.n_mels)
