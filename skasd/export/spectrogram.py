@@ -39,13 +39,14 @@ def log_mel(step: LogMelSpectrogram, data: Clips | Spectrograms) -> Spectrograms
     spectrum = samples.apply("Unsqueeze", np.array([2])).apply(
         "STFT", np.array(step.hop_length), get_window("hann", step.n_fft), onesided=1
     )
-    # As there, the magnitude is in float32 before it is raised to a power.
-    magnitude = spectrum.reduce("SumSquare", 3).apply("Sqrt").cast(np.float32)
+    # librosa keeps the spectrum in float32; whatever follows is in float64.
+    magnitude = spectrum.cast(np.float32).cast(np.float64).reduce("SumSquare", 3)
+    if step.power != 2:
+        magnitude = magnitude.apply("Pow", np.array(step.power / 2))
     filters = mel(
         sr=step.sample_rate, n_fft=step.n_fft, n_mels=step.n_mels, fmin=step.fmin, fmax=step.fmax
     )
-    bands = magnitude.apply("Pow", np.array(step.power, np.float32)) @ filters.T
-    floored = (bands + sys.float_info.epsilon).cast(np.float64)
-    # ONNX has the natural logarithm alone; in float64, its base can change without an error.
-    levels = (floored.apply("Log") / np.log(10)).cast(np.float32) * (20 / step.power)
+    # ONNX has the natural logarithm alone.
+    levels = ((magnitude @ filters.T) + sys.float_info.epsilon).apply("Log")
+    levels = (levels * (20 / step.power / np.log(10))).cast(np.float32)
     return Spectrograms(levels, count_frames(step, data.n_samples), step.n_mels)
