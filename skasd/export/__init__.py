@@ -76,9 +76,10 @@ def export_onnx(
     anomalous), ``n_samples``, or ``n_frames`` and ``n_mels``, and the settings of
     `LogMelSpectrogram`, such as ``sample_rate``, where the detector has that step.
 
-    The Fourier transform, statistics and densities are in float64, the autoencoder is in float32,
-    as in skasd. That asks for a runtime with float64, and for clips with the operator STFT, as
-    onnxruntime on a CPU from version 1.14. Members that take the same spectrogram share it.
+    Operators are those of opset 18. The Fourier transform, statistics and densities are in float64
+    and the autoencoder is in float32, as in skasd: that asks for a runtime with float64, and for
+    clips with the operator STFT, as onnxruntime on a CPU. Members that take the same spectrogram
+    share it.
 
     Resampling and mixing down are not in the model.
 
