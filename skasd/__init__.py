@@ -9,6 +9,7 @@ from skasd.detection import (
     NearestNeighborsDetector,
 )
 from skasd.ensemble import RepeatedSeedEnsemble
+from skasd.export import export_onnx
 from skasd.fusion import FusionDetector
 from skasd.machine_id import MachineIDEmbedding
 from skasd.openl3 import OpenL3Embedding
@@ -34,6 +35,7 @@ __all__ = [
     "PrincipalComponents",
     "RepeatedSeedEnsemble",
     "TimeWeightedPooling",
+    "export_onnx",
     "fit_clips",
     "load",
     "make_baseline",

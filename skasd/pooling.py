@@ -160,20 +160,23 @@ class TimeWeightedPooling(TransformerMixin, BaseEstimator):
         )
 
     def _pool(self, spectrograms: Sequence[np.ndarray]) -> np.ndarray:
-        decays = self._check_decays()
-        return np.array([self._pool_clip(spectrogram, decays) for spectrogram in spectrograms])
+        return np.array([self._pool_clip(spectrogram) for spectrogram in spectrograms])
 
-    def _pool_clip(self, spectrogram: np.ndarray, decays: np.ndarray) -> np.ndarray:
+    def _pool_clip(self, spectrogram: np.ndarray) -> np.ndarray:
         largest_first = np.sort(spectrogram.astype(np.float64), axis=0)[::-1]
-        rank = np.arange(len(spectrogram))
-        # Counted from the rank of the largest weight, nothing overflows.
-        from_largest = np.where(decays > 1, rank[-1], 0)[:, np.newaxis]
-        weights = decays[:, np.newaxis] ** (rank - from_largest)
-        weights /= weights.sum(axis=1, keepdims=True)
-        features = [(weights @ largest_first).ravel()]
+        features = [(self._rank_weights(len(spectrogram)) @ largest_first).ravel()]
         if self.std:
             features.append(largest_first.std(axis=0))
         return np.concatenate(features)
+
+    def _rank_weights(self, n_frames: int) -> np.ndarray:
+        """Return the weight of each rank, (n_decays, n_frames)."""
+        decays = self._check_decays()
+        rank = np.arange(n_frames)
+        # Counted from the rank of the largest weight, nothing overflows.
+        from_largest = np.where(decays > 1, rank[-1], 0)[:, np.newaxis]
+        weights = decays[:, np.newaxis] ** (rank - from_largest)
+        return weights / weights.sum(axis=1, keepdims=True)
 
     def _check_decays(self) -> np.ndarray:
         try:

@@ -171,7 +171,7 @@ class LogMelSpectrogram(TransformerMixin, BaseEstimator, auto_wrap_output_keys=N
         return clip.analyse(key, lambda: self._spectrogram(clip))
 
     def _spectrogram(self, clip: Clip) -> np.ndarray:
-        from librosa.feature import melspectrogram
+        import librosa
 
         samples = read_clip(
             clip,
@@ -180,18 +180,18 @@ class LogMelSpectrogram(TransformerMixin, BaseEstimator, auto_wrap_output_keys=N
             channel=self.channel,
             min_samples=max(self.n_fft, (self.min_frames - 1) * self.hop_length),
         )
-        mel = melspectrogram(
-            y=samples,
+        spectrum = librosa.stft(samples, n_fft=self.n_fft, hop_length=self.hop_length)
+        # Rounded once, at the end, the levels are the same whatever BLAS and libm compute them.
+        mel = librosa.feature.melspectrogram(
+            S=np.abs(spectrum.astype(np.complex128)) ** self.power,
             sr=self.sample_rate,
             n_fft=self.n_fft,
-            hop_length=self.hop_length,
-            power=self.power,
             n_mels=self.n_mels,
             fmin=self.fmin,
             fmax=self.fmax,
         )
-        decibels = np.float32(20 / self.power) * np.log10(mel + np.float32(sys.float_info.epsilon))
-        return np.ascontiguousarray(decibels.T)
+        decibels = 20 / self.power * np.log10(mel + sys.float_info.epsilon)
+        return np.ascontiguousarray(decibels.T, dtype=np.float32)
 
     def _check_band_edges(self) -> None:
         fmax = self.sample_rate / 2 if self.fmax is None else self.fmax

@@ -25,7 +25,17 @@ def run(script, **environment):
 
 
 def test_import_is_light():
-    heavy = ("keras", "jax", "tensorflow", "torch", "ncnn", "matplotlib", "librosa", "pooch")
+    heavy = (
+        "keras",
+        "jax",
+        "tensorflow",
+        "torch",
+        "ncnn",
+        "matplotlib",
+        "librosa",
+        "pooch",
+        "onnx",
+    )
     modules = "skasd.cli, skasd.datasets, skasd.inspection, skasd.metrics, skasd.model_selection"
     assert run(f"import sys, {modules}; print({{*{heavy}}} & set(sys.modules))") == "set()"
 

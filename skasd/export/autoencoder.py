@@ -1,0 +1,72 @@
+"""`InterpolationAutoencoder` and `FrameAutoencoder` in operators."""
+
+from functools import reduce
+from operator import add
+
+import numpy as np
+
+from skasd.autoencoder.base import WindowAutoencoder
+from skasd.export.data import Features, Spectrograms
+from skasd.export.graph import Tensor
+from skasd.export.ranks import quantile_weights
+
+
+def error_statistics(step: WindowAutoencoder, data: Spectrograms) -> Features:
+    """Describe each clip by statistics of the errors in its windows."""
+    n_windows = data.n_frames - step.n_frames + 1
+    if n_windows < 1:
+        raise ValueError(
+            f"A clip of {data.n_frames} frames is too short for windows of {step.n_frames}. Pass a "
+            "longer duration, or more n_frames."
+        )
+    errors = _window_errors(step, data, n_windows)
+    columns = [STATISTICS[name](errors, n_windows) for name in step.statistics]
+    return Features(data.tensor.graph.concatenate(columns, axis=1))
+
+
+def _window_errors(step: WindowAutoencoder, data: Spectrograms, n_windows: int) -> Tensor:
+    """Compute the mean squared error of each window, (n_clips, n_windows), float64."""
+
+    def frames(first: int) -> Tensor:
+        return data.tensor.cut(1, first, first + n_windows)
+
+    kernels = np.split(step.coefs_[0], len(step._input_frames))
+    products = [
+        frames(first) @ kernel for first, kernel in zip(step._input_frames, kernels, strict=True)
+    ]
+    # float32 rounds each order of a sum otherwise: it is the order of `_predict`.
+    activation = reduce(add, products) + step.intercepts_[0]
+    for coefs, intercepts in zip(step.coefs_[1:], step.intercepts_[1:], strict=True):
+        activation = activation.apply("Relu") @ coefs + intercepts
+    targets = data.tensor.graph.concatenate([frames(first) for first in step._target_frames], 2)
+    scale = np.tile(step.scale_, len(step._target_frames))
+    errors = (activation - targets) / scale
+    return (errors * errors).cast(np.float64).reduce("Mean", 2)
+
+
+def _quantiles(errors: Tensor, n_windows: int, weights: np.ndarray) -> Tensor:
+    return errors.largest_first(1, n_windows) @ weights[:, np.newaxis]
+
+
+def _mean(errors: Tensor, n_windows: int) -> Tensor:
+    return errors.reduce("Mean", 1, keepdims=True)
+
+
+def _std(errors: Tensor, n_windows: int) -> Tensor:
+    return errors.std(1, keepdims=True)
+
+
+def _max(errors: Tensor, n_windows: int) -> Tensor:
+    return errors.reduce("Max", 1, keepdims=True)
+
+
+def _median(errors: Tensor, n_windows: int) -> Tensor:
+    return _quantiles(errors, n_windows, quantile_weights(0.5, n_windows))
+
+
+def _iqr(errors: Tensor, n_windows: int) -> Tensor:
+    upper, lower = quantile_weights(0.75, n_windows), quantile_weights(0.25, n_windows)
+    return _quantiles(errors, n_windows, upper - lower)
+
+
+STATISTICS = {"mean": _mean, "std": _std, "median": _median, "max": _max, "iqr": _iqr}

@@ -1,0 +1,181 @@
+"""A small builder around `onnx.helper`: operators read as they do in NumPy."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import onnx
+from numpy.typing import ArrayLike, DTypeLike
+
+OPSET = 18
+"""Version of the operators: the first where every reduction takes its axes alike."""
+
+IR_VERSION = 8
+"""Version of the file's format: that of the time of `OPSET`, so that old runtimes read it."""
+
+BATCH = "n_clips"
+"""Name of the dimension whose size is open."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """What an operator gives, or the model takes; `@`, `+` and so on add an operator to the graph.
+
+    Numbers and arrays on the right become constants of the tensor's own type.
+
+    Parameters
+    ----------
+    graph : Graph
+        Where it belongs.
+    name : str
+        Its name there.
+    dtype : numpy dtype
+        Type of its elements.
+    """
+
+    graph: "Graph"
+    name: str
+    dtype: np.dtype
+
+    def __add__(self, other: Self | ArrayLike) -> "Tensor":
+        return self.apply("Add", self._operand(other))
+
+    def __sub__(self, other: Self | ArrayLike) -> "Tensor":
+        return self.apply("Sub", self._operand(other))
+
+    def __mul__(self, other: Self | ArrayLike) -> "Tensor":
+        return self.apply("Mul", self._operand(other))
+
+    def __truediv__(self, other: Self | ArrayLike) -> "Tensor":
+        return self.apply("Div", self._operand(other))
+
+    def __matmul__(self, other: Self | ArrayLike) -> "Tensor":
+        return self.apply("MatMul", self._operand(other))
+
+    def apply(
+        self, operator: str, *inputs: Self | np.ndarray, dtype: DTypeLike = None, **attributes
+    ) -> "Tensor":
+        """Apply an operator of ONNX, with this tensor as its first input.
+
+        Parameters
+        ----------
+        operator : str
+            Name of the operator.
+        *inputs : Tensor or ndarray
+            The other inputs. Arrays become constants as they are.
+        dtype : dtype, default=None
+            Type of the result; that of this tensor if None.
+        **attributes
+            Of the operator.
+
+        Returns
+        -------
+        Tensor
+            The operator's first output.
+        """
+        return self.graph.apply(operator, [self, *inputs], dtype or self.dtype, attributes)
+
+    def reduce(self, how: str, axis: int, *, keepdims: bool = False) -> "Tensor":
+        """Reduce one axis, `how` as in ``Reduce{how}``: ``"Mean"``, ``"Max"``, ``"SumSquare"``."""
+        return self.apply(f"Reduce{how}", np.array([axis]), keepdims=int(keepdims))
+
+    def std(self, axis: int, *, keepdims: bool = False) -> "Tensor":
+        """Compute the standard deviation along an axis, as NumPy does."""
+        deviations = self - self.reduce("Mean", axis, keepdims=True)
+        return (deviations * deviations).reduce("Mean", axis, keepdims=keepdims).apply("Sqrt")
+
+    def largest_first(self, axis: int, size: int) -> "Tensor":
+        """Sort an axis of this size, the largest first."""
+        return self.apply("TopK", np.array([size]), axis=axis)
+
+    def cut(self, axis: int, start: int, stop: int) -> "Tensor":
+        """Take the range from start to stop of an axis."""
+        return self.apply("Slice", *(np.array([bound]) for bound in (start, stop, axis)))
+
+    def cast(self, dtype: DTypeLike) -> "Tensor":
+        """Convert the elements to another type."""
+        to = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        return self.apply("Cast", dtype=dtype, to=to)
+
+    def _operand(self, other: Self | ArrayLike) -> "Tensor | np.ndarray":
+        return other if isinstance(other, Tensor) else np.asarray(other, dtype=self.dtype)
+
+
+class Graph:
+    """The operators of a model, each of them once.
+
+    An operator that is already there, with the same inputs, is not added again: so members of an
+    ensemble share whatever they have in common, the spectrogram above all.
+    """
+
+    def __init__(self):
+        self._nodes: dict[tuple, onnx.NodeProto] = {}
+        self._constants: dict[tuple, onnx.TensorProto] = {}
+        self._inputs: list[onnx.ValueInfoProto] = []
+        self._outputs: list[onnx.ValueInfoProto] = []
+
+    def input(self, name: str, dtype: DTypeLike, shape: tuple, description: str) -> Tensor:
+        """Add an input of the model, of this shape for each clip."""
+        self._inputs.append(_describe(name, dtype, shape, description))
+        return Tensor(self, name, np.dtype(dtype))
+
+    def constant(self, array: np.ndarray) -> Tensor:
+        """Add a constant, unless one of the same bytes is there."""
+        array = np.asarray(array, order="C")
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._constants:
+            name = f"constant_{len(self._constants)}"
+            self._constants[key] = onnx.numpy_helper.from_array(array, name)
+        return Tensor(self, self._constants[key].name, array.dtype)
+
+    def output(self, name: str, tensor: Tensor, description: str) -> None:
+        """Make a tensor of shape (n_clips,) an output of the model."""
+        node = onnx.helper.make_node("Identity", [tensor.name], [name], name)
+        self._nodes[name,] = node
+        self._outputs.append(_describe(name, tensor.dtype, (), description))
+
+    def apply(
+        self,
+        operator: str,
+        inputs: list[Tensor | np.ndarray],
+        dtype: DTypeLike,
+        attributes: Mapping,
+    ) -> Tensor:
+        """Add an operator, unless it is there; return its first output."""
+        inputs = [each if isinstance(each, Tensor) else self.constant(each) for each in inputs]
+        names = [each.name for each in inputs]
+        key = (operator, *names, *sorted(attributes.items()))
+        if key not in self._nodes:
+            name = f"{operator}_{len(self._nodes)}"
+            # The second output of TopK, the indices, has to have a name though nobody asks for it.
+            outputs = [name, f"{name}_indices"] if operator == "TopK" else [name]
+            self._nodes[key] = onnx.helper.make_node(operator, names, outputs, name, **attributes)
+        return Tensor(self, self._nodes[key].output[0], np.dtype(dtype))
+
+    def concatenate(self, tensors: list[Tensor], axis: int) -> Tensor:
+        """Join tensors along an axis."""
+        return self.apply("Concat", tensors, tensors[0].dtype, {"axis": axis})
+
+    def model(self, metadata: Mapping[str, str], **properties) -> onnx.ModelProto:
+        """Make the model, with its metadata and properties such as ``producer_name``."""
+        graph = onnx.helper.make_graph(
+            list(self._nodes.values()),
+            "detector",
+            self._inputs,
+            self._outputs,
+            list(self._constants.values()),
+        )
+        model = onnx.helper.make_model(
+            graph,
+            opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            **properties,
+        )
+        onnx.helper.set_model_props(model, dict(metadata))
+        return model
+
+
+def _describe(name, dtype, shape, description) -> onnx.ValueInfoProto:
+    kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    return onnx.helper.make_tensor_value_info(name, kind, [BATCH, *shape], description)

@@ -1,0 +1,114 @@
+"""Which estimator becomes which operators, and how those that hold others are followed."""
+
+from collections.abc import Iterator
+
+from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from skasd.autoencoder import FrameAutoencoder, InterpolationAutoencoder
+from skasd.detection import FeatureDetector, GaussianMixtureDetector
+from skasd.ensemble import RepeatedSeedEnsemble
+from skasd.export.autoencoder import error_statistics
+from skasd.export.data import Clips, Features, Scores, Spectrograms
+from skasd.export.detectors import aggregated_score, feature_score, mixture_score
+from skasd.export.features import joined, pooled_levels, principal_components, standardized
+from skasd.export.spectrogram import log_mel
+from skasd.fusion import FusionDetector
+from skasd.pooling import TimeWeightedPooling
+from skasd.projection import PrincipalComponents
+from skasd.spectrogram import LogMelSpectrogram
+
+Data = Clips | Spectrograms | Features | Scores
+
+# Here and below, of the very type: a subclass may compute something else.
+OPERATORS = {
+    LogMelSpectrogram: (log_mel, Clips | Spectrograms),
+    InterpolationAutoencoder: (error_statistics, Spectrograms),
+    FrameAutoencoder: (error_statistics, Spectrograms),
+    TimeWeightedPooling: (pooled_levels, Spectrograms),
+    PrincipalComponents: (principal_components, Features),
+    StandardScaler: (standardized, Features),
+    GaussianMixtureDetector: (mixture_score, Features),
+    FeatureDetector: (feature_score, Features),
+}
+"""Estimator → the function that writes its operators, and the data that it takes."""
+
+PARTS = {
+    Pipeline: lambda step: [part for part in step.steps if part[1] not in (None, "passthrough")],
+    FeatureUnion: lambda step: [part for part in step.transformer_list if part[1] != "drop"],
+    FrozenEstimator: lambda step: [("estimator", step.estimator)],
+    # What FeatureUnion makes of "passthrough".
+    FunctionTransformer: lambda step: [] if step.func is None else [("func", step.func)],
+    RepeatedSeedEnsemble: lambda step: [("estimator", member) for member in step.estimators_],
+    FusionDetector: lambda step: list(step.named_estimators_.items()),
+}
+"""Estimator that holds others → their names and themselves."""
+
+SIDE_BY_SIDE = {
+    FeatureUnion: joined,
+    RepeatedSeedEnsemble: aggregated_score,
+    FusionDetector: aggregated_score,
+}
+"""Those whose parts all take the same data → the function that joins what they give."""
+
+
+def convert(step: BaseEstimator, data: Data, name: str = "") -> Data:
+    """Add a step's operators to the graph of its data.
+
+    Parameters
+    ----------
+    step : estimator
+        Fitted; it and all that it holds are in `OPERATORS` or `PARTS`.
+    data : Clips, Spectrograms or Features
+        What it takes.
+    name : str, default=""
+        Its name, as `set_params` has it.
+
+    Returns
+    -------
+    Clips, Spectrograms, Features or Scores
+        What the step gives.
+
+    Raises
+    ------
+    TypeError
+        Where the step does not take such data.
+    """
+    if type(step) in OPERATORS:
+        operators, taken = OPERATORS[type(step)]
+        if not isinstance(data, taken):
+            raise TypeError(
+                f"{name or 'detector'}: {type(step).__name__} takes no "
+                f"{type(data).__name__.lower()}, which the model's input or the step before gives. "
+                "Export the whole pipeline, from clips or spectrograms on."
+            )
+        return operators(step, data)
+    parts = PARTS[type(step)](step)
+    if type(step) in SIDE_BY_SIDE:
+        results = [convert(part, data, _full_name(name, part_name)) for part_name, part in parts]
+        return SIDE_BY_SIDE[type(step)](step, results)
+    for part_name, part in parts:
+        data = convert(part, data, _full_name(name, part_name))
+    return data
+
+
+def leaves(step: BaseEstimator, name: str = "") -> Iterator[tuple[str, BaseEstimator]]:
+    """Yield what computes, with its name, and not what holds it."""
+    if type(step) not in PARTS:
+        yield name, step
+        return
+    for part_name, part in PARTS[type(step)](step):
+        yield from leaves(part, _full_name(name, part_name))
+
+
+def _full_name(name: str, part_name: str) -> str:
+    return f"{name}__{part_name}" if name else part_name
+
+
+def last_step(detector: BaseEstimator) -> BaseEstimator:
+    """Return what decides: the detector itself, or the one at the end of a pipeline."""
+    while type(detector) in (Pipeline, FrozenEstimator):
+        _, detector = PARTS[type(detector)](detector)[-1]
+    return detector

@@ -1,0 +1,351 @@
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from sklearn.ensemble import IsolationForest
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skasd import (
+    FeatureDetector,
+    FrameAutoencoder,
+    FusionDetector,
+    GaussianMixtureDetector,
+    InterpolationAutoencoder,
+    LogMelSpectrogram,
+    MachineIDEmbedding,
+    NearestNeighborsDetector,
+    OpenL3Embedding,
+    PrincipalComponents,
+    RepeatedSeedEnsemble,
+    TimeWeightedPooling,
+    export_onnx,
+    make_baseline,
+    make_iaeo3,
+    make_iaeo3_opt,
+    make_iaeo3_plus,
+)
+from skasd.datasets import make_machine_sounds
+
+SMALL = {"n_mels": 32, "epochs": 1, "encoder_units": (16, 8), "n_repeats": 2, "random_state": 0}
+SYSTEMS = {
+    "iaeo3": make_iaeo3(openl3=False, n_components=2, **SMALL),
+    "valve": make_iaeo3_opt("valve", n_fft=512, **SMALL),
+    "baseline": make_baseline(**SMALL),
+    "plus": make_iaeo3_plus(**SMALL),
+}
+
+
+def run(path, data):
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (taken,) = session.get_inputs()
+    return session.run(["anomaly_score", "is_anomalous"], {taken.name: data})
+
+
+def assert_same(path, data, detector, X):
+    scores, is_anomalous = run(path, data)
+    expected = -detector.score_samples(X)
+    # 1e-5 of the score, and of 1 where it is smaller.
+    error = np.abs(scores - expected) / np.maximum(1, np.abs(expected))
+    assert error.max() < 1e-5
+    assert scores.shape == (len(X),)
+    assert scores.dtype == np.float64
+    # Where a score is the threshold itself, rounding decides.
+    clear = np.abs(detector.decision_function(X)) > 1e-5 * np.maximum(1, np.abs(expected))
+    np.testing.assert_array_equal(is_anomalous[clear], (detector.predict(X) == -1)[clear])
+    assert clear.any()
+
+
+@pytest.fixture(scope="module")
+def clips():
+    """Return 40 clips of a pump to train on, and 10 of each machine to test on."""
+    machines = {
+        machine: make_machine_sounds(
+            machine,
+            n_normal=46 if machine == "pump" else 6,
+            n_anomalous=4,
+            duration=1.0,
+            random_state=0,
+        )[0].astype(np.float32)
+        for machine in ("fan", "pump", "slider", "valve")
+    }
+    return machines["pump"][:40], np.concatenate([clips[-10:] for clips in machines.values()])
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_systems(clips, system, tmp_path):
+    train, test = clips
+    detector = SYSTEMS[system].fit(train)
+    path = tmp_path / "model.onnx"
+    export_onnx(detector, path, duration=1.0)
+    assert_same(path, test, detector, test)
+    assert_same(path, test[-1:], detector, test[-1:])
+    operators = [node.op_type for node in onnx.load(path).graph.node]
+    assert operators.count("STFT") == 1  # the members share it
+    assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
+
+    export_onnx(detector, path, input="spectrogram", duration=1.0)
+    n_fft = 512 if system == "valve" else 1024
+    spectrograms = np.stack(LogMelSpectrogram(n_mels=32, n_fft=n_fft).transform(test))
+    assert_same(path, spectrograms, detector, test)
+
+
+def test_real_slider(shared_recordings, tmp_path):
+    from skasd.audio import check_clips, read_clip
+
+    folder = shared_recordings / "dcase2020" / "slider"
+    paths = sorted((folder / "train").glob("*.wav"))
+    train, test = paths[::2], [*sorted((folder / "test").glob("*.wav")), *paths[1:20:2]]
+    detector = make_iaeo3_plus(**SMALL).fit(train)
+    export_onnx(detector, tmp_path / "slider.onnx")
+    samples = np.stack([read_clip(clip, sample_rate=16000) for clip in check_clips(test)])
+    assert_same(tmp_path / "slider.onnx", samples, detector, test)
+
+
+@pytest.fixture(scope="module")
+def spectrograms():
+    """Return 60 spectrograms of 20 frames and 6 bands, the last ten of them louder."""
+    rng = np.random.default_rng(0)
+    levels = rng.normal(-40, 4, size=(60, 20, 6)) + rng.normal(0, 2, size=(60, 1, 6))
+    levels[50:] += 6
+    return levels.astype(np.float32)
+
+
+def iae(**parameters):
+    settings = {"encoder_units": (4,), "epochs": 1, "random_state": 0, **parameters}
+    return InterpolationAutoencoder(**settings)
+
+
+def mixture(**parameters):
+    return GaussianMixtureDetector(**{"n_components": 1, "random_state": 0, **parameters})
+
+
+def pipeline(*steps):
+    return Pipeline([(f"step{index}", step) for index, step in enumerate(steps)])
+
+
+DETECTORS = {
+    "full": pipeline(TimeWeightedPooling(), mixture(n_components=2)),
+    **{
+        kind: pipeline(
+            TimeWeightedPooling(),
+            mixture(n_components=3, covariance_type=kind, shrinkage=None),
+        )
+        for kind in ("tied", "diag", "spherical")
+    },
+    "gamma": pipeline(TimeWeightedPooling(), mixture(threshold="gamma")),
+    "decays": pipeline(TimeWeightedPooling([0, 0.9, 1, 1.1], std=True), mixture()),
+    "projection": pipeline(TimeWeightedPooling(std=True, n_components=3), mixture()),
+    "components": pipeline(
+        TimeWeightedPooling(), StandardScaler(), "passthrough", PrincipalComponents(2), mixture()
+    ),
+    "unscaled": pipeline(
+        TimeWeightedPooling(), StandardScaler(with_mean=False, with_std=False), mixture()
+    ),
+    "statistics": pipeline(iae(statistics=("iqr", "max"), n_frames=7), mixture()),
+    "one feature": pipeline(iae(), FeatureDetector(feature=2)),
+    "frames": pipeline(
+        FrameAutoencoder((4, 2), n_frames=4, epochs=1, statistics=("std", "mean"), random_state=0),
+        mixture(),
+    ),
+    "union": pipeline(
+        FeatureUnion(
+            [("iae", iae()), ("gone", "drop"), ("pooling", TimeWeightedPooling(0.5))],
+            transformer_weights={"pooling": 0.3},
+        ),
+        FeatureUnion([("same", "passthrough"), ("pca", PrincipalComponents(2))]),
+        mixture(reg_covar=1e-2),
+    ),
+    "frozen": pipeline(
+        TimeWeightedPooling(), FrozenEstimator(StandardScaler().fit(np.eye(6))), mixture()
+    ),
+    "normalize": RepeatedSeedEnsemble(
+        pipeline(TimeWeightedPooling(), mixture(n_components=2)), 2, normalize=True, random_state=0
+    ),
+    "fusion": FusionDetector(
+        [
+            ("levels", pipeline(TimeWeightedPooling(), mixture())),
+            ("loudest", pipeline(TimeWeightedPooling(0), FeatureDetector(feature=2))),
+        ],
+        weights=(1, 3),
+        cv=2,
+    ),
+}
+
+
+@pytest.mark.parametrize("detector", DETECTORS.values(), ids=DETECTORS)
+def test_steps(spectrograms, detector, tmp_path):
+    detector.fit(spectrograms[:45])
+    export_onnx(detector, tmp_path / "model.onnx", input="spectrogram", n_frames=20)
+    assert_same(tmp_path / "model.onnx", spectrograms, detector, spectrograms)
+
+
+def test_aggregations(spectrograms, tmp_path):
+    detector = RepeatedSeedEnsemble(pipeline(iae(), FeatureDetector()), 4, random_state=0)
+    detector.fit(spectrograms[:45])
+    for aggregation in ("min", "median", "mean", "max"):
+        detector.set_params(aggregation=aggregation)
+        export_onnx(detector, tmp_path / "model.onnx", input="spectrogram", n_frames=20)
+        assert_same(tmp_path / "model.onnx", spectrograms, detector, spectrograms)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"power": 1.0, "fmin": 50.0, "fmax": 3000.0},
+        {"power": 1.5, "n_fft": 1000, "hop_length": 301},
+        {"n_fft": 999, "hop_length": 1000, "sample_rate": 8000, "input_sample_rate": 8000},
+    ],
+)
+def test_spectrogram_settings(clips, settings, tmp_path):
+    log_mel = LogMelSpectrogram(n_mels=16, **settings)
+    train, test = clips
+    detector = pipeline(log_mel, TimeWeightedPooling(), mixture()).fit(train)
+    duration = 16000 / log_mel.sample_rate
+    export_onnx(detector, tmp_path / "model.onnx", duration=duration)
+    assert_same(tmp_path / "model.onnx", test, detector, test)
+
+
+@pytest.fixture(scope="module")
+def levels(noise_clips):
+    return pipeline(LogMelSpectrogram(n_mels=8), TimeWeightedPooling(), mixture()).fit(noise_clips)
+
+
+@pytest.fixture(scope="module")
+def noise_clips():
+    return np.random.default_rng(0).uniform(-0.5, 0.5, (20, 8000)).astype(np.float32)
+
+
+@pytest.mark.parametrize("flaw", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("input", ["clip", "spectrogram"])
+def test_clip_that_is_not_finite_is_anomalous(levels, noise_clips, flaw, input, tmp_path):
+    export_onnx(levels, tmp_path / "model.onnx", input=input, duration=0.5)
+    batch = noise_clips[:3]
+    batch = batch.copy() if input == "clip" else np.stack(levels[0].transform(batch))
+    batch[1].flat[50] = flaw
+    scores, is_anomalous = run(tmp_path / "model.onnx", batch)
+    assert np.isnan(scores).tolist() == [False, True, False]
+    assert is_anomalous[1]
+
+
+def test_metadata(levels, tmp_path):
+    export_onnx(levels, tmp_path / "model.onnx", duration=0.5)
+    model = onnx.load(tmp_path / "model.onnx")
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    assert float(metadata.pop("threshold")) == -levels[-1].offset_
+    assert metadata.pop("skasd_version") == model.producer_version
+    assert metadata == {
+        "format": "1",
+        "input": "clip",
+        "n_samples": "8000",
+        "sample_rate": "16000",
+        "n_fft": "1024",
+        "hop_length": "512",
+        "n_mels": "8",
+        "power": "2.0",
+        "fmin": "0.0",
+        "fmax": "8000.0",
+    }
+    assert model.producer_name == "skasd"
+
+
+@pytest.mark.parametrize(
+    ("step", "name"),
+    [
+        (OpenL3Embedding(), r"step0 \(OpenL3Embedding\)"),
+        (MachineIDEmbedding(), r"step0 \(MachineIDEmbedding\)"),
+        (
+            pipeline(LogMelSpectrogram(), MachineIDEmbedding()),
+            r"step0__step1 \(MachineIDEmbedding\)",
+        ),
+        (type("MyPooling", (TimeWeightedPooling,), {})(), r"step0 \(MyPooling\)"),
+    ],
+)
+def test_what_has_no_operators_is_refused(levels, step, name, tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_text("What is there stays.")
+    with pytest.raises(TypeError, match=rf"{name}\. Fit a detector without it, or score with"):
+        export_onnx(pipeline(step, levels[-1]), path)
+    assert path.read_text() == "What is there stays."
+
+
+@pytest.mark.parametrize("detector", [NearestNeighborsDetector(), IsolationForest(n_estimators=5)])
+def test_foreign_detector_is_refused(noise_clips, detector, tmp_path):
+    ensemble = RepeatedSeedEnsemble(
+        pipeline(LogMelSpectrogram(n_mels=8), TimeWeightedPooling(), detector), n_repeats=1
+    ).fit(noise_clips)
+    name = rf"estimator__step2 \({type(detector).__name__}\)"
+    with pytest.raises(TypeError, match=name):
+        export_onnx(ensemble, tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_steps_that_do_not_fit_the_input_are_refused(levels, tmp_path):
+    path = tmp_path / "model.onnx"
+    with pytest.raises(TypeError, match="detector: GaussianMixtureDetector takes no spectrograms"):
+        export_onnx(levels[-1], path, input="spectrogram", n_frames=10)
+    with pytest.raises(TypeError, match="Pipeline gives features where scores are needed"):
+        export_onnx(levels[:-1], path)
+    with pytest.raises(ValueError, match="Pass input='spectrogram'"):
+        export_onnx(levels[1:], path)
+    with pytest.raises(ValueError, match="n_frames=None: the detector was fitted on spectrograms"):
+        export_onnx(levels[1:], path, input="spectrogram")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"input": "wav"}, "input='wav': expected 'clip' or 'spectrogram'"),
+        ({"duration": 0}, "duration=0: expected a number of seconds"),
+        ({"duration": np.inf}, "duration=inf: expected a number of seconds"),
+        ({"duration": 0.01}, r"duration=0.01 is too short: 160 samples at 16000 Hz .* needs 1024"),
+        ({"n_frames": 20}, "n_frames=20 is for input='spectrogram'"),
+        ({"n_frames": 0, "input": "spectrogram"}, "n_frames=0: expected an int of at least 1"),
+    ],
+)
+def test_wrong_arguments(levels, arguments, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        export_onnx(levels, tmp_path / "model.onnx", **arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_clips_shorter_than_a_window_are_refused(spectrograms, tmp_path):
+    detector = pipeline(iae(), FeatureDetector()).fit(spectrograms)
+    with pytest.raises(ValueError, match="4 frames is too short for windows of 5"):
+        export_onnx(detector, tmp_path / "model.onnx", input="spectrogram", n_frames=4)
+
+
+@pytest.mark.parametrize(
+    ("difference", "named"),
+    [({"n_fft": 512}, "n_fft"), ({"sample_rate": 8000}, "fmax, sample_rate")],
+)
+def test_steps_that_differ_need_clips_of_one_rate(noise_clips, difference, named, tmp_path):
+    def branch(**settings):
+        return pipeline(LogMelSpectrogram(n_mels=4, **settings), TimeWeightedPooling())
+
+    branches = FeatureUnion([("one", branch()), ("other", branch(**difference))])
+    detector = pipeline(branches, mixture()).fit(noise_clips)
+    path = tmp_path / "model.onnx"
+    with pytest.raises(ValueError, match=f"differ in {named}, and"):
+        export_onnx(detector, path, input="spectrogram", duration=0.5)
+    if "sample_rate" in difference:
+        with pytest.raises(ValueError, match=r"sample rates \[8000, 16000\]"):
+            export_onnx(detector, path, duration=0.5)
+    else:
+        export_onnx(detector, path, duration=0.5)
+        assert_same(path, noise_clips, detector, noise_clips)
+
+
+def test_not_fitted(tmp_path):
+    with pytest.raises(NotFittedError):
+        export_onnx(make_baseline(), tmp_path / "model.onnx")
+
+
+def test_missing_onnx_is_said(levels, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ImportError, match=r"pip install 'skasd\[onnx\]'"):
+        export_onnx(levels, tmp_path / "model.onnx")
