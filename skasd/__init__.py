@@ -11,6 +11,7 @@ from skasd.detection import (
 from skasd.ensemble import RepeatedSeedEnsemble
 from skasd.fusion import FusionDetector
 from skasd.machine_id import MachineIDEmbedding
+from skasd.monitoring import Monitor
 from skasd.openl3 import OpenL3Embedding
 from skasd.persistence import load, save
 from skasd.pooling import TimeWeightedPooling
@@ -29,6 +30,7 @@ __all__ = [
     "InterpolationAutoencoder",
     "LogMelSpectrogram",
     "MachineIDEmbedding",
+    "Monitor",
     "NearestNeighborsDetector",
     "OpenL3Embedding",
     "PrincipalComponents",
