@@ -7,6 +7,7 @@ from pathlib import Path
 from skasd.monitoring.events import ClipFile
 
 SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
+"""Files of a folder that count as recordings."""
 
 
 def find_clip(path: Path) -> ClipFile | None:

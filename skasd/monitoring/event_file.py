@@ -16,7 +16,20 @@ _LONGEST_HEADER = 1 << 20
 
 
 class EventFileError(ValueError):
-    """A file that events cannot be read from, or appended to."""
+    """A file that events cannot be read from, or appended to.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skasd.monitoring import EventFile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with EventFile(f"{folder}/events.jsonl", {"source": "fan"}):
+    ...         pass
+    ...     with EventFile(f"{folder}/events.jsonl", {"source": "pump"}):  # doctest: +ELLIPSIS
+    ...         pass
+    Traceback (most recent call last):
+    skasd.monitoring.event_file.EventFileError: ...source was fan, and is pump. Pass another file.
+    """
 
 
 class EventFile:

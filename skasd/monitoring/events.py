@@ -17,6 +17,12 @@ class ClipFile(NamedTuple):
         In bytes.
     mtime_ns : int
         When it was changed, in ns.
+
+    Examples
+    --------
+    >>> from skasd.monitoring import ClipFile
+    >>> ClipFile("fan.wav", 320044, 10**18) == ClipFile("fan.wav", 320044, 10**18 + 1)
+    False
     """
 
     name: str

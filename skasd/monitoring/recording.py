@@ -24,6 +24,16 @@ def read_sample_rate(path: str) -> int:
     ------
     AudioError
         Where the file cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import soundfile
+    >>> from skasd.monitoring import read_sample_rate
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     soundfile.write(f"{folder}/night.wav", [0.0, 0.5], 48000)
+    ...     read_sample_rate(f"{folder}/night.wav")
+    48000
     """
     with open_recording(path) as file:
         return file.samplerate
