@@ -1,7 +1,7 @@
 """Watching a running machine."""
 
 from skasd.monitoring.alarm import Alarm
-from skasd.monitoring.event_file import EventFile, EventFileError
+from skasd.monitoring.event_file import EventFile
 from skasd.monitoring.events import ClipFile, MonitorEvent
 from skasd.monitoring.monitor import Monitor
 from skasd.monitoring.pcm import PCM_FORMATS, read_pcm
@@ -12,7 +12,6 @@ __all__ = [
     "Alarm",
     "ClipFile",
     "EventFile",
-    "EventFileError",
     "Monitor",
     "MonitorEvent",
     "read_blocks",
