@@ -8,6 +8,7 @@ writes the same file in the end, and the latency from a window's last sample to 
 import argparse
 import json
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -86,6 +87,11 @@ def feed(process: subprocess.Popen, recording: Path, seed: int, each_minute=None
             pass
 
 
+def cpu_of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def resident_mb(pid: int) -> float:
     (line,) = [
         line
@@ -97,7 +103,7 @@ def resident_mb(pid: int) -> float:
 
 def run_whole(model: Path, recording: Path, events: Path) -> None:
     seconds = recording.stat().st_size / BYTES_PER_SECOND
-    memory, begin = [], time.perf_counter()
+    memory, begin, cpu_before = [], time.perf_counter(), cpu_of_children()
     process = start(model, "--events", str(events), "--replay")
     while not events.exists():
         time.sleep(0.01)
@@ -106,7 +112,8 @@ def run_whole(model: Path, recording: Path, events: Path) -> None:
     code = process.wait()
     end = time.perf_counter()
     after_first = np.array(memory[1:])
-    print(f"exit code {code}; {seconds:.0f} s of sound")
+    cpu = cpu_of_children() - cpu_before
+    print(f"exit code {code}; {seconds:.0f} s of sound; {cpu:.0f} s of CPU in all")
     print(
         f"speed: {seconds / (end - ready):.0f} times real time; {seconds / (end - begin):.0f} with "
         f"the {ready - begin:.1f} s until it listens"
