@@ -7,6 +7,8 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from skasd.detection.threshold import threshold_of
+
 
 def check_detector(detector: Any) -> float:
     """Check that a detector is fitted, and return its threshold.
@@ -39,7 +41,7 @@ def check_detector(detector: Any) -> float:
             f"{type(last).__name__} has no offset_, and so no threshold. Pass a detector that has "
             "one, such as those of skasd."
         )
-    return float(np.squeeze(last.offset_))
+    return -threshold_of(detector)
 
 
 def find_sample_rate(detector: Any, sample_rate: int) -> int:
