@@ -12,6 +12,7 @@ from skasd.ensemble import RepeatedSeedEnsemble
 from skasd.export import export_onnx
 from skasd.fusion import FusionDetector
 from skasd.machine_id import MachineIDEmbedding
+from skasd.monitoring import Monitor
 from skasd.openl3 import OpenL3Embedding
 from skasd.persistence import load, save
 from skasd.pooling import TimeWeightedPooling
@@ -30,6 +31,7 @@ __all__ = [
     "InterpolationAutoencoder",
     "LogMelSpectrogram",
     "MachineIDEmbedding",
+    "Monitor",
     "NearestNeighborsDetector",
     "OpenL3Embedding",
     "PrincipalComponents",

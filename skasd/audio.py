@@ -7,12 +7,16 @@ Clips may differ in length. Whatever is wrong with one of them is said by an `Au
 
 import os
 import re
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from soundfile import SoundFile
 
 _BLOCK_SAMPLES = 2**24
 _SAMPLE_RATES = (50, 10_000_000)
@@ -235,7 +239,7 @@ def read_clip(
     if isinstance(clip.source, str):
         samples, input_sample_rate = _read_file(clip.source, channel)
     else:
-        samples = _scale(clip.source)
+        samples = scale_samples(clip.source)
     if samples.size == 0:
         raise AudioError(clip.name, "holds no samples", "Record it again or leave it out.")
     finite = np.isfinite(samples)
@@ -261,8 +265,8 @@ def read_clip(
     return samples
 
 
-def _scale(samples: np.ndarray) -> np.ndarray:
-    """Bring integers to [-1, 1), as soundfile does for files."""
+def scale_samples(samples: np.ndarray) -> np.ndarray:
+    """Bring integers to [-1, 1), as soundfile does for files; leave floats unscaled, as float32."""
     kind, bits = samples.dtype.kind, 8 * samples.dtype.itemsize
     if kind == "f":
         return samples.astype(np.float32)
@@ -270,45 +274,60 @@ def _scale(samples: np.ndarray) -> np.ndarray:
     return ((samples - centre) / 2.0 ** (bits - 1)).astype(np.float32)
 
 
-def _read_file(path: str, channel: str | int) -> tuple[np.ndarray, int]:
+def mix_down(samples: np.ndarray, channel: str | int, name: str) -> np.ndarray:
+    """Make one channel of samples of shape (n_samples, n_channels)."""
+    if channel == "mean":
+        return samples.mean(axis=1)
+    if not 0 <= channel < samples.shape[1]:
+        raise AudioError(
+            name,
+            f"has no channel {channel}: it has {samples.shape[1]}, counted from 0",
+            'Pass another channel, or channel="mean".',
+        )
+    return np.ascontiguousarray(samples[:, channel])
+
+
+@contextmanager
+def open_recording(path: str) -> Iterator["SoundFile"]:
+    """Open a file, and raise an AudioError where it cannot be opened or, in the context, read."""
     import soundfile
 
     try:
         if os.path.getsize(path) == 0:
             raise AudioError(path, "is an empty file", "Record it again or leave it out.")
         with soundfile.SoundFile(path) as file:
-            samples = _read_samples(file)
-            declared, sample_rate, log = file.frames, file.samplerate, file.extra_info
-        ends_early = _ends_early(path, log)
+            yield file
     except (soundfile.SoundFileError, OSError) as error:
         raise AudioError(
             path,
             f"cannot be read: {str(error).removesuffix('.')}",
             "It may be damaged, cut off, or no WAV, FLAC, OGG or MP3 file.",
         ) from error
+
+
+def check_recording(path: str, file: "SoundFile", n_read: int) -> None:
+    """Raise an AudioError where a file that was read to its end is not what it declares."""
     low, high = _SAMPLE_RATES
-    if not low <= sample_rate <= high:
+    if not low <= file.samplerate <= high:
         raise AudioError(
             path,
-            f"declares a sample rate of {sample_rate} Hz",
+            f"declares a sample rate of {file.samplerate} Hz",
             f"It may be damaged; {low} to {high} Hz are read.",
         )
-    if len(samples) < declared or ends_early:
+    if n_read < file.frames or _ends_early(path, file.extra_info):
         raise AudioError(
             path,
-            f"is truncated: it ends after {len(samples) / sample_rate:.3f} s, "
+            f"is truncated: it ends after {n_read / file.samplerate:.3f} s, "
             "before the length that it declares",
             "Copy it again or leave it out.",
         )
-    if channel == "mean":
-        return samples.mean(axis=1), sample_rate
-    if not 0 <= channel < samples.shape[1]:
-        raise AudioError(
-            path,
-            f"has no channel {channel}: it has {samples.shape[1]}, counted from 0",
-            'Pass another channel, or channel="mean".',
-        )
-    return np.ascontiguousarray(samples[:, channel]), sample_rate
+
+
+def _read_file(path: str, channel: str | int) -> tuple[np.ndarray, int]:
+    with open_recording(path) as file:
+        samples = _read_samples(file)
+        check_recording(path, file, len(samples))
+        return mix_down(samples, channel, path), file.samplerate
 
 
 def _read_samples(file) -> np.ndarray:

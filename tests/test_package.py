@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 import skasd
-from skasd import datasets, evaluation, inspection, metrics, model_selection, systems
+from skasd import datasets, evaluation, inspection, metrics, model_selection, monitoring, systems
 
 ROOT = Path(__file__).parents[1]
-MODULES = (skasd, datasets, inspection, metrics, model_selection, systems)
+MODULES = (skasd, datasets, inspection, metrics, model_selection, monitoring, systems)
 PUBLIC = [getattr(module, name) for module in MODULES for name in module.__all__]
 PUBLIC = [public for public in PUBLIC if callable(public)] + [evaluation.evaluate_dcase2020]
 

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
-"""Files of a folder that count as recordings."""
+from skasd.monitoring.arrivals import SUFFIXES
 
 
 class OnError(StrEnum):

@@ -1,0 +1,71 @@
+"""SIGTERM and Ctrl-C, which end a command between two pieces of work."""
+
+import signal
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Self, TypeVar
+
+Item = TypeVar("Item")
+
+
+class Stopped(BaseException):
+    """Waiting is over, because the process was asked to stop."""
+
+
+class Stopping:
+    """A context in which SIGTERM and Ctrl-C do not interrupt work, and end what waits.
+
+    The second time, they do what they do elsewhere.
+
+    Attributes
+    ----------
+    requested : bool
+        Whether one of them has come.
+    """
+
+    def __init__(self):
+        self.requested = False
+        self._waits = False
+        self._handlers = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._handlers[number] = signal.signal(number, self._request)
+        return self
+
+    def __exit__(self, *exception) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep; raise Stopped once asked to stop."""
+        with self._waiting():
+            time.sleep(seconds)
+
+    def each(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Iterate over what may have to be waited for; raise Stopped once asked to stop."""
+        iterator = iter(items)
+        while True:
+            with self._waiting():
+                try:
+                    item = next(iterator)
+                except StopIteration:
+                    return
+            yield item
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        self._waits = True
+        try:
+            if self.requested:
+                raise Stopped
+            yield
+        finally:
+            self._waits = False
+
+    def _request(self, number: int, frame) -> None:
+        self.requested = True
+        self.__exit__()
+        if self._waits:
+            raise Stopped

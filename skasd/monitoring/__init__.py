@@ -1,0 +1,20 @@
+"""Watching a running machine."""
+
+from skasd.monitoring.alarm import Alarm
+from skasd.monitoring.event_file import EventFile
+from skasd.monitoring.events import ClipFile, MonitorEvent
+from skasd.monitoring.monitor import Monitor
+from skasd.monitoring.pcm import PCM_FORMATS, read_pcm
+from skasd.monitoring.recording import read_blocks, read_sample_rate
+
+__all__ = [
+    "PCM_FORMATS",
+    "Alarm",
+    "ClipFile",
+    "EventFile",
+    "Monitor",
+    "MonitorEvent",
+    "read_blocks",
+    "read_pcm",
+    "read_sample_rate",
+]
