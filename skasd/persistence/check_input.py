@@ -34,7 +34,9 @@ def make_check_input(detector: BaseEstimator) -> np.ndarray:
     """
     noise = np.random.default_rng(0)
     # Members of an ensemble see the same input, and the first has fitted steps.
-    first = getattr(detector, "estimators_", [detector])[0]
+    first = detector
+    while hasattr(first, "estimators_"):
+        first = first.estimators_[0]
     analyses = analyses_of(first)
     if analyses:
         seconds = max(_shortest_seconds(analysis) for analysis in analyses)
