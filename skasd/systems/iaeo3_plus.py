@@ -66,8 +66,8 @@ def make_iaeo3_plus(
         Whether a Gaussian of OpenL3 embeddings is one more detector. They need the published
         weights, of 19 MB, which are downloaded unless they are at hand.
     input : {"clips", "spectrograms"}, default="clips"
-        What is fitted and scored. ``"spectrograms"`` starts at the two branches, for log-mel
-        spectrograms in dB that were computed elsewhere; the settings from `sample_rate` to
+        What is fitted and scored. ``"spectrograms"`` are log-mel spectrograms in
+        dB that were computed elsewhere; the settings from `sample_rate` to
         `channel` then have no effect, and `openl3` must be False.
     sample_rate, n_fft, hop_length, n_mels, input_sample_rate, channel
         Settings of `LogMelSpectrogram`.
