@@ -2,6 +2,7 @@
 
     python -m benchmarks.toycar FOLDER --splits 5       # toy cars
     python -m benchmarks.toycar --splits 5              # synthetic machines
+    python -m benchmarks.toycar FOLDER --only plus --only levels --json results.json
 
 FOLDER holds ``id_01.npz`` and ``id_02.npz``: log-mel spectrograms of the DCASE 2020 development
 test clips of two toy cars, keys ``normal`` and ``anomaly``. Of the normal clips, permuted with the
@@ -10,9 +11,13 @@ split's seed, the first 200 train; the others and every anomalous one test. ``id
 
 A split of the synthetic machines is another machine of each type: 60 clips train, 40 normal and 40
 anomalous ones test.
+
+Figures are AUC / pAUC, mean ± standard deviation over the splits. ``--json FILE`` adds them to
+those that FILE holds, and the table shows all of them: it can be put together from several runs.
 """
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
@@ -72,28 +77,56 @@ def synthetic_machines(seed: int):
     return splits, np.concatenate(fleet), machine_ids
 
 
-def systems(embedding: MachineIDEmbedding, random_state: int = 0):
-    """Return the systems to compare, by name."""
-    iae = {"input": "spectrograms", "openl3": False, "random_state": random_state}
-    plus = {"input": "spectrograms", "random_state": random_state}
-    twfr = make_pipeline(TimeWeightedPooling(), GaussianMixtureDetector())
-    neighbours = make_pipeline(FrozenEstimator(embedding), NearestNeighborsDetector())
-    return {
-        "levels averaged over time, one shrunk Gaussian": twfr,
-        "`make_iaeo3_plus`": make_iaeo3_plus(**plus),
-        "`MachineIDEmbedding`, nearest neighbours": neighbours,
-        "`make_iaeo3_plus(embedding=...)`": make_iaeo3_plus(embedding=embedding, **plus),
-        "IAE, mean error, min of 2 seeds": make_iaeo3(score="mean", n_repeats=2, **iae),
-        "`make_iaeo3`: five statistics, 3-component mixture": make_iaeo3(**iae),
-        "fusion of the IAE and the averaged levels": FusionDetector(
-            [
-                ("iae", make_iaeo3(score="mean", n_repeats=1, **iae)),
-                ("levels", twfr),
-            ],
-            cv=2,
-        ),
-        "`make_baseline`": make_baseline(input="spectrograms", random_state=random_state),
-    }
+SYSTEMS = {
+    "baseline": "`make_baseline`",
+    "iae": '`make_iaeo3(score="mean")`: IAE alone, minimum of 2 seeds',
+    "iaeo3": "`make_iaeo3`: five statistics, 3-component mixture",
+    "levels": "levels averaged over time, one shrunk Gaussian",
+    "fusion": "fusion of the IAE and the averaged levels",
+    "embedding": "`MachineIDEmbedding`, nearest neighbours",
+    "plus": "`make_iaeo3_plus`",
+    "plus_embedding": "`make_iaeo3_plus(embedding=...)`",
+}
+NEED_EMBEDDING = {"embedding", "plus_embedding"}
+
+
+def make_system(name: str, embedding: MachineIDEmbedding | None, random_state: int = 0):
+    """Make the system of that name, not fitted."""
+    seeded = {"input": "spectrograms", "random_state": random_state}
+    iaeo3 = {"openl3": False, **seeded}
+    levels = make_pipeline(TimeWeightedPooling(), GaussianMixtureDetector(random_state=0))
+    match name:
+        case "baseline":
+            return make_baseline(**seeded)
+        case "iae":
+            return make_iaeo3(score="mean", n_repeats=2, **iaeo3)
+        case "iaeo3":
+            return make_iaeo3(**iaeo3)
+        case "levels":
+            return levels
+        case "fusion":
+            iae = make_iaeo3(score="mean", n_repeats=1, **iaeo3)
+            return FusionDetector([("iae", iae), ("levels", levels)], cv=2)
+        case "embedding":
+            return make_pipeline(FrozenEstimator(embedding), NearestNeighborsDetector())
+        case "plus":
+            return make_iaeo3_plus(**seeded)
+        case "plus_embedding":
+            return make_iaeo3_plus(embedding=embedding, **seeded)
+
+
+def table(results: dict) -> str:
+    """Return the Markdown table of ``results[system][machine][split]``, AUC and pAUC."""
+    machines = list(dict.fromkeys(machine for row in results.values() for machine in row))
+    lines = [f"| system | {' | '.join(machines)} |", f"| --- |{' --- |' * len(machines)}"]
+    for name in (name for name in SYSTEMS if name in results):
+        cells = []
+        for machine in machines:
+            figures = list(results[name].get(machine, {}).values())
+            statistics = zip(np.mean(figures, axis=0), np.std(figures, axis=0), strict=True)
+            cells.append(" / ".join(f"{mean:.3f} ± {spread:.3f}" for mean, spread in statistics))
+        lines.append(f"| {SYSTEMS[name]} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def main():
@@ -102,27 +135,28 @@ def main():
     )
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--splits", type=int, default=1)
-    parser.add_argument("--systems", type=int, help="Only so many of the systems.")
+    parser.add_argument("--only", action="append", choices=SYSTEMS, help="This system; repeatable.")
+    parser.add_argument("--json", type=Path, help="Where to add the figures.")
     arguments = parser.parse_args()
     results = {}
+    if arguments.json and arguments.json.exists():
+        results = json.loads(arguments.json.read_text())
+    names = arguments.only or list(SYSTEMS)
     for seed in range(arguments.splits):
         folder = arguments.folder
         splits, fleet, machine_ids = toy_cars(folder, seed) if folder else synthetic_machines(seed)
-        embedding = MachineIDEmbedding(random_state=0).fit(fleet, machine_ids)
-        for name, system in list(systems(embedding).items())[: arguments.systems]:
+        embedding = None
+        if NEED_EMBEDDING & set(names):
+            embedding = MachineIDEmbedding(random_state=0).fit(fleet, machine_ids)
+        for name in names:
             for machine, (train, test, y) in splits.items():
-                scores = -system.fit(train).score_samples(test)
+                scores = -make_system(name, embedding).fit(train).score_samples(test)
                 figures = auc(y, scores), pauc(y, scores)
-                results.setdefault(name, {}).setdefault(machine, []).append(figures)
+                results.setdefault(name, {}).setdefault(machine, {})[str(seed)] = figures
                 print(f"split {seed}, {name}, {machine}: {figures}", flush=True)
-    machines = list(splits)
-    print(f"| system | {' | '.join(machines)} |\n| --- |{' --- |' * len(machines)}")
-    for name, by_machine in results.items():
-        cells = []
-        for figures in by_machine.values():
-            mean, spread = np.mean(figures, axis=0), np.std(figures, axis=0)
-            cells.append(f"{mean[0]:.3f} ± {spread[0]:.3f} / {mean[1]:.3f} ± {spread[1]:.3f}")
-        print(f"| {name} | {' | '.join(cells)} |")
+            if arguments.json:
+                arguments.json.write_text(json.dumps(results, indent=1))
+    print(table(results))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
 from skasd import FeatureDetector, GaussianMixtureDetector, NearestNeighborsDetector
+from skasd.detection.covariance import shrunk_covariance
 
 
 @pytest.fixture
@@ -294,3 +295,11 @@ def test_clip_of_zeros_has_no_direction():
 def test_neighbours_need_clips():
     with pytest.raises(ValueError, match=r"needs at least 6 clips.*n_samples=5"):
         NearestNeighborsDetector(5).fit(np.eye(5))
+
+
+def test_covariance_of_whitened_clips_is_the_identity():
+    """OAS's shrinkage is 0 / 0 there, and rounding errors make any number of it."""
+    for seed in range(40):
+        deviations = np.linalg.qr(np.random.default_rng(seed).normal(size=(26, 10)))[0]
+        covariance = shrunk_covariance(np.sqrt(26) * deviations, "oas", 0.0, variance=1.0)
+        np.testing.assert_allclose(covariance, np.eye(10), atol=1e-6)

@@ -32,7 +32,7 @@ from skasd.inspection import (
     explain,
 )
 from skasd.inspection.branches import Branch
-from skasd.inspection.contributions import contributions
+from skasd.inspection.contributions import contributions, shares_of_fused
 from skasd.inspection.regions import carrying_runs
 
 CLIPS, _ = make_machine_sounds("fan", n_normal=24, n_anomalous=0, duration=2.0, random_state=0)
@@ -317,8 +317,25 @@ def test_what_cannot_be_explained(detector):
         explain(detector, NEW[0][:2000])
     features = np.random.default_rng(0).normal(size=(20, 3))
     fusion = FusionDetector([("one", FeatureDetector()), ("two", FeatureDetector(1))], cv=2)
-    with pytest.raises(ValueError, match=r"named_estimators_\['one'\]"):
+    with pytest.raises(ValueError, match="FusionDetector holds no autoencoder"):
         explain(fusion.fit(features), features[0])
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, [0, 2 / 6, 4 / 6]),
+        ({"weights": [1, 4, 1]}, [0, 8 / 12, 4 / 12]),
+        ({"aggregation": "max"}, [0, 0, 1]),
+        ({"aggregation": "min"}, [0, 0, 0]),
+    ],
+)
+def test_fused_detectors_share_what_is_above_usual(settings, expected):
+    """Standardised scores of -1, 2 and 4: each feature's training scores are -1 and 1."""
+    detectors = [(name, FeatureDetector(index)) for index, name in enumerate("abc")]
+    fusion = FusionDetector(detectors, cv=2, **settings)
+    fusion.fit(np.repeat([[-1.0] * 3, [1.0] * 3], 5, axis=0))
+    np.testing.assert_allclose(shares_of_fused(fusion, [-1.0, 2.0, 4.0]), expected)
 
 
 def two_autoencoders(**settings):

@@ -44,7 +44,10 @@ def shrunk_covariance(
     n_clips, n_features = deviations.shape
     if n_clips < FEWEST_CLIPS:
         return (variance + reg_covar) * np.eye(n_features)
-    covariance, _ = SHRINKAGES[shrinkage](deviations, assume_centered=True)
+    covariance, amount = SHRINKAGES[shrinkage](deviations, assume_centered=True)
+    if not 0 <= amount <= 1:
+        # Of clips that are a sphere already, OAS divides rounding errors by each other.
+        covariance = np.mean(deviations**2) * np.eye(n_features)
     return covariance + reg_covar * np.eye(n_features)
 
 

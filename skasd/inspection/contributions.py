@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from itertools import combinations
 from math import comb
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.mixture import GaussianMixture
 
 from skasd.detection import FeatureDetector, GaussianMixtureDetector
+from skasd.fusion import FusionDetector
 from skasd.inspection.branches import Branch
 from skasd.pooling import TimeWeightedPooling
 
@@ -37,6 +39,66 @@ def shares_of_branches(
     values = np.mean(of_members, axis=0)
     names = [branch.name for branch in branches[0]]
     return dict(zip(names, (values / values.sum()).tolist(), strict=True))
+
+
+def shares_of_fused(detector: BaseEstimator, clip: Any) -> np.ndarray:
+    """Split the score of a clip between the detectors that are fused.
+
+    Parameters
+    ----------
+    detector : fitted detector
+        Of what is no `FusionDetector`, the score is its own.
+    clip : path or ndarray
+        What the detector takes a sequence of.
+
+    Returns
+    -------
+    ndarray of shape (n_fused,)
+        By how much each standardised score is above 0, weighted, as shares; with
+        ``aggregation="max"`` that of the highest alone. Zeros where no score is above 0, or where
+        other aggregations leave nothing to share.
+    """
+    if not isinstance(detector, FusionDetector):
+        return np.ones(1)
+    (scores,) = detector.member_scores([clip])
+    above = np.maximum(scores, 0)
+    if detector.aggregation == "max":
+        above = np.where(np.arange(len(above)) == above.argmax(), above, 0)
+    elif detector.aggregation != "mean":
+        return np.zeros(len(above))
+    if detector.weights is not None:
+        above = above * np.asarray(detector.weights)
+    return above / above.sum() if above.any() else above
+
+
+def shares_of_groups(
+    weights: np.ndarray,
+    detectors: Sequence[Sequence[BaseEstimator]],
+    branches: Sequence[Sequence[Sequence[Branch]]],
+) -> dict[str, float]:
+    """Split the score of a clip between the branches of all detectors that are fused.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_fused,)
+        Shares of the detectors.
+    detectors, branches
+        For each of them, see `shares_of_branches`.
+
+    Returns
+    -------
+    dict of str to float
+        Shares of the branches; branches of the same name count together. Empty where the score
+        cannot be split.
+    """
+    shares: dict[str, float] = {}
+    for weight, *group in zip(weights, detectors, branches, strict=True):
+        within = shares_of_branches(*group)
+        if not within or not weights.any():
+            return {}
+        for name, share in within.items():
+            shares[name] = shares.get(name, 0.0) + float(weight) * share
+    return shares
 
 
 def contributions(detector: BaseEstimator, branches: Sequence[Branch]) -> np.ndarray | None:

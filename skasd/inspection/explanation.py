@@ -16,7 +16,8 @@ from skasd.inspection.branches import Branch, walk
 from skasd.inspection.contributions import (
     level_branch,
     level_deviations,
-    shares_of_branches,
+    shares_of_fused,
+    shares_of_groups,
 )
 from skasd.inspection.maps import band_middles_and_edges, common_analysis, error_maps
 from skasd.inspection.regions import carrying_runs
@@ -143,7 +144,7 @@ def explain(
 
     Parameters
     ----------
-    detector : fitted RepeatedSeedEnsemble or pipeline
+    detector : fitted RepeatedSeedEnsemble, FusionDetector or pipeline
         With an autoencoder somewhere within, as those of `make_iaeo3`, `make_iaeo3_opt`,
         `make_iaeo3_plus` and `make_baseline`.
     clip : path or ndarray
@@ -175,8 +176,9 @@ def explain(
 
     The share of a branch is its Shapley value in the squared Mahalanobis distance from the most
     responsible component of the mixture, which is what the score adds to that of the component's
-    mean. Where levels pooled over time are a branch, `bands` follow both, in proportion to their
-    shares; such levels do not say when.
+    mean. A `FusionDetector` first shares its score among its detectors, by how far each one's
+    standardised score is above 0, the mean of healthy clips. Where levels pooled over time are a
+    branch, `bands` follow both, in proportion to their shares; such levels do not say when.
 
     References
     ----------
@@ -194,9 +196,9 @@ def explain(
     >>> explanation.excess.shape, explanation.contributions
     ((59, 128), {'interpolation error': 1.0})
     """
-    members = _members(detector)
-    walks = [walk(member, clip) for member in members]
-    views = [view for _, views_of_member in walks for view in views_of_member]
+    groups = _groups(detector)
+    walks = [[walk(member, clip) for member in group] for group in groups]
+    views = [view for group in walks for _, views_of_member in group for view in views_of_member]
     if not views:
         raise ValueError(
             f"{type(detector).__name__} holds no autoencoder, whose errors say where a clip is "
@@ -212,9 +214,9 @@ def explain(
 
     unusual, easier_than_usual = _unusual(maps.smoothed_excess)
     windows = carrying_runs(unusual.sum(axis=1), gap=_WINDOW_GAP)
-    detectors = [member[-1] for member in members]
-    branches = [branches_of_member for branches_of_member, _ in walks]
-    shares = shares_of_branches(detectors, branches)
+    detectors = [[_last_step(member) for member in group] for group in groups]
+    branches = [[branches_of_member for branches_of_member, _ in group] for group in walks]
+    shares = shares_of_groups(shares_of_fused(detector, clip), detectors, branches)
     within_spans = np.concatenate([unusual[first : last + 1] for first, last in windows])
     band_profile = _mix_in_levels(within_spans.sum(axis=0), detectors, branches, shares)
     bands = carrying_runs(band_profile, gap=_BAND_GAP)
@@ -234,15 +236,17 @@ def explain(
     )
 
 
-def _members(detector: BaseEstimator) -> list[BaseEstimator]:
+def _groups(detector: BaseEstimator) -> list[list[BaseEstimator]]:
+    """Return the members of each detector that is fused; of one detector, its own."""
     check_is_fitted(detector)
-    if isinstance(detector, FusionDetector):
-        first, _ = detector.detectors[0]
-        raise ValueError(
-            "A FusionDetector fuses the scores of detectors that may see different things. Explain "
-            f"one of them, such as detector.named_estimators_[{first!r}]."
-        )
-    return detector.estimators_ if isinstance(detector, RepeatedSeedEnsemble) else [detector]
+    fused = detector.estimators_ if isinstance(detector, FusionDetector) else [detector]
+    return [
+        each.estimators_ if isinstance(each, RepeatedSeedEnsemble) else [each] for each in fused
+    ]
+
+
+def _last_step(member: BaseEstimator) -> BaseEstimator:
+    return member[-1] if isinstance(member, Pipeline) else member
 
 
 def _unusual(excess: np.ndarray) -> tuple[np.ndarray, bool]:
@@ -255,21 +259,25 @@ def _unusual(excess: np.ndarray) -> tuple[np.ndarray, bool]:
 
 def _mix_in_levels(
     band_profile: np.ndarray,
-    detectors: Sequence[BaseEstimator],
-    branches: Sequence[Sequence[Branch]],
+    detectors: Sequence[Sequence[BaseEstimator]],
+    branches: Sequence[Sequence[Sequence[Branch]]],
     shares: dict[str, float],
 ) -> np.ndarray:
     """Return the profile of the errors, and that of the levels, as each one makes the score."""
-    levels = [level_deviations(*member) for member in zip(detectors, branches, strict=True)]
-    if levels[0] is None:
-        return band_profile
-    level_share = shares[branches[0][level_branch(branches[0])].name]
     error_share = sum(
-        shares[branch.name]
-        for branch in branches[0]
+        shares.get(branch.name, 0)
+        for group in branches
+        for branch in group[0]
         if any(isinstance(step, WindowAutoencoder) for step in branch.steps)
     )
-    profiles = (error_share, band_profile), (level_share, np.mean(levels, axis=0))
+    profiles = [(error_share, band_profile)]
+    for group, branches_of_group in zip(detectors, branches, strict=True):
+        levels = [level_deviations(*each) for each in zip(group, branches_of_group, strict=True)]
+        if levels[0] is not None:
+            name = branches_of_group[0][level_branch(branches_of_group[0])].name
+            profiles.append((shares.get(name, 0), np.mean(levels, axis=0)))
+    if not any(share for share, _ in profiles):
+        return band_profile
     return sum(share * profile / profile.sum() for share, profile in profiles)
 
 

@@ -9,8 +9,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from skasd.detection.threshold import threshold_of
 
-from skasd.detection.threshold import threshold_of
-
 
 def check_detector(detector: Any) -> float:
     """Check that a detector is fitted, and return its threshold.

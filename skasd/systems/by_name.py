@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 
 from skasd.ensemble import RepeatedSeedEnsemble
+from skasd.fusion import FusionDetector
 from skasd.systems.baseline import make_baseline
 from skasd.systems.iaeo3 import make_iaeo3, make_iaeo3_opt
 from skasd.systems.iaeo3_plus import make_iaeo3_plus
 
-SYSTEMS: Mapping[str, Callable[..., RepeatedSeedEnsemble]] = {
+SYSTEMS: Mapping[str, Callable[..., RepeatedSeedEnsemble | FusionDetector]] = {
     "iaeo3": lambda machine, **settings: make_iaeo3(**settings),
     "iaeo3-opt": make_iaeo3_opt,
     "iaeo3-plus": lambda machine, **settings: make_iaeo3_plus(**settings),
@@ -17,7 +18,7 @@ SYSTEMS: Mapping[str, Callable[..., RepeatedSeedEnsemble]] = {
 """Name → factory that takes the machine type and settings."""
 
 
-def make_system(name: str, machine: str, **settings) -> RepeatedSeedEnsemble:
+def make_system(name: str, machine: str, **settings) -> RepeatedSeedEnsemble | FusionDetector:
     """Make a system by the name that the command line has for it.
 
     Parameters
@@ -32,7 +33,7 @@ def make_system(name: str, machine: str, **settings) -> RepeatedSeedEnsemble:
 
     Returns
     -------
-    RepeatedSeedEnsemble
+    RepeatedSeedEnsemble, or for ``"iaeo3-plus"`` FusionDetector
         Not fitted.
 
     Raises
