@@ -159,7 +159,8 @@ def test_what_cannot_be_done(folder, arguments, message):
 
 @pytest.mark.parametrize("command", ["fit", "score", "explain", "info", "evaluate", "monitor"])
 def test_help_shows_an_example(command):
-    assert f"Example: skasd {command} " in run(command, "--help").stdout
+    _, _, example = " ".join(run(command, "--help").stdout.split()).partition("Example: ")
+    assert f"skasd {command} " in example
 
 
 def test_ctrl_c(tmp_path):
