@@ -9,6 +9,7 @@ from skasd.detection import (
     NearestNeighborsDetector,
 )
 from skasd.ensemble import RepeatedSeedEnsemble
+from skasd.fleet import FleetDetector
 from skasd.fusion import FusionDetector
 from skasd.machine_id import MachineIDEmbedding
 from skasd.openl3 import OpenL3Embedding
@@ -23,6 +24,7 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "AudioError",
     "FeatureDetector",
+    "FleetDetector",
     "FrameAutoencoder",
     "FusionDetector",
     "GaussianMixtureDetector",
