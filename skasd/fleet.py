@@ -55,13 +55,22 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
     with `MACHINES` of `skasd.published`.
 
     On a cluster, ``with joblib.parallel_config(backend="dask")`` spreads the machines over the
-    workers. One machine is one piece of work: its members are fitted one after the other. Pass
-    paths that the workers can read; arrays travel through the scheduler. Where a worker dies,
-    another one repeats its work. A worker for each core is fastest, and each must be kept from
-    taking all cores: set ``PJRT_NPROC=1`` and ``OMP_NUM_THREADS=1`` where it starts, and
-    ``JAX_COMPILATION_CACHE_DIR`` to a folder that they share, so that each network is compiled
-    once. Scores are the serial ones to the bit where these settings are the same for both, and to
-    a relative 1e-5 otherwise.
+    workers. One machine is one piece of work: where machines run at the same time, the members of
+    each run one after the other. Pass paths that the workers can read; arrays travel through the
+    scheduler. Where a worker dies, another one repeats its work. joblib uses a cluster of a single
+    thread not at all, and runs the work where it is called.
+
+    Start a worker for each core, and keep each from taking all of them: set ``PJRT_NPROC=1``,
+    which JAX counts its threads by, and ``OMP_NUM_THREADS=1`` where it starts, and
+    ``JAX_COMPILATION_CACHE_DIR`` to a folder that the workers share, so that a network is compiled
+    once. Scores are the serial ones to the bit where these two numbers are the same there; with
+    other BLAS threads alone to a relative 1e-5; with another ``PJRT_NPROC``, JAX trains to other
+    bits, as with another number of cores.
+
+    References
+    ----------
+    Table 1 of Grollmisch et al., "IAEO3 - Combining OpenL3 embeddings and interpolation
+    autoencoder for anomalous sound detection", DCASE 2020 Challenge, technical report.
 
     Examples
     --------
