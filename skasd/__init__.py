@@ -10,6 +10,7 @@ from skasd.detection import (
 )
 from skasd.ensemble import RepeatedSeedEnsemble
 from skasd.export import export_onnx
+from skasd.fleet import FleetDetector
 from skasd.fusion import FusionDetector
 from skasd.machine_id import MachineIDEmbedding
 from skasd.monitoring import Monitor
@@ -25,6 +26,7 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "AudioError",
     "FeatureDetector",
+    "FleetDetector",
     "FrameAutoencoder",
     "FusionDetector",
     "GaussianMixtureDetector",

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 VERDICTS = {1: "normal", -1: "anomalous", 0: "not scored"}
 
-ModelFile = Annotated[Path, typer.Argument(help="A file that skasd fit has written.")]
+ModelFile = Annotated[
+    Path, typer.Argument(dir_okay=False, help="A file that skasd fit has written.")
+]
 FailOnAnomaly = Annotated[
     bool, typer.Option("--fail-on-anomaly", help="Exit code 1 where a clip is anomalous.")
 ]

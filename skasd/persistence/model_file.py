@@ -12,9 +12,11 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
+from skasd.fleet import FleetDetector
 from skasd.openl3.weights import WeightsError
 from skasd.persistence.check_input import make_check_input
 from skasd.persistence.container import ModelFileError, read_archive, write_archive
+from skasd.persistence.fleet_folder import load_fleet, save_fleet
 from skasd.persistence.info import ModelInfo, installed_versions
 from skasd.persistence.trust import check_nodes, trusted_names
 
@@ -42,14 +44,17 @@ class ModelVersionWarning(UserWarning):
 
 
 def save(detector: BaseEstimator, path: str | os.PathLike) -> None:
-    """Save a fitted detector to a file that is safe to pass on.
+    """Save a fitted detector to a file, or a fleet to a folder, that is safe to pass on.
 
     Parameters
     ----------
-    detector : fitted detector, or pipeline that ends with one
+    detector : fitted detector, pipeline that ends with one, or FleetDetector
         It holds estimators of skasd and scikit-learn and NumPy arrays alone.
     path : str or PathLike
         The file, ``.skasd`` by custom. One that stands there is replaced once the new one is whole.
+        For a fleet the folder, made where it is missing: a file for each machine, and
+        ``fleet.json``. A fleet that was loaded from there writes those machines alone that were
+        fitted since.
 
     Raises
     ------
@@ -57,6 +62,8 @@ def save(detector: BaseEstimator, path: str | os.PathLike) -> None:
         Where the detector is not fitted.
     TypeError
         Where it is no detector, or holds something that `load` would refuse.
+    ValueError
+        Where the labels of two machines of a fleet differ in upper and lower case alone.
     OSError
         Where the file cannot be written.
 
@@ -85,6 +92,9 @@ def save(detector: BaseEstimator, path: str | os.PathLike) -> None:
     """
     import skops.io
 
+    if isinstance(detector, FleetDetector):
+        save_fleet(detector, path, save)
+        return
     if not hasattr(detector, "score_samples"):
         raise TypeError(
             f"{type(detector).__name__} has no score_samples. Pass a fitted detector, or a "
@@ -112,12 +122,14 @@ def load(path: str | os.PathLike) -> Any:
     Parameters
     ----------
     path : str or PathLike
-        The file.
+        The file, or a fleet's folder.
 
     Returns
     -------
     fitted detector
-        With the scores of the one that was saved.
+        With the scores of the one that was saved. Each detector of a fleet is loaded when its
+        machine is first scored, the 64 most recent ones stay loaded, and a file that is damaged
+        stops its own machine alone. The fleet has no `estimator`; `partial_fit` needs one.
 
     Raises
     ------
@@ -139,6 +151,8 @@ def load(path: str | os.PathLike) -> Any:
     """
     import skops.io
 
+    if os.path.isdir(path):
+        return load_fleet(path, load)
     archive = read_archive(path)
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as members:

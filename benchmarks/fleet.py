@@ -1,0 +1,178 @@
+"""Many machines, serially and on Dask: ``python -m benchmarks.fleet``.
+
+Synthetic machines, a small IAEO3+ for each, fitted and scored by paths: in this process, and on
+local clusters of real worker processes with one thread each, also with a worker that is killed in
+the middle. Every process has one BLAS thread and one of JAX's, so that scores must be equal to the
+bit; all share JAX's compilation cache, which is filled first. Then machines with a handful of
+features: time and memory from 1 to 1,000 of them.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import joblib
+import numpy as np
+import soundfile
+
+import skasd
+from benchmarks.iae_fit import memory
+from skasd import FleetDetector, GaussianMixtureDetector, make_iaeo3_plus
+from skasd.datasets import make_machine_sounds
+
+MACHINE_TYPES = ("fan", "pump", "slider", "valve")
+N_TRAIN, N_TEST, SECONDS = 20, 5, 2.0
+GROWTH = (1, 10, 100, 1000)
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "PJRT_NPROC": "1",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
+
+
+def small_system():
+    return make_iaeo3_plus(
+        n_mels=64, encoder_units=(64, 32, 16), epochs=5, n_repeats=2, random_state=0
+    )
+
+
+def write_clips(folder: Path, n_machines: int):
+    """Write clips; return the paths and labels of those to fit, and of those to score."""
+    train, test = ([], []), ([], [])
+    for seed in range(n_machines):
+        machine_type = MACHINE_TYPES[seed % len(MACHINE_TYPES)]
+        name = f"{machine_type}_id_{seed:02}"
+        clips, _ = make_machine_sounds(
+            machine_type,
+            n_normal=N_TRAIN,
+            n_anomalous=N_TEST,
+            duration=SECONDS,
+            random_state=seed,
+        )
+        for i, clip in enumerate(clips):
+            path = folder / f"{name}_{i:03}.wav"
+            soundfile.write(path, clip, 16000)
+            paths, labels = train if i < N_TRAIN else test
+            paths.append(str(path))
+            labels.append(name)
+    return train, test
+
+
+def fit_and_score(estimator, train, test):
+    """Return scores, and the seconds of both."""
+    start = time.perf_counter()
+    fleet = FleetDetector(estimator).fit(train[0], machine=train[1])
+    fitted = time.perf_counter()
+    scores = fleet.score_samples(test[0], machine=test[1])
+    return scores, fitted - start, time.perf_counter() - fitted
+
+
+@contextmanager
+def dask_workers(n_workers: int):
+    from distributed import Client, LocalCluster
+
+    cluster = LocalCluster(
+        n_workers=n_workers, threads_per_worker=1, processes=True, dashboard_address=None
+    )
+    with cluster, Client(cluster) as client, joblib.parallel_config(backend="dask"):
+        yield client
+
+
+def worker_memory(client) -> int:
+    return round(max(client.run(memory, "VmHWM").values()))
+
+
+def compare(n_machines: int, workers: list[int], folder: Path) -> None:
+    train, test = write_clips(folder, n_machines)
+    fit_and_score(small_system(), *[(paths[:5], labels[:5]) for paths, labels in (train, test)])
+    expected, fit, score = fit_and_score(small_system(), train, test)
+    print(f"{n_machines} machines of {N_TRAIN} clips of {SECONDS:g} s, two autoencoders each")
+    print(f"serial       fit {fit:6.1f} s, score {score:5.1f} s; peak {memory('VmHWM'):.0f} MB")
+    seconds = {}
+    for n_workers in workers:
+        with dask_workers(n_workers) as client:
+            scores, seconds[n_workers], score = fit_and_score(small_system(), train, test)
+            report(f"{n_workers} workers", seconds[n_workers], score, scores, expected, client)
+    with dask_workers(workers[-1]) as client:
+        victim = next(iter(client.run(os.getpid).values()))
+        killer = threading.Timer(seconds[workers[-1]] / 2, os.kill, [victim, signal.SIGKILL])
+        killer.start()
+        scores, fit, score = fit_and_score(small_system(), train, test)
+        killer.join()
+        report("one killed", fit, score, scores, expected, client)
+
+
+def report(name, fit, score, scores, expected, client) -> None:
+    change = np.max(np.abs(scores / expected - 1))
+    equal = "equal to the bit" if change == 0 else f"largest relative change {change:.1e}"
+    print(
+        f"{name:12} fit {fit:6.1f} s, score {score:5.1f} s; peak {worker_memory(client)} MB a "
+        f"worker; {equal}",
+        flush=True,
+    )
+
+
+def grow(n_workers: int, folder: Path) -> None:
+    """Fit, score, save and load more and more machines with few features."""
+    detector = GaussianMixtureDetector(n_components=1, random_state=0)
+    rng = np.random.default_rng(0)
+    rows = []
+    with dask_workers(n_workers) as client:
+        warm_up = rng.normal(size=(40, 10)), np.repeat(["a", "b"], 20)
+        fit_and_score(detector, warm_up, warm_up)
+        for n_machines in GROWTH:
+            names = np.repeat([f"fan_id_{i:04}" for i in range(n_machines)], 20)
+            data = rng.normal(size=(len(names), 10)), names
+            before = memory("VmRSS")
+            start = time.perf_counter()
+            fleet = FleetDetector(detector).fit(data[0], machine=names)
+            fit = time.perf_counter() - start
+            scores = fleet.score_samples(data[0], machine=names)
+            score = time.perf_counter() - start - fit
+            added = memory("VmRSS") - before
+            with joblib.parallel_config(backend="sequential"):
+                start = time.perf_counter()
+                skasd.save(fleet, folder / str(n_machines))
+                save = time.perf_counter() - start
+                loaded = skasd.load(folder / str(n_machines))
+                same = np.array_equal(loaded.score_samples(data[0], machine=names), scores)
+                load = time.perf_counter() - start - save
+            rows.append((n_machines, fit, score, save, load, added, worker_memory(client), same))
+    print(f"machines of 20 x 10 features on {n_workers} workers, saved and loaded in this process")
+    print("machines   fit s  score s   save s  load and score s  MB here  MB a worker  equal")
+    for row in rows:
+        print("{:8} {:7.2f} {:8.2f} {:8.2f} {:17.2f} {:8.0f} {:12} {!s:>6}".format(*row))
+    logs = np.log([row[:5] for row in rows[1:]])
+    slopes = np.polyfit(logs[:, 0], logs[:, 1:], 1)[0]
+    print("slope from 10 on: fit {:.2f}, score {:.2f}, save {:.2f}, load {:.2f}".format(*slopes))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--machines", type=int, default=50)
+    parser.add_argument("--workers", type=int, nargs="+", default=[2, 4])
+    parser.add_argument("--within", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if not arguments.within:
+            environment = {**os.environ, **ONE_THREAD, "JAX_COMPILATION_CACHE_DIR": folder}
+            command = [sys.executable, "-m", "benchmarks.fleet", "--within", *sys.argv[1:]]
+            raise SystemExit(subprocess.run(command, env=environment).returncode)
+        load = os.getloadavg()[0]
+        print(json.dumps({"cores": os.cpu_count(), "load before": round(load, 1)}))
+        compare(arguments.machines, arguments.workers, Path(folder))
+        grow(arguments.workers[0], Path(folder))
+
+
+if __name__ == "__main__":
+    main()
