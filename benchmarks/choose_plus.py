@@ -24,7 +24,9 @@ The criterion, written down before the first run:
 
 Candidates are what the library's parts make: one Gaussian of all features, or a fusion of the
 errors' and the levels'. The fusions came in after a first table had shown that levels drown the
-five error statistics in one Gaussian.
+five error statistics in one Gaussian. Not among them, because the library has no parts for them:
+Gaussians of errors that an autoencoder makes on clips it has not seen, and errors by band, which
+scored up to 0.718.
 """
 
 import argparse

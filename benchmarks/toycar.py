@@ -123,8 +123,13 @@ def table(results: dict) -> str:
         cells = []
         for machine in machines:
             figures = list(results[name].get(machine, {}).values())
-            statistics = zip(np.mean(figures, axis=0), np.std(figures, axis=0), strict=True)
-            cells.append(" / ".join(f"{mean:.3f} ± {spread:.3f}" for mean, spread in statistics))
+            means, spreads = np.mean(figures, axis=0), np.std(figures, axis=0)
+            cells.append(
+                " / ".join(
+                    f"{mean:.3f} ± {spread:.3f}" if len(figures) > 1 else f"{mean:.3f}"
+                    for mean, spread in zip(means, spreads, strict=True)
+                )
+            )
         lines.append(f"| {SYSTEMS[name]} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
