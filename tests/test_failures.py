@@ -326,7 +326,7 @@ class DiesInAWorker(FeatureDetector):
 
 def test_killed_worker_is_an_error(tmp_path):
     ensemble = RepeatedSeedEnsemble(DiesInAWorker(), n_repeats=2, n_jobs=2)
-    with pytest.raises(BrokenExecutor, match="terminated"):
+    with pytest.raises(BrokenExecutor):
         ensemble.fit([[1.0], [2.0]])
 
 

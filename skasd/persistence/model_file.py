@@ -147,7 +147,18 @@ def load(path: str | os.PathLike) -> Any:
 
     See Also
     --------
-    save : Shows an example.
+    save : Writes the file.
+
+    Examples
+    --------
+    >>> import pickle, tempfile
+    >>> from pathlib import Path
+    >>> import skasd
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "fan.skasd").write_bytes(pickle.dumps("a detector"))
+    ...     skasd.load(Path(folder, "fan.skasd"))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    skasd.persistence.container.ModelFileError: ...fan.skasd: is a pickle. Loading a pickle can...
     """
     import skops.io
 

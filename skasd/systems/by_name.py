@@ -3,12 +3,11 @@
 from collections.abc import Callable, Mapping
 
 from skasd.ensemble import RepeatedSeedEnsemble
-from skasd.fusion import FusionDetector
 from skasd.systems.baseline import make_baseline
 from skasd.systems.iaeo3 import make_iaeo3, make_iaeo3_opt
 from skasd.systems.iaeo3_plus import make_iaeo3_plus
 
-SYSTEMS: Mapping[str, Callable[..., RepeatedSeedEnsemble | FusionDetector]] = {
+SYSTEMS: Mapping[str, Callable[..., RepeatedSeedEnsemble]] = {
     "iaeo3": lambda machine, **settings: make_iaeo3(**settings),
     "iaeo3-opt": make_iaeo3_opt,
     "iaeo3-plus": lambda machine, **settings: make_iaeo3_plus(**settings),
@@ -18,7 +17,7 @@ SYSTEMS: Mapping[str, Callable[..., RepeatedSeedEnsemble | FusionDetector]] = {
 """Name → factory that takes the machine type and settings."""
 
 
-def make_system(name: str, machine: str, **settings) -> RepeatedSeedEnsemble | FusionDetector:
+def make_system(name: str, machine: str, **settings) -> RepeatedSeedEnsemble:
     """Make a system by the name that the command line has for it.
 
     Parameters
@@ -33,7 +32,7 @@ def make_system(name: str, machine: str, **settings) -> RepeatedSeedEnsemble | F
 
     Returns
     -------
-    RepeatedSeedEnsemble, or for ``"iaeo3-plus"`` FusionDetector
+    RepeatedSeedEnsemble
         Not fitted.
 
     Raises
