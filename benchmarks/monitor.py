@@ -208,7 +208,7 @@ def main():
     parser.add_argument("--machine", default="pump")
     parser.add_argument("--hours", type=float, default=2.0)
     parser.add_argument("--faults", type=int, default=12)
-    parser.add_argument("--train", type=int, default=60)
+    parser.add_argument("--train", type=int, default=150)
     parser.add_argument("--pieces", type=int, default=200)
     parser.add_argument("--contamination", type=float, default=0.05)
     parser.add_argument("--epochs", type=int, default=10)
