@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,7 +67,8 @@ def score(
         for result in tqdm(scores, total=len(paths), unit="clip", disable=hidden):
             typer.echo(line(result))
             if result.error is not None:
-                complain(f"not scored: {result.clip}: {result.error}")
+                # Not by complain: that would write into the progress bar.
+                tqdm.write(f"not scored: {result.clip}: {result.error}", file=sys.stderr)
             results.append(result)
         if report:
             complain(_report(detector, results))
