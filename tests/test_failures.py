@@ -64,7 +64,7 @@ HEALTHY = np.random.default_rng(1).uniform(-0.5, 0.5, size=(12, 8000))
 
 def small_detector():
     return make_pipeline(
-        LogMelSpectrogram(n_fft=512, n_mels=8),
+        LogMelSpectrogram(n_fft=2048, n_mels=8),
         TimeWeightedPooling(),
         GaussianMixtureDetector(n_components=1, random_state=0),
     )
@@ -77,10 +77,6 @@ def fitted():
 
 def test_bad_clip_is_skipped_and_named(bad_clip, noise, fitted):
     clip, problem = bad_clip
-    if problem.startswith("is too short: 100"):
-        clip, problem = noise[:100], "is too short: 100 samples"
-    elif "1600" in problem:
-        pytest.skip("1600 samples are long enough for this detector")
     scores = list(score_clips(fitted, [noise, clip, noise], on_error="skip"))
     assert [score.prediction == 0 for score in scores] == [False, True, False]
     assert np.isnan(scores[1].anomaly_score)
@@ -317,16 +313,16 @@ def test_score_killed_leaves_whole_lines(tmp_path, fitted):
         )
 
 
-class DiesInAWorker(FeatureDetector):
-    """A detector whose process is killed while it is fitted, as by a lack of memory."""
+def test_killed_worker_is_an_error():
+    # Within the test, so that workers get the class itself, and need not import this module.
+    class DiesInAWorker(FeatureDetector):
+        """A detector whose process is killed while it is fitted, as by a lack of memory."""
 
-    def fit(self, X, y=None):
-        os.kill(os.getpid(), signal.SIGKILL)
+        def fit(self, X, y=None):
+            os.kill(os.getpid(), signal.SIGKILL)
 
-
-def test_killed_worker_is_an_error(tmp_path):
     ensemble = RepeatedSeedEnsemble(DiesInAWorker(), n_repeats=2, n_jobs=2)
-    with pytest.raises(BrokenExecutor):
+    with pytest.raises(BrokenExecutor, match="terminated"):
         ensemble.fit([[1.0], [2.0]])
 
 
