@@ -160,7 +160,7 @@ class LogMelSpectrogram(TransformerMixin, BaseEstimator, auto_wrap_output_keys=N
         import librosa
 
         # Resolves librosa's lazy import here, once, and not in several threads at a time.
-        _ = librosa.feature.melspectrogram
+        _ = librosa.stft, librosa.feature.melspectrogram
         return Parallel(n_jobs=self.n_jobs, prefer="threads")(
             delayed(self._analyse)(clip) for clip in clips
         )

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from sklearn.base import BaseEstimator
-from sklearn.pipeline import Pipeline
 from tqdm.auto import tqdm
 
 from skasd.cli.app import ANOMALY_FOUND, SOME_NOT_SCORED, app, complain, nothing_done
@@ -99,9 +98,12 @@ def _json_line(result: "ClipScore") -> str:
 
 def _report(detector: BaseEstimator, results: list["ClipScore"]) -> str:
     from skasd.detection.report import ScoreReport
+    from skasd.detection.threshold import last_step, threshold_of
 
-    last = detector[-1] if isinstance(detector, Pipeline) else detector
+    last = last_step(detector)
     if not hasattr(last, "training_scores_"):
         raise ValueError(f"{type(last).__name__} does not know its training scores: no report.")
     scores = [result.anomaly_score for result in results]
-    return str(ScoreReport.compare(-last.training_scores_, scores, threshold=-last.offset_))
+    return str(
+        ScoreReport.compare(-last.training_scores_, scores, threshold=threshold_of(detector))
+    )

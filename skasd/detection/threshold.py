@@ -119,6 +119,11 @@ class AnomalyDetectorMixin(OutlierMixin):
         self.offset_ = -distribution.ppf(1 - self.contamination)
 
 
+def last_step(detector: BaseEstimator) -> BaseEstimator:
+    """Return the last step of a pipeline; what is none, as it is."""
+    return detector[-1] if isinstance(detector, Pipeline) else detector
+
+
 def threshold_of(detector: BaseEstimator) -> float:
     """Return the anomaly score above which a detector, or a pipeline's last step, sees an anomaly.
 
@@ -131,7 +136,7 @@ def threshold_of(detector: BaseEstimator) -> float:
     -------
     float
     """
-    last = detector[-1] if isinstance(detector, Pipeline) else detector
+    last = last_step(detector)
     check_is_fitted(last)
     # Some of scikit-learn's detectors have an array of one offset.
     return -float(np.squeeze(last.offset_))

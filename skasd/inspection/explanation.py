@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skasd.autoencoder.base import WindowAutoencoder
-from skasd.detection.threshold import threshold_of
+from skasd.detection.threshold import last_step, threshold_of
 from skasd.ensemble import RepeatedSeedEnsemble
 from skasd.fusion import FusionDetector
 from skasd.inspection.branches import Branch, walk
@@ -215,7 +214,7 @@ def explain(
 
     unusual, easier_than_usual = _unusual(maps.smoothed_excess)
     windows = carrying_runs(unusual.sum(axis=1), gap=_WINDOW_GAP)
-    detectors = [[_last_step(member) for member in group] for group in groups]
+    detectors = [[last_step(member) for member in group] for group in groups]
     branches = [[branches_of_member for branches_of_member, _ in group] for group in walks]
     shares = shares_of_groups(shares_of_fused(detector, clip), detectors, branches)
     within_spans = np.concatenate([unusual[first : last + 1] for first, last in windows])
@@ -244,10 +243,6 @@ def _groups(detector: BaseEstimator) -> list[list[BaseEstimator]]:
     return [
         each.estimators_ if isinstance(each, RepeatedSeedEnsemble) else [each] for each in fused
     ]
-
-
-def _last_step(member: BaseEstimator) -> BaseEstimator:
-    return member[-1] if isinstance(member, Pipeline) else member
 
 
 def _unusual(excess: np.ndarray) -> tuple[np.ndarray, bool]:

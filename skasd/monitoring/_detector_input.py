@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from skasd.detection.threshold import threshold_of
+from skasd.detection.threshold import last_step, threshold_of
 
 
 def check_detector(detector: Any) -> float:
@@ -29,7 +28,7 @@ def check_detector(detector: Any) -> float:
     TypeError
         Where it is no detector.
     """
-    last = detector[-1] if isinstance(detector, Pipeline) else detector
+    last = last_step(detector)
     if isinstance(detector, type) or not hasattr(detector, "score_samples"):
         raise TypeError(
             f"detector={detector!r:.80} has no score_samples. Pass a fitted detector, or a "

@@ -9,10 +9,9 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.pipeline import Pipeline
 
 import skasd
-from skasd.detection.threshold import threshold_of
+from skasd.detection.threshold import last_step, threshold_of
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "librosa", "soxr", "ncnn", "skops")
 """Packages, beside skasd and Python, whose versions are noted: scoring goes through them."""
@@ -67,7 +66,7 @@ class ModelInfo:
         -------
         ModelInfo
         """
-        last = detector[-1] if isinstance(detector, Pipeline) else detector
+        last = last_step(detector)
         training_scores = getattr(last, "training_scores_", None)
         quantiles = None
         if training_scores is not None:
