@@ -313,6 +313,8 @@ def test_refuses_what_it_did_not_say(detector):
         next(small_monitor(detector).stream([], after=[events[0], events[2]]))
     with pytest.raises(ValueError, match="Window 1 of the earlier run was of another alarm"):
         next(small_monitor(detector, alarm="2 of 5").stream([], after=events))
+    with pytest.raises(ValueError, match="Event 0 of the earlier run is of a stream"):
+        next(small_monitor(detector).watch(".", after=events, once=True))
 
 
 def watch_into(path, detector, decisions="A.AxA", **parameters):

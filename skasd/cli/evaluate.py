@@ -26,9 +26,9 @@ def evaluate(
     out: Annotated[Path, typer.Option(help="Folder for the results.")],
     system: SystemName = "iaeo3",
     machines: Annotated[
-        str | None, typer.Option(help="Machine types, such as fan,pump.  [default: all]")
+        str | None, typer.Option(help="Machine types, such as fan,pump.", show_default="all")
     ] = None,
-    ids: Annotated[str | None, typer.Option(help="Ids, such as 00,02.  [default: all]")] = None,
+    ids: Annotated[str | None, typer.Option(help="Ids, such as 00,02.", show_default="all")] = None,
     jobs: Annotated[int, typer.Option(help="Machines that are fitted at the same time.")] = 1,
     set_: Settings = None,
     random_state: Annotated[int, typer.Option(help="Seed.")] = 0,
