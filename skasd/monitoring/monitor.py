@@ -216,7 +216,9 @@ class Monitor:
         seen, first = {}, 0
         for event in self._take_up(after, alarm):
             if event.clip is None:
-                raise ValueError(f"Event {first} of the earlier run is of a stream, not of a folder.")
+                raise ValueError(
+                    f"Event {first} of the earlier run is of a stream, not of a folder."
+                )
             seen[event.clip.name] = event.clip
             first += 1
         arrivals = watch_arrivals(
