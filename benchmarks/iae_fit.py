@@ -1,66 +1,56 @@
-"""Training and scoring of the interpolation autoencoder: ``python -m benchmarks.iae_fit``.
+"""Training of the interpolation autoencoder: ``python -m benchmarks.iae_fit``.
 
 The limit is a float32 matrix product of the same machine. A training step takes 1.5 MFLOP a window
-(250,000 weights, 2 operations each, forward, and twice that backward). Beside ours stands bare
-Keras: `Model.fit` of the same layers, with all windows laid out in memory. Each contender runs in
-a process of its own, on the same data, in turn, and the fastest of three runs counts.
+(250,000 weights, 2 operations each, forward, and twice that backward). Beside ours stand bare
+Keras, `Model.fit` of the same layers with all windows laid out in memory, and scikit-learn's
+`MLPRegressor`, which has no batch normalisation. Each contender runs in a process of its own, on
+the same data, in turn, and the fastest of three runs counts.
 """
 
 import argparse
-import json
-import os
-import subprocess
-import sys
-import tempfile
 import time
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 
+from benchmarks.measure import Cost, Row, apart, cost, print_rows, product_gflops
+
 N_WINDOWS, N_MELS, EPOCHS, REPEATS = 300_000, 128, 5, 3
 ENCODER_UNITS = (256, 128, 64, 32)
+HIDDEN_UNITS = (*ENCODER_UNITS, *reversed(ENCODER_UNITS[:-1]))
 MFLOP_PER_WINDOW = 1.5
 
 
-def clips():
+def spectrograms() -> list[np.ndarray]:
     """Return spectrograms with `N_WINDOWS` windows of five frames."""
     rng = np.random.default_rng(0)
     return [8 * rng.standard_normal((304, N_MELS), dtype=np.float32) - 30 for _ in range(1000)]
 
 
-def product_gflops(size=2048, repeats=10):
-    """Return the speed of a float32 matrix product."""
-    matrix = np.random.default_rng(0).standard_normal((size, size), dtype=np.float32)
-    matrix @ matrix
-    start = time.perf_counter()
-    for _ in range(repeats):
-        matrix @ matrix
-    return repeats * 2 * size**3 / (time.perf_counter() - start) / 1e9
+def windows(clips: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Lay out what the network sees, and what it predicts."""
+    views = [np.lib.stride_tricks.sliding_window_view(clip, 5, axis=0) for clip in clips]
+    inputs = np.concatenate(
+        [view[:, :, [0, 1, 3, 4]].transpose(0, 2, 1).reshape(len(view), -1) for view in views]
+    )
+    return inputs, np.concatenate([view[:, :, 2] for view in views])
 
 
-def memory(field):
-    """Return VmRSS (now) or VmHWM (peak) of this process, in MB."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split(f"{field}:")[1].split()[0]) / 1e3
-
-
-def fit_ours(spectrograms):
+def fit_skasd(clips) -> float:
     from skasd import InterpolationAutoencoder
 
-    InterpolationAutoencoder(ENCODER_UNITS, epochs=EPOCHS, random_state=0).fit(spectrograms)
+    autoencoder = InterpolationAutoencoder(ENCODER_UNITS, epochs=EPOCHS, random_state=0)
+    start = time.perf_counter()
+    autoencoder.fit(clips)
+    return time.perf_counter() - start
 
 
-def fit_bare_keras(spectrograms):
+def fit_keras(clips) -> float:
     import keras
 
-    windows = np.concatenate(
-        [np.lib.stride_tricks.sliding_window_view(s, 5, axis=0) for s in spectrograms]
-    )
-    inputs = windows[:, :, [0, 1, 3, 4]].transpose(0, 2, 1).reshape(len(windows), -1)
-    targets = np.ascontiguousarray(windows[:, :, 2])
-    del windows
+    inputs, targets = windows(clips)
     network = keras.Sequential([keras.Input((4 * N_MELS,))])
-    for units in (*ENCODER_UNITS, *reversed(ENCODER_UNITS[:-1])):
+    for units in HIDDEN_UNITS:
         network.add(keras.layers.Dense(units))
         network.add(keras.layers.BatchNormalization())
         network.add(keras.layers.ReLU())
@@ -71,80 +61,73 @@ def fit_bare_keras(spectrograms):
     return time.perf_counter() - start
 
 
+def fit_scikit_learn(clips) -> float:
+    from sklearn.neural_network import MLPRegressor
+
+    inputs, targets = windows(clips)
+    # Standardised: without batch normalisation it would not learn from decibels.
+    inputs, targets = (inputs + 30) / 8, (targets + 30) / 8
+    network = MLPRegressor(
+        HIDDEN_UNITS, batch_size=512, max_iter=EPOCHS, n_iter_no_change=EPOCHS, alpha=0.0
+    )
+    start = time.perf_counter()
+    network.fit(inputs, targets)
+    return time.perf_counter() - start
+
+
 CONTENDERS = {
-    "skasd on JAX": (fit_ours, "jax"),
-    "bare Keras on JAX": (fit_bare_keras, "jax"),
-    "skasd on TensorFlow": (fit_ours, "tensorflow"),
-    "bare Keras on TensorFlow": (fit_bare_keras, "tensorflow"),
+    "skasd on JAX": (fit_skasd, "jax"),
+    "skasd on TensorFlow": (fit_skasd, "tensorflow"),
+    "skasd on PyTorch": (fit_skasd, "torch"),
+    "bare Keras on JAX": (fit_keras, "jax"),
+    "bare Keras on TensorFlow": (fit_keras, "tensorflow"),
+    "bare Keras on PyTorch": (fit_keras, "torch"),
+    "scikit-learn's MLPRegressor": (fit_scikit_learn, None),
 }
 
 
-def measure(contender):
-    """Fit in this process; print seconds, memory above the data, and the product's speed."""
-    fit, _ = CONTENDERS[contender]
-    import keras
+def measure(name: str) -> tuple[Cost, float] | str:
+    """Fit once; return what it costs and the product's GFLOP/s, or which package is missing."""
+    fit, backend = CONTENDERS[name]
+    try:
+        if backend:
+            import keras
 
-    keras.ops.zeros(1)  # starts the backend, which is not part of the fit
+            keras.ops.zeros(1)  # starts the backend, which is not part of the fit
+    except ImportError as error:
+        return str(error)
     gflops = product_gflops()
-    spectrograms = clips()
-    before = memory("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
-    start = time.perf_counter()
-    own_seconds = fit(spectrograms)
-    seconds = own_seconds or time.perf_counter() - start
-    print(json.dumps([seconds, memory("VmHWM") - before, gflops]))
+    clips = spectrograms()
+    with cost() as spent:
+        seconds = fit(clips)
+    return Cost(seconds, spent.megabytes), gflops
 
 
-def score_one_file():
-    """Return the milliseconds that five members take for one 10 s WAV file, each time."""
-    import soundfile
-
-    from skasd import make_iaeo3
-
-    rng = np.random.default_rng(0)
-    recordings = 0.1 * rng.standard_normal((12, 160_000), dtype=np.float32)
-    detector = make_iaeo3(openl3=False, epochs=1, random_state=0).fit(recordings)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "clip.wav")
-        soundfile.write(path, recordings[0], 16000)
-        milliseconds = []
-        for _ in range(30):
-            start = time.perf_counter()
-            detector.score_samples([path])
-            milliseconds.append(1e3 * (time.perf_counter() - start))
-    return milliseconds[1:]
-
-
-def run_contender(name):
-    """Return seconds, memory above the data in MB and the product's GFLOP/s; None if it fails."""
-    command = [sys.executable, "-m", "benchmarks.iae_fit", "--contender", name]
-    environment = {**os.environ, "KERAS_BACKEND": CONTENDERS[name][1], "TF_CPP_MIN_LOG_LEVEL": "3"}
-    result = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
-    return json.loads(result.stdout.splitlines()[-1]) if result.returncode == 0 else None
+def rows() -> Iterator[Row]:
+    """Measure all contenders in turn."""
+    results = {name: [] for name in CONTENDERS}
+    for _ in range(REPEATS):
+        for name, (_, backend) in CONTENDERS.items():
+            environment = {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"} if backend else {}
+            results[name].append(apart(measure, name, **environment))
+    measured = {name: runs for name, runs in results.items() if not isinstance(runs[0], str)}
+    product = max(gflops for runs in measured.values() for _, gflops in runs)
+    yield Row("a", "float32 product of 2048 x 2048", product, "GFLOP/s")
+    for name, runs in results.items():
+        if name not in measured:
+            yield Row("a", f"IAE fit, {name}", np.nan, "s", note=f"not measured: {runs[0]}")
+            continue
+        seconds = min(spent.seconds for spent, _ in runs)
+        megabytes = min(spent.megabytes for spent, _ in runs)
+        share = MFLOP_PER_WINDOW * N_WINDOWS * EPOCHS / seconds / 1e3 / product
+        note = f"{megabytes:.0f} MB above the data"
+        yield Row("a", f"IAE fit, {name}", seconds, "s", share, "of the product's speed", note)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--contender", choices=CONTENDERS)
-    contender = parser.parse_args().contender
-    if contender:
-        return measure(contender)
-    runs = [{name: run_contender(name) for name in CONTENDERS} for _ in range(REPEATS)]
-    product = max(result[2] for run in runs for result in run.values() if result)
-    print(f"{N_WINDOWS} windows of {N_MELS} bands, {EPOCHS} epochs, {os.cpu_count()} cores, ")
-    print(f"float32 product {product:.0f} GFLOP/s\n")
-    print("| fit | s | GFLOP/s | of the product | MB above the data |\n| --- |" + " --- |" * 4)
-    for name in CONTENDERS:
-        results = [run[name] for run in runs if run[name]]
-        if not results:
-            print(f"| {name} | not measured: it failed, see above | | | |")
-            continue
-        seconds, megabytes, _ = np.min(results, axis=0)
-        gflops = MFLOP_PER_WINDOW * N_WINDOWS * EPOCHS / seconds / 1e3
-        share = gflops / product
-        print(f"| {name} | {seconds:.1f} | {gflops:.0f} | {share:.2f} | {megabytes:.0f} |")
-    p50, p99 = np.percentile(score_one_file(), [50, 99])
-    print(f"\nScoring one 10 s WAV file with five members: p50 {p50:.0f} ms, p99 {p99:.0f} ms")
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    print(f"{N_WINDOWS} windows of {N_MELS} bands, {EPOCHS} epochs\n")
+    print_rows(rows())
 
 
 if __name__ == "__main__":

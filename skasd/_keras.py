@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from types import ModuleType
 from typing import NamedTuple, Self
 
@@ -20,6 +21,9 @@ from skasd.openl3.network import Network
 
 MOMENT_BATCHES = 100
 """Batches that give batch normalisation's mean and variance: 51,200 windows by default."""
+
+MOST_IDLE_NETWORKS = 8
+"""Compiled networks that are kept for the next training; each takes a few MB."""
 
 
 class TrainedNetwork(NamedTuple):
@@ -112,16 +116,16 @@ def train_dense_network(
         Where the loss is not finite in some epoch.
     """
     keras = import_keras()
-    network = _build(keras, layer_units, batch_norm, random_state)
     # Averaged over about the last fifth of the steps, the weights lose the noise of single ones.
     ema_momentum = max(0.0, 1 - 5 / (epochs * len(batches)))
-    optimizer = keras.optimizers.Adam(learning_rate, use_ema=True, ema_momentum=ema_momentum)
-    network.compile(optimizer=optimizer, loss="mse")
-
+    settings = tuple(layer_units), batch_norm, learning_rate, ema_momentum
+    network = _take_idle_network(settings) or _build(keras, *settings)
+    _initialise(keras, network, random_state)
     loss_curve = fit_batches(
         keras, network, batches, epochs=epochs, learning_rate=learning_rate, verbose=verbose
     )
     coefs, intercepts = _fold_batch_norm(keras, network, batches)
+    _keep_idle_network(settings, network)
     return TrainedNetwork(coefs, intercepts, loss_curve, network.count_params())
 
 
@@ -168,19 +172,54 @@ def glorot_uniform(keras, random_state: np.random.RandomState):
     return keras.initializers.GlorotUniform(int(random_state.randint(np.iinfo(np.int32).max)))
 
 
-def _build(keras, layer_units, batch_norm, random_state):
-    def dense(units):
-        return keras.layers.Dense(units, kernel_initializer=glorot_uniform(keras, random_state))
+_idle_networks = []
+"""Compiled networks that nothing trains now, with their settings; the last used last."""
+_idle_lock = Lock()
 
+
+def _take_idle_network(settings: tuple):
+    """Return a compiled network of these settings, or None: compiling takes 2 s."""
+    with _idle_lock:
+        for index, (kept, network) in enumerate(_idle_networks):
+            if kept == settings:
+                del _idle_networks[index]
+                return network
+    return None
+
+
+def _keep_idle_network(settings: tuple, network) -> None:
+    with _idle_lock:
+        _idle_networks.append((settings, network))
+        del _idle_networks[:-MOST_IDLE_NETWORKS]
+
+
+def _build(keras, layer_units, batch_norm, learning_rate, ema_momentum):
     n_inputs, *hidden_units, n_outputs = layer_units
     network = keras.Sequential([keras.Input((n_inputs,))])
     for units in hidden_units:
-        network.add(dense(units))
+        network.add(keras.layers.Dense(units))
         if batch_norm:
             network.add(keras.layers.BatchNormalization())
         network.add(keras.layers.ReLU())
-    network.add(dense(n_outputs))
+    network.add(keras.layers.Dense(n_outputs))
+    optimizer = keras.optimizers.Adam(learning_rate, use_ema=True, ema_momentum=ema_momentum)
+    optimizer.build(network.trainable_variables)
+    network.compile(optimizer=optimizer, loss="mse")
     return network
+
+
+def _initialise(keras, network, random_state: np.random.RandomState) -> None:
+    """Put network and optimizer into the state before the first step."""
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Dense):
+            layer.kernel.assign(glorot_uniform(keras, random_state)(layer.kernel.shape))
+            layer.bias.assign(np.zeros(layer.bias.shape))
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            zeros, ones = np.zeros(layer.gamma.shape), np.ones(layer.gamma.shape)
+            layer.set_weights([ones, zeros, zeros, ones])
+    for variable in network.optimizer.variables:
+        if variable is not network.optimizer.learning_rate:
+            variable.assign(np.zeros(variable.shape))
 
 
 def _fold_batch_norm(keras, network, batches):

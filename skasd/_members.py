@@ -110,7 +110,8 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
                 "or with fewer folds."
             )
         fitted, scores = zip(
-            *Parallel(n_jobs=self.n_jobs)(
+            # Threads share each clip's analysis, and JAX's threads.
+            *Parallel(n_jobs=self.n_jobs, prefer="threads")(
                 delayed(_fit_and_score)(member, X, y, cv) for member in members.values()
             ),
             strict=True,

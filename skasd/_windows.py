@@ -83,7 +83,7 @@ class WindowBatches:
         """Return input and target of a batch, the input with its noise."""
         inputs, targets = self.without_noise(index)
         if self._noise is not None:
-            start = self.random_state.randint(self._noise.size - inputs.size)
+            start = self._noise_starts[index]
             inputs += self._noise[start : start + inputs.size].reshape(inputs.shape)
         return inputs, targets
 
@@ -107,5 +107,9 @@ class WindowBatches:
         return np.float32(deviation) * rng.standard_normal(size, dtype=np.float32)
 
     def shuffle(self) -> None:
-        """Put the windows in a new order."""
+        """Put the windows in a new order, with other noise."""
         self.random_state.shuffle(self.starts)
+        if self._noise is not None:
+            # Drawn here, the noise is the same however often, and when, Keras looks at a batch.
+            largest = self._noise.size * 3 // 4
+            self._noise_starts = self.random_state.randint(largest, size=len(self))

@@ -1,0 +1,36 @@
+"""Recordings of synthetic machines on disk, for benchmarks that start from files."""
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from skasd.datasets import make_machine_sounds
+
+GOLDEN_WEIGHTS = Path(__file__).parents[1] / "tests/data/openl3_audio_mel256_golden.h5.gz"
+"""Weights of OpenL3's shape: speed does not depend on what they hold."""
+
+
+def write_clips(
+    folder: Path,
+    machine: str,
+    *,
+    n_normal: int,
+    n_anomalous: int = 0,
+    duration: float = 10.0,
+    random_state: int = 0,
+) -> tuple[list[str], np.ndarray]:
+    """Write 16-bit WAV files at 16 kHz; return their paths and labels."""
+    sounds, y = make_machine_sounds(
+        machine,
+        n_normal=n_normal,
+        n_anomalous=n_anomalous,
+        duration=duration,
+        random_state=random_state,
+    )
+    paths = []
+    for i, (sound, label) in enumerate(zip(sounds, y, strict=True)):
+        kind = "normal" if label == 1 else "anomaly"
+        paths.append(str(folder / f"{machine}_{kind}_id_{random_state:02}_{i:08}.wav"))
+        soundfile.write(paths[-1], sound, 16000)
+    return paths, y
