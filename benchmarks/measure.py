@@ -6,7 +6,6 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -54,7 +53,8 @@ class Row:
     def __str__(self) -> str:
         ratio = "" if self.ratio is None else f"{self.ratio:.3g}"
         value = f"{self.value:.3g}" if self.value < 1000 else f"{self.value:.0f}"
-        return f"| {self.part} | {self.what} | {value} {self.unit} | {ratio} | {self.ratio_of} | {self.note} |"
+        cells = self.part, self.what, f"{value} {self.unit}", ratio, self.ratio_of, self.note
+        return f"| {' | '.join(cells)} |"
 
 
 HEADER = "| part | what | measured | ratio | of | beside |\n| --- |" + " --- |" * 5
@@ -99,7 +99,9 @@ def machine() -> dict:
 
 def describe(machine: dict) -> str:
     """Say it in a line."""
-    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items() if number)
+    versions = ", ".join(
+        f"{name} {number}" for name, number in machine["versions"].items() if number
+    )
     return (
         f"{machine['processor']}, {machine['cores']} cores, {machine['GiB']} GiB, Python "
         f"{machine['python']}, load {machine['load before']} before, {machine['date']}; {versions}"

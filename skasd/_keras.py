@@ -194,14 +194,18 @@ def _keep_idle_network(settings: tuple, network) -> None:
 
 
 def _build(keras, layer_units, batch_norm, learning_rate, ema_momentum):
+    def dense(units):
+        # Keras' own initialiser would draw from Python's global random numbers.
+        return keras.layers.Dense(units, kernel_initializer="zeros")
+
     n_inputs, *hidden_units, n_outputs = layer_units
     network = keras.Sequential([keras.Input((n_inputs,))])
     for units in hidden_units:
-        network.add(keras.layers.Dense(units))
+        network.add(dense(units))
         if batch_norm:
             network.add(keras.layers.BatchNormalization())
         network.add(keras.layers.ReLU())
-    network.add(keras.layers.Dense(n_outputs))
+    network.add(dense(n_outputs))
     optimizer = keras.optimizers.Adam(learning_rate, use_ema=True, ema_momentum=ema_momentum)
     optimizer.build(network.trainable_variables)
     network.compile(optimizer=optimizer, loss="mse")

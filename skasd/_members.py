@@ -10,6 +10,7 @@ from sklearn.model_selection import KFold
 from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from skasd._threads import parallel_threads
 from skasd.audio import Clips, check_clip, check_clips
 from skasd.detection import AnomalyDetectorMixin
 from skasd.metrics.labels import normal_clips
@@ -52,8 +53,9 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         """
         check_is_fitted(self)
         # Block by block, what the members share is computed once, and not kept for all clips.
-        scores = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(self._score_block)(block) for block in _blocks(X, self._first_member)
+        scores = parallel_threads(
+            self.n_jobs,
+            (delayed(self._score_block)(block) for block in _blocks(X, self._first_member)),
         )
         return (np.concatenate(scores) - self.score_means_) / self.score_stds_
 
@@ -109,13 +111,11 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
                 f"cv={cv} needs as many clips, got n_samples={_num_samples(X)}. Fit on more clips "
                 "or with fewer folds."
             )
-        fitted, scores = zip(
-            # Threads share each clip's analysis, and JAX's threads.
-            *Parallel(n_jobs=self.n_jobs, prefer="threads")(
-                delayed(_fit_and_score)(member, X, y, cv) for member in members.values()
-            ),
-            strict=True,
+        # Threads share each clip's analysis, and JAX's threads.
+        results = Parallel(n_jobs=self.n_jobs, prefer="threads")(
+            delayed(_fit_and_score)(member, X, y, cv) for member in members.values()
         )
+        fitted, scores = zip(*results, strict=True)
         scores = np.column_stack(scores)
         means, stds = np.zeros(len(fitted)), np.ones(len(fitted))
         if standardize:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -81,12 +82,17 @@ class Clip:
     name: str
     source: str | np.ndarray
     analyses: dict[Hashable, np.ndarray] = field(default_factory=dict, repr=False)
+    _lock: Lock = field(default_factory=Lock, init=False, repr=False)
 
     def analyse(self, key: Hashable, compute: Callable[[], np.ndarray]) -> np.ndarray:
-        """Return what `compute` makes of the clip, computed only where it is not remembered."""
-        if key not in self.analyses:
-            self.analyses[key] = compute()
-        return self.analyses[key]
+        """Return what `compute` makes of the clip, computed only where it is not remembered.
+
+        A thread that needs what another one is computing waits for it.
+        """
+        with self._lock:
+            if key not in self.analyses:
+                self.analyses[key] = compute()
+            return self.analyses[key]
 
     def __reduce__(self):
         return Clip, (self.name, self.source)

@@ -6,11 +6,12 @@ from numbers import Integral, Real
 from typing import Self
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import delayed
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, Options
 
+from skasd._threads import parallel_threads
 from skasd.audio import AudioError, Clip, Clips, check_clips, read_clip
 
 
@@ -159,18 +160,24 @@ class LogMelSpectrogram(TransformerMixin, BaseEstimator, auto_wrap_output_keys=N
         clips = check_clips(X)
         import librosa
 
-        # Resolves librosa's lazy import here, once, and not in several threads at a time.
-        _ = librosa.stft, librosa.feature.melspectrogram
-        return Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(self._analyse)(clip) for clip in clips
+        _ = librosa.stft  # is imported here, once, and not in several threads at a time
+        bands = librosa.filters.mel(
+            sr=self.sample_rate,
+            n_fft=self.n_fft,
+            n_mels=self.n_mels,
+            fmin=self.fmin,
+            fmax=self.fmax,
+        ).astype(np.float64)
+        return parallel_threads(
+            self.n_jobs, (delayed(self._analyse)(clip, bands) for clip in clips)
         )
 
-    def _analyse(self, clip: Clip) -> np.ndarray:
+    def _analyse(self, clip: Clip, bands: np.ndarray) -> np.ndarray:
         settings = {**self.get_params(), "n_jobs": None}
         key = (type(self), *settings.values())
-        return clip.analyse(key, lambda: self._spectrogram(clip))
+        return clip.analyse(key, lambda: self._spectrogram(clip, bands))
 
-    def _spectrogram(self, clip: Clip) -> np.ndarray:
+    def _spectrogram(self, clip: Clip, bands: np.ndarray) -> np.ndarray:
         import librosa
 
         samples = read_clip(
@@ -182,14 +189,7 @@ class LogMelSpectrogram(TransformerMixin, BaseEstimator, auto_wrap_output_keys=N
         )
         spectrum = librosa.stft(samples, n_fft=self.n_fft, hop_length=self.hop_length)
         # Rounded once, at the end, the levels are the same whatever BLAS and libm compute them.
-        mel = librosa.feature.melspectrogram(
-            S=np.abs(spectrum.astype(np.complex128)) ** self.power,
-            sr=self.sample_rate,
-            n_fft=self.n_fft,
-            n_mels=self.n_mels,
-            fmin=self.fmin,
-            fmax=self.fmax,
-        )
+        mel = bands @ np.abs(spectrum.astype(np.complex128)) ** self.power
         decibels = 20 / self.power * np.log10(mel + sys.float_info.epsilon)
         return np.ascontiguousarray(decibels.T, dtype=np.float32)
 

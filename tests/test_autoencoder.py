@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 from sklearn.neural_network import MLPRegressor
 
-from skasd import AudioError, FrameAutoencoder, InterpolationAutoencoder
+from skasd import AudioError, FrameAutoencoder, InterpolationAutoencoder, _keras
 from skasd._keras import import_keras
 from skasd._windows import WindowBatches
 
@@ -208,13 +208,19 @@ def test_learns_what_can_be_interpolated(batch_norm):
     assert errors.argmax() == 10 - 2
 
 
-def test_seed_decides(spectrograms):
+def test_seed_decides(spectrograms, monkeypatch):
+    """Whether its network is compiled for it, or has been trained before."""
+    monkeypatch.setattr(_keras, "_idle_networks", [])
+
     def weights(seed):
-        autoencoder = InterpolationAutoencoder((8,), epochs=1, random_state=seed)
+        autoencoder = InterpolationAutoencoder((8,), epochs=3, batch_size=32, random_state=seed)
         return autoencoder.fit(spectrograms).coefs_[0]
 
-    np.testing.assert_array_equal(weights(0), weights(0))
-    assert not np.array_equal(weights(0), weights(1))
+    compiled = weights(0)
+    ((_, network),) = _keras._idle_networks
+    assert not np.array_equal(weights(1), compiled)
+    np.testing.assert_array_equal(weights(0), compiled)
+    assert [idle for _, idle in _keras._idle_networks] == [network]
 
 
 def test_global_seeds_are_left_alone(spectrograms):

@@ -6,7 +6,6 @@ from numbers import Integral, Real
 from typing import Self
 
 import numpy as np
-from scipy import stats
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import Interval
@@ -15,12 +14,18 @@ from sklearn.utils.validation import check_is_fitted
 from skasd._windows import WindowBatches
 from skasd.spectrogram import check_spectrograms
 
+
+def _interquartile_range(errors: np.ndarray) -> float:
+    low, high = np.percentile(errors, [25, 75])
+    return high - low
+
+
 STATISTICS = {
     "mean": np.mean,
     "std": np.std,
     "median": np.median,
     "max": np.max,
-    "iqr": stats.iqr,
+    "iqr": _interquartile_range,
 }
 """What an autoencoder can say of the errors in a clip."""
 

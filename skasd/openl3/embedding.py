@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import delayed
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
+from skasd._threads import parallel_threads, threads_each
 from skasd.audio import Clip, Clips, check_clips, read_clip
 from skasd.openl3.cache import EmbeddingCache, default_folder
 from skasd.openl3.engines import ENGINES, Engine
@@ -242,8 +243,8 @@ class OpenL3Embedding(TransformerMixin, BaseEstimator):
                 "mean nothing. Provide the weights of then, or fit again."
             )
         progress = tqdm(clips, unit="clip", desc="OpenL3", disable=not self.verbose)
-        return Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(self._analyse)(clip, engine, pooling) for clip in progress
+        return parallel_threads(
+            self.n_jobs, (delayed(self._analyse)(clip, engine, pooling) for clip in progress)
         )
 
     def _analyse(self, clip: Clip, engine: Engine, pooling: str | None) -> np.ndarray:
@@ -283,7 +284,8 @@ class OpenL3Embedding(TransformerMixin, BaseEstimator):
         path = find_weights(self.weights, self.input_repr, self.content_type, self.verbose)
         kind = "ncnn" if self.engine == "auto" else self.engine
         modified = path.stat().st_mtime_ns
-        return _load_engine(path, modified, self.input_repr, self.embedding_size, kind)
+        n_threads = threads_each(self.n_jobs)
+        return _load_engine(path, modified, self.input_repr, self.embedding_size, kind, n_threads)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -294,7 +296,7 @@ class OpenL3Embedding(TransformerMixin, BaseEstimator):
 
 @lru_cache(maxsize=2)
 def _load_engine(
-    path: Path, modified: int, input_repr: str, embedding_size: int, kind: str
+    path: Path, modified: int, input_repr: str, embedding_size: int, kind: str, n_threads: int
 ) -> Engine:
     """Build an engine once in a process; a file that has changed since is read anew."""
-    return ENGINES[kind](build_network(read_weights(path), input_repr, embedding_size))
+    return ENGINES[kind](build_network(read_weights(path), input_repr, embedding_size), n_threads)

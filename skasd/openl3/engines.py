@@ -9,9 +9,17 @@ from skasd.openl3.network import Network
 
 
 class Engine(ABC):
-    """Computes embeddings with one network; several threads may share an engine."""
+    """Computes embeddings with one network; several threads may share an engine.
 
-    def __init__(self, network: Network):
+    Parameters
+    ----------
+    network : Network
+        What to run.
+    n_threads : int or None, default=None
+        Threads for one call, where the engine can be told; its own choice if None.
+    """
+
+    def __init__(self, network: Network, n_threads: int | None = None):
         self.network = network
 
     @abstractmethod
@@ -41,7 +49,7 @@ class NcnnEngine(Engine):
     """
 
     def __init__(self, network: Network, n_threads: int | None = None):
-        super().__init__(network)
+        super().__init__(network, n_threads)
         import ncnn
 
         self._ncnn = ncnn
@@ -108,12 +116,14 @@ class KerasEngine(Engine):
     ----------
     network : Network
         What to run.
+    n_threads : int or None, default=None
+        Without effect: a backend's threads are set where it is started.
     batch_size : int, default=32
         Windows in one call.
     """
 
-    def __init__(self, network: Network, batch_size: int = 32):
-        super().__init__(network)
+    def __init__(self, network: Network, n_threads: int | None = None, batch_size: int = 32):
+        super().__init__(network, n_threads)
         from skasd._keras import build_convolutions
 
         self.batch_size = batch_size

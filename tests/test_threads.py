@@ -1,0 +1,72 @@
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import pytest
+from joblib import cpu_count
+from threadpoolctl import threadpool_info
+
+from skasd import FeatureDetector, LogMelSpectrogram, OpenL3Embedding, RepeatedSeedEnsemble
+from skasd._threads import threads_each
+from skasd.audio import Clip
+
+WEIGHTS = Path(__file__).parent / "data" / "openl3_audio_mel128_golden.h5.gz"
+
+
+def blas_threads():
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+
+class BlasWitness(FeatureDetector):
+    """Reports, as its score, the largest number of BLAS threads where it is called."""
+
+    def score_samples(self, X):
+        return np.full(len(X), max(blas_threads()), dtype=float)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_jobs_share_the_threads_of_blas(n_jobs):
+    before = blas_threads()
+    witness = RepeatedSeedEnsemble(BlasWitness(), n_repeats=1).fit([[1.0], [2.0], [4.0]])
+    scores = witness.set_params(n_jobs=n_jobs).score_samples([[1.0]])
+    assert n_jobs * scores.max() <= max(n_jobs, cpu_count())
+    assert blas_threads() == before
+
+
+def test_jobs_share_the_threads_of_ncnn():
+    embedding = OpenL3Embedding(input_repr="mel128", weights=WEIGHTS, n_jobs=2)
+    assert embedding._load_engine()._net.opt.num_threads == max(1, cpu_count() // 2)
+    assert embedding.set_params(n_jobs=None)._load_engine()._net.opt.num_threads == cpu_count()
+
+
+def test_share_of_each():
+    assert threads_each(1) == threads_each(None) == cpu_count()
+    assert threads_each(cpu_count()) == threads_each(10 * cpu_count()) == 1
+
+
+def test_spectrograms_are_the_same_in_threads():
+    clips = np.random.default_rng(0).uniform(-0.5, 0.5, size=(6, 8000))
+    alone = LogMelSpectrogram().transform(clips)
+    for spectrogram, expected in zip(
+        LogMelSpectrogram(n_jobs=3).transform(clips), alone, strict=True
+    ):
+        np.testing.assert_allclose(spectrogram, expected, atol=1e-4)
+
+
+def test_threads_analyse_a_clip_once():
+    clip, started, released, computed = Clip("clip", np.zeros(1)), Event(), Event(), []
+
+    def compute():
+        computed.append(np.ones(1))
+        started.set()
+        released.wait(timeout=60)
+        return computed[-1]
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(clip.analyse, "key", compute)
+        assert started.wait(timeout=60)
+        second = pool.submit(clip.analyse, "key", compute)
+        released.set()
+        assert first.result() is second.result()
+    assert len(computed) == 1
