@@ -8,14 +8,12 @@ features: time and memory from 1 to 1,000 of them.
 """
 
 import argparse
-import json
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,7 +22,7 @@ import numpy as np
 import soundfile
 
 import skasd
-from benchmarks.iae_fit import memory
+from benchmarks.measure import Row, apart, memory, print_rows
 from skasd import FleetDetector, GaussianMixtureDetector, make_iaeo3_plus
 from skasd.datasets import make_machine_sounds
 
@@ -92,54 +90,54 @@ def worker_memory(client) -> int:
     return round(max(client.run(memory, "VmHWM").values()))
 
 
-def compare(n_machines: int, workers: list[int], folder: Path) -> None:
+def row(what, value, unit, ratio=None, ratio_of="", note="") -> Row:
+    return Row("e", what, value, unit, ratio, ratio_of, note)
+
+
+def compare(n_machines: int, workers: list[int], folder: Path) -> list[Row]:
+    """Fit and score serially, and on clusters; in the last of them a worker is killed."""
     train, test = write_clips(folder, n_machines)
     fit_and_score(small_system(), *[(paths[:5], labels[:5]) for paths, labels in (train, test)])
-    expected, fit, score = fit_and_score(small_system(), train, test)
-    print(f"{n_machines} machines of {N_TRAIN} clips of {SECONDS:g} s, two autoencoders each")
-    print(f"serial       fit {fit:6.1f} s, score {score:5.1f} s; peak {memory('VmHWM'):.0f} MB")
-    seconds = {}
+    expected, serial, score = fit_and_score(small_system(), train, test)
+    what = f"{n_machines} machines of {N_TRAIN} clips of {SECONDS:g} s, fit"
+    note = f"score {score:.1f} s, peak {memory('VmHWM'):.0f} MB"
+    rows = [row(f"{what} serially", serial, "s", 1.0, "of the serial time", note)]
+
+    def add(name, scores, fit, score, client):
+        change = np.max(np.abs(scores / expected - 1))
+        equal = "equal to the bit" if change == 0 else f"largest relative change {change:.1e}"
+        note = f"score {score:.1f} s, peak {worker_memory(client)} MB a worker, scores {equal}"
+        rows.append(row(f"{what}, {name}", fit, "s", fit / serial, "of the serial time", note))
+
     for n_workers in workers:
         with dask_workers(n_workers) as client:
-            scores, seconds[n_workers], score = fit_and_score(small_system(), train, test)
-            report(f"{n_workers} workers", seconds[n_workers], score, scores, expected, client)
+            scores, fit, score = fit_and_score(small_system(), train, test)
+            add(f"{n_workers} Dask workers", scores, fit, score, client)
     with dask_workers(workers[-1]) as client:
         victim = next(iter(client.run(os.getpid).values()))
-        killer = threading.Timer(seconds[workers[-1]] / 2, os.kill, [victim, signal.SIGKILL])
+        killer = threading.Timer(fit / 2, os.kill, [victim, signal.SIGKILL])
         killer.start()
         scores, fit, score = fit_and_score(small_system(), train, test)
         killer.join()
-        report("one killed", fit, score, scores, expected, client)
+        add(f"{workers[-1]} Dask workers, one killed halfway", scores, fit, score, client)
+    return rows
 
 
-def report(name, fit, score, scores, expected, client) -> None:
-    change = np.max(np.abs(scores / expected - 1))
-    equal = "equal to the bit" if change == 0 else f"largest relative change {change:.1e}"
-    print(
-        f"{name:12} fit {fit:6.1f} s, score {score:5.1f} s; peak {worker_memory(client)} MB a "
-        f"worker; {equal}",
-        flush=True,
-    )
-
-
-def grow(n_workers: int, folder: Path) -> None:
+def grow(n_workers: int, folder: Path) -> list[Row]:
     """Fit, score, save and load more and more machines with few features."""
     detector = GaussianMixtureDetector(n_components=1, random_state=0)
     rng = np.random.default_rng(0)
-    rows = []
+    rows, times = [], []
     with dask_workers(n_workers) as client:
         warm_up = rng.normal(size=(40, 10)), np.repeat(["a", "b"], 20)
         fit_and_score(detector, warm_up, warm_up)
         for n_machines in GROWTH:
             names = np.repeat([f"fan_id_{i:04}" for i in range(n_machines)], 20)
             data = rng.normal(size=(len(names), 10)), names
-            before = memory("VmRSS")
             start = time.perf_counter()
             fleet = FleetDetector(detector).fit(data[0], machine=names)
             fit = time.perf_counter() - start
             scores = fleet.score_samples(data[0], machine=names)
-            score = time.perf_counter() - start - fit
-            added = memory("VmRSS") - before
             with joblib.parallel_config(backend="sequential"):
                 start = time.perf_counter()
                 skasd.save(fleet, folder / str(n_machines))
@@ -147,31 +145,32 @@ def grow(n_workers: int, folder: Path) -> None:
                 loaded = skasd.load(folder / str(n_machines))
                 same = np.array_equal(loaded.score_samples(data[0], machine=names), scores)
                 load = time.perf_counter() - start - save
-            rows.append((n_machines, fit, score, save, load, added, worker_memory(client), same))
-    print(f"machines of 20 x 10 features on {n_workers} workers, saved and loaded in this process")
-    print("machines   fit s  score s   save s  load and score s  MB here  MB a worker  equal")
-    for row in rows:
-        print("{:8} {:7.2f} {:8.2f} {:8.2f} {:17.2f} {:8.0f} {:12} {!s:>6}".format(*row))
-    logs = np.log([row[:5] for row in rows[1:]])
-    slopes = np.polyfit(logs[:, 0], logs[:, 1:], 1)[0]
-    print("slope from 10 on: fit {:.2f}, score {:.2f}, save {:.2f}, load {:.2f}".format(*slopes))
+            times.append(fit)
+            note = (
+                f"saved in {save:.2f} s; loaded and scored in {load:.2f} s, "
+                f"{'equal' if same else 'NOT EQUAL'}; {worker_memory(client)} MB a worker"
+            )
+            what = f"{n_machines} machines of 20 x 10 features, fit on {n_workers} Dask workers"
+            rows.append(row(what, fit, "s", 1e3 * fit / n_machines, "ms a machine", note))
+    slope = np.polyfit(np.log(GROWTH[1:]), np.log(times[1:]), 1)[0]
+    rows.append(row("growth of time with machines, from 10 on", slope, "", slope, "exponent"))
+    return rows
+
+
+def rows(n_machines: int = 50, workers: tuple[int, ...] = (2, 4)) -> Iterator[Row]:
+    """Measure machines with clips, then machines with features."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**ONE_THREAD, "JAX_COMPILATION_CACHE_DIR": folder}
+        yield from apart(compare, n_machines, workers, Path(folder), **environment)
+        yield from apart(grow, workers[0], Path(folder), **environment)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--machines", type=int, default=50)
     parser.add_argument("--workers", type=int, nargs="+", default=[2, 4])
-    parser.add_argument("--within", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        if not arguments.within:
-            environment = {**os.environ, **ONE_THREAD, "JAX_COMPILATION_CACHE_DIR": folder}
-            command = [sys.executable, "-m", "benchmarks.fleet", "--within", *sys.argv[1:]]
-            raise SystemExit(subprocess.run(command, env=environment).returncode)
-        load = os.getloadavg()[0]
-        print(json.dumps({"cores": os.cpu_count(), "load before": round(load, 1)}))
-        compare(arguments.machines, arguments.workers, Path(folder))
-        grow(arguments.workers[0], Path(folder))
+    print_rows(rows(arguments.machines, arguments.workers))
 
 
 if __name__ == "__main__":

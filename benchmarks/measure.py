@@ -67,9 +67,9 @@ def print_rows(rows: Iterable[Row]) -> None:
         print(row, flush=True)
 
 
-def write_json(path: Path, rows: list[Row]) -> None:
+def write_json(path: Path, host: dict, rows: list[Row]) -> None:
     """Write the machine and the rows."""
-    content = {"machine": machine(), "rows": [asdict(row) for row in rows]}
+    content = {"machine": host, "rows": [asdict(row) for row in rows]}
     path.write_text(json.dumps(content, indent=1) + "\n")
 
 
@@ -97,14 +97,12 @@ def machine() -> dict:
     }
 
 
-def describe(machine: dict) -> str:
+def describe(host: dict) -> str:
     """Say it in a line."""
-    versions = ", ".join(
-        f"{name} {number}" for name, number in machine["versions"].items() if number
-    )
+    versions = ", ".join(f"{name} {number}" for name, number in host["versions"].items() if number)
     return (
-        f"{machine['processor']}, {machine['cores']} cores, {machine['GiB']} GiB, Python "
-        f"{machine['python']}, load {machine['load before']} before, {machine['date']}; {versions}"
+        f"{host['processor']}, {host['cores']} cores, {host['GiB']} GiB, Python "
+        f"{host['python']}, load {host['load before']} before, {host['date']}; {versions}"
     )
 
 
@@ -163,20 +161,3 @@ def apart(function: Callable, *arguments, **environment: str):
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-def apart_or_none(function: Callable, *arguments, **environment: str):
-    """Call a function so, and return None where a package that it needs is not installed."""
-    try:
-        return apart(function, *arguments, **environment)
-    except ImportError:
-        return None
-
-
-def in_turn(contenders: dict[str, Callable], repeats: int) -> dict[str, list]:
-    """Call every contender, one after the other, again and again; return the results of each."""
-    results = {name: [] for name in contenders}
-    for _ in range(repeats):
-        for name, contender in contenders.items():
-            results[name].append(contender())
-    return results

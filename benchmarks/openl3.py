@@ -7,13 +7,13 @@ is installed. Weights are random: speed does not depend on them.
 """
 
 import argparse
-import os
 import time
-from pathlib import Path
+from collections.abc import Iterator
+from importlib.util import find_spec
 
 import numpy as np
 
-from benchmarks.iae_fit import memory, product_gflops
+from benchmarks.measure import Row, apart, cost, print_rows, product_gflops
 from skasd._keras import import_keras
 from skasd.openl3.engines import KerasEngine, NcnnEngine
 from skasd.openl3.frontend import network_input, split_windows
@@ -95,7 +95,7 @@ class OnnxEngine:
         return np.array([np.moveaxis(each[0], 0, -1).ravel() for each in outputs])
 
 
-def seconds_per_window(engine, windows):
+def seconds_per_window(engine, windows) -> float:
     """Return the fastest of three runs."""
     engine.embed(windows[:2])
     times = []
@@ -106,21 +106,47 @@ def seconds_per_window(engine, windows):
     return min(times) / len(windows)
 
 
-def peak_of_a_clip():
+def measure_engines(input_repr: str) -> list[Row]:
+    """Measure all engines on the same windows, in this process."""
+    import_keras()
+    product = product_gflops()
+    network = random_network(input_repr)
+    shape = (N_WINDOWS, *INPUT_SHAPES[input_repr])
+    windows = np.random.default_rng(0).uniform(-80, 0, shape).astype(np.float32)
+    engines = {
+        "skasd with ncnn, the default": NcnnEngine(network),
+        "onnxruntime, the same layers": OnnxEngine(network),
+        "skasd with Keras on JAX": KerasEngine(network),
+    }
+    reference = engines["skasd with ncnn, the default"].embed(windows[:2])
+    rows = []
+    for name, engine in engines.items():
+        error = np.linalg.norm(engine.embed(windows[:2]) - reference) / np.linalg.norm(reference)
+        seconds = seconds_per_window(engine, windows)
+        rows.append(
+            Row(
+                *("c", f"OpenL3 {input_repr}, {name}", 1 / seconds, "windows/s"),
+                *(gflop_per_window(network) / seconds / product, "of the product's speed"),
+                note=f"differs from ncnn by {error:.0e}",
+            )
+        )
+    return rows
+
+
+def clip_memory() -> float:
     """Return the MB that 10 s at hop 0.1 take above the imports, the network included."""
     network_input(np.zeros((1, 48000), np.float32), "mel256", "kapre")
     import librosa  # noqa: F401
     import ncnn  # noqa: F401
 
-    before = memory("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
-    engine = NcnnEngine(random_network("mel256"))
-    samples = np.random.default_rng(0).uniform(-0.1, 0.1, 480_000).astype(np.float32)
-    engine.embed(network_input(split_windows(samples, 0.1, True), "mel256", "kapre"))
-    return memory("VmHWM") - before
+    with cost() as spent:
+        engine = NcnnEngine(random_network("mel256"))
+        samples = np.random.default_rng(0).uniform(-0.1, 0.1, 480_000).astype(np.float32)
+        engine.embed(network_input(split_windows(samples, 0.1, True), "mel256", "kapre"))
+    return spent.megabytes
 
 
-def resampling():
+def resampling() -> dict[str, float]:
     """Return the seconds that soxr, and resampy where it is installed, take for 60 s of sound."""
     import soxr
 
@@ -141,35 +167,26 @@ def resampling():
     return times
 
 
+def rows() -> Iterator[Row]:
+    """Measure the engines, a clip's memory, and resampling."""
+    for input_repr in ("mel256", "mel128"):
+        yield from apart(measure_engines, input_repr)
+    if find_spec("openl3") is None:
+        note = "not measured: it does not install beside current Keras"
+        yield Row("c", "OpenL3 mel256, the openl3 package", np.nan, "windows/s", note=note)
+    megabytes = apart(clip_memory)
+    sound = 10 * 48000 * 4 / 1e6
+    what = "memory of a clip of 10 s at hop 0.1 above the imports"
+    yield Row("c", what, megabytes, "MB", megabytes / sound, "of its samples")
+    times = apart(resampling)
+    for name, seconds in times.items():
+        what = f"60 s from 16 to 48 kHz, {name}"
+        yield Row("c", what, seconds, "s", seconds / times["soxr HQ"], "of soxr's time")
+
+
 def main():
     argparse.ArgumentParser(description=__doc__).parse_args()
-    print(f"A 10 s clip at hop 0.1 takes {peak_of_a_clip():.0f} MB above the imports")
-    product = product_gflops()
-    print(f"{os.cpu_count()} cores, float32 product {product:.0f} GFLOP/s\n")
-    print("| network | engine | s a window | GFLOP/s | of the product | error to ncnn |")
-    print("| --- |" + " --- |" * 5)
-    rng = np.random.default_rng(0)
-    import_keras()
-    for input_repr in ("mel256", "mel128"):
-        network = random_network(input_repr)
-        shape = (N_WINDOWS, *INPUT_SHAPES[input_repr])
-        windows = rng.uniform(-80, 0, shape).astype(np.float32)
-        reference = None
-        for engine in (NcnnEngine(network), OnnxEngine(network), KerasEngine(network)):
-            output = engine.embed(windows[:2])
-            reference = output if reference is None else reference
-            error = np.linalg.norm(output - reference) / np.linalg.norm(reference)
-            seconds = seconds_per_window(engine, windows)
-            gflops = gflop_per_window(network) / seconds
-            name = type(engine).__name__.removesuffix("Engine")
-            share = gflops / product
-            print(
-                f"| {input_repr} | {name} | {seconds:.3f} | {gflops:.0f} | {share:.2f} | "
-                f"{error:.0e} |",
-                flush=True,
-            )
-    print()
-    print("60 s from 16 to 48 kHz:", {k: f"{v:.2f} s" for k, v in resampling().items()})
+    print_rows(rows())
 
 
 if __name__ == "__main__":

@@ -14,16 +14,21 @@ anomalous ones test.
 
 Figures are AUC / pAUC, mean ± standard deviation over the splits. ``--json FILE`` adds them to
 those that FILE holds, and the table shows all of them: it can be put together from several runs.
+Detectors of PyOD stand at the end of our pipeline where it is installed.
 """
 
 import argparse
 import json
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 
+from benchmarks.measure import Row
 from skasd import (
     FusionDetector,
     GaussianMixtureDetector,
@@ -83,11 +88,16 @@ SYSTEMS = {
     "iaeo3": "`make_iaeo3`: five statistics, 3-component mixture",
     "levels": "levels averaged over time, one shrunk Gaussian",
     "fusion": "fusion of the IAE and the averaged levels",
+    "ecod": "averaged levels, PyOD's `ECOD`",
+    "knn": "averaged levels, PyOD's `KNN`",
+    "lof": "averaged levels, PyOD's `LOF`",
+    "iforest": "averaged levels, PyOD's `IForest`",
     "embedding": "`MachineIDEmbedding`, nearest neighbours",
     "plus": "`make_iaeo3_plus`",
     "plus_embedding": "`make_iaeo3_plus(embedding=...)`",
 }
 NEED_EMBEDDING = {"embedding", "plus_embedding"}
+NEED_PYOD = {"ecod": "ECOD", "knn": "KNN", "lof": "LOF", "iforest": "IForest"}
 
 
 def make_system(name: str, embedding: MachineIDEmbedding | None, random_state: int = 0):
@@ -113,6 +123,45 @@ def make_system(name: str, embedding: MachineIDEmbedding | None, random_state: i
             return make_iaeo3_plus(**seeded)
         case "plus_embedding":
             return make_iaeo3_plus(embedding=embedding, **seeded)
+        case _:
+            module = import_module(f"pyod.models.{name}")
+            return make_pipeline(TimeWeightedPooling(), getattr(module, NEED_PYOD[name])())
+
+
+def anomaly_scores(system, train, test) -> np.ndarray:
+    """Fit, and return anomaly scores: PyOD counts so by itself."""
+    system.fit(train)
+    if hasattr(system, "score_samples"):
+        return -system.score_samples(test)
+    return system.decision_function(test)
+
+
+def available_systems() -> list[str]:
+    """Return the names of all systems, without PyOD's where it is not installed."""
+    without = set() if find_spec("pyod") else NEED_PYOD.keys()
+    return [name for name in SYSTEMS if name not in without]
+
+
+def measure(folder: Path | None, seed: int, names: list[str]) -> Iterator[tuple]:
+    """Yield system, machine, AUC and pAUC in one split."""
+    splits, fleet, machine_ids = toy_cars(folder, seed) if folder else synthetic_machines(seed)
+    embedding = None
+    if NEED_EMBEDDING & set(names):
+        embedding = MachineIDEmbedding(random_state=0).fit(fleet, machine_ids)
+    for name in names:
+        for machine, (train, test, y) in splits.items():
+            scores = anomaly_scores(make_system(name, embedding), train, test)
+            yield name, machine, (auc(y, scores), pauc(y, scores))
+
+
+def rows(folder: Path | None = None) -> Iterator[Row]:
+    """Measure every system in split 0, on toy cars where `folder` holds them."""
+    baseline = {}
+    for name, machine, (area, partial) in measure(folder, 0, available_systems()):
+        baseline.setdefault(machine, area)
+        what = f"AUC, {machine}, {SYSTEMS[name]}"
+        ratio = area / baseline[machine]
+        yield Row("f", what, area, "", ratio, "of the baseline's", f"pAUC {partial:.3f}")
 
 
 def table(results: dict) -> str:
@@ -146,19 +195,11 @@ def main():
     results = {}
     if arguments.json and arguments.json.exists():
         results = json.loads(arguments.json.read_text())
-    names = arguments.only or list(SYSTEMS)
+    names = arguments.only or available_systems()
     for seed in range(arguments.splits):
-        folder = arguments.folder
-        splits, fleet, machine_ids = toy_cars(folder, seed) if folder else synthetic_machines(seed)
-        embedding = None
-        if NEED_EMBEDDING & set(names):
-            embedding = MachineIDEmbedding(random_state=0).fit(fleet, machine_ids)
-        for name in names:
-            for machine, (train, test, y) in splits.items():
-                scores = -make_system(name, embedding).fit(train).score_samples(test)
-                figures = auc(y, scores), pauc(y, scores)
-                results.setdefault(name, {}).setdefault(machine, {})[str(seed)] = figures
-                print(f"split {seed}, {name}, {machine}: {figures}", flush=True)
+        for name, machine, figures in measure(arguments.folder, seed, names):
+            results.setdefault(name, {}).setdefault(machine, {})[str(seed)] = figures
+            print(f"split {seed}, {name}, {machine}: {figures}", flush=True)
             if arguments.json:
                 arguments.json.write_text(json.dumps(results, indent=1))
     print(table(results))

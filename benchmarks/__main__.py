@@ -1,0 +1,58 @@
+"""All that is measured, in one run: ``python -m benchmarks``.
+
+    python -m benchmarks [--only a] [--toycar FOLDER] [--out FOLDER]
+
+Writes ``results.md``, a table, and ``results.json`` to the folder, row by row. Every row has a
+ratio to a peer or a limit that was measured in the same run, on the machine that the head of the
+table describes. It takes about an hour on two cores; keep them free of other work.
+
+====  ======================================================================================
+part  what is measured
+====  ======================================================================================
+a     training of the autoencoder: ours, bare Keras on three backends, scikit-learn, the limit
+b     the baseline, IAEO3 and IAEO3+ beside PyOD's `AudioAE`: time, memory, AUC
+c     OpenL3 windows per second: ours, onnxruntime
+d     IAEO3 for one machine of 1,000 clips, by part; latency of a clip, warm and cold
+e     growth with clips, with their length, and with machines on Dask
+f     AUC and pAUC of every system, with detectors of PyOD at the end of our pipeline
+====  ======================================================================================
+"""
+
+import argparse
+from itertools import chain
+from pathlib import Path
+
+from benchmarks import end_to_end, fleet, growth, iae_fit, openl3, peers, toycar
+from benchmarks.measure import HEADER, describe, machine, write_json
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", action="append", choices="abcdef", help="This part; repeatable.")
+    parser.add_argument("--toycar", type=Path, help="Toy cars for part f; see benchmarks.toycar.")
+    parser.add_argument("--out", type=Path, default=Path(), help="Folder for the results.")
+    arguments = parser.parse_args()
+    parts = {
+        "a": iae_fit.rows,
+        "b": peers.rows,
+        "c": openl3.rows,
+        "d": end_to_end.rows,
+        "e": lambda: chain(growth.rows(), fleet.rows()),
+        "f": lambda: toycar.rows(arguments.toycar),
+    }
+    host, rows = machine(), []
+    table = arguments.out / "results.md"
+    table.write_text(f"{describe(host)}\n\n{HEADER}\n")
+    print(table.read_text(), end="", flush=True)
+    for row in chain.from_iterable(parts[part]() for part in arguments.only or parts):
+        rows.append(row)
+        print(row, flush=True)
+        with open(table, "a") as file:
+            file.write(f"{row}\n")
+        write_json(arguments.out / "results.json", host, rows)
+
+
+if __name__ == "__main__":
+    main()
