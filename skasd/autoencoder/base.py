@@ -219,20 +219,21 @@ class WindowAutoencoder(TransformerMixin, BaseEstimator):
         for start in range(0, n_windows, _WINDOWS_AT_A_TIME):
             stop = min(start + _WINDOWS_AT_A_TIME, n_windows)
             frames = spectrogram[start : stop + self.n_frames - 1]
-            targets = np.stack([frames[frame:][: stop - start] for frame in self._target_frames], 1)
-            yield np.square((self._predict(frames) - targets) / self.scale_).mean(axis=1)
+            errors = self._predict(frames)
+            for i, frame in enumerate(self._target_frames):
+                errors[:, i] -= frames[frame:][: stop - start]
+            errors /= self.scale_
+            yield np.square(errors, out=errors).mean(axis=1)
 
     def _predict(self, frames: np.ndarray) -> np.ndarray:
         """Return what the network predicts, (n_windows, n_target_frames, n_mels)."""
         n_windows = len(frames) - self.n_frames + 1
-        # A product for each frame of the window, and the windows need not be laid out.
-        kernels = np.split(self.coefs_[0], len(self._input_frames))
-        activation = self.intercepts_[0] + sum(
-            frames[frame : frame + n_windows] @ kernel
-            for frame, kernel in zip(self._input_frames, kernels, strict=True)
-        )
+        inputs = [frames[frame : frame + n_windows] for frame in self._input_frames]
+        activation = np.concatenate(inputs, axis=1) @ self.coefs_[0]
+        activation += self.intercepts_[0]
         for coefs, intercepts in zip(self.coefs_[1:], self.intercepts_[1:], strict=True):
-            activation = np.maximum(activation, 0) @ coefs + intercepts
+            activation = np.maximum(activation, 0, out=activation) @ coefs
+            activation += intercepts
         return activation.reshape(n_windows, len(self._target_frames), self.n_features_in_)
 
     def _check_encoder_units(self) -> list[int]:
