@@ -1,6 +1,7 @@
 """What every benchmark measures with: rows, the machine, memory, and processes of their own."""
 
 import json
+import math
 import os
 import platform
 import time
@@ -53,7 +54,8 @@ class Row:
     def __str__(self) -> str:
         ratio = "" if self.ratio is None else f"{self.ratio:.3g}"
         value = f"{self.value:.3g}" if self.value < 1000 else f"{self.value:.0f}"
-        cells = self.part, self.what, f"{value} {self.unit}", ratio, self.ratio_of, self.note
+        measured = "" if math.isnan(self.value) else f"{value} {self.unit}"
+        cells = self.part, self.what, measured, ratio, self.ratio_of, self.note
         return f"| {' | '.join(cells)} |"
 
 

@@ -219,8 +219,8 @@ def _initialise(keras, network, random_state: np.random.RandomState) -> None:
             layer.kernel.assign(glorot_uniform(keras, random_state)(layer.kernel.shape))
             layer.bias.assign(np.zeros(layer.bias.shape))
         elif isinstance(layer, keras.layers.BatchNormalization):
-            zeros, ones = np.zeros(layer.gamma.shape), np.ones(layer.gamma.shape)
-            layer.set_weights([ones, zeros, zeros, ones])
+            shape = layer.gamma.shape
+            layer.set_weights([np.ones(shape), np.zeros(shape), np.zeros(shape), np.ones(shape)])
     for variable in network.optimizer.variables:
         if variable is not network.optimizer.learning_rate:
             variable.assign(np.zeros(variable.shape))
