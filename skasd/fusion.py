@@ -43,8 +43,9 @@ class FusionDetector(MembersMixin, _BaseComposition):
         ``"percentile"`` takes it from the training clips' scores themselves, ``"gamma"`` from a
         gamma distribution fitted to their anomaly scores.
     n_jobs : int or None, default=None
-        Detectors that are fitted at the same time, by joblib. None means 1 unless in a
-        :obj:`joblib.parallel_config` context.
+        Detectors that are fitted, and blocks of clips that are scored, at the same time: in
+        threads, which share each clip's analysis, unless a :obj:`joblib.parallel_config` context
+        names another backend. None means 1 unless in such a context.
 
     Attributes
     ----------
