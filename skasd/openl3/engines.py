@@ -2,10 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from itertools import islice
 
 import numpy as np
 
 from skasd.openl3.network import Network
+
+WINDOWS_IN_TURN = 32
+"""Windows whose spectrograms are made before ncnn runs: 6.5 MB."""
 
 
 class Engine(ABC):
@@ -68,7 +72,12 @@ class NcnnEngine(Engine):
 
     def embed(self, spectrograms: Iterable[np.ndarray]) -> np.ndarray:
         """Compute the embedding of each window; see `Engine`."""
-        return np.array([self._embed_window(each) for each in spectrograms], dtype=np.float32)
+        embeddings, spectrograms = [], iter(spectrograms)
+        # In turns: window by window, BLAS' threads, which make a spectrogram, and ncnn's would
+        # wait for each other, for longer than they work.
+        while turn := list(islice(spectrograms, WINDOWS_IN_TURN)):
+            embeddings += map(self._embed_window, turn)
+        return np.array(embeddings, dtype=np.float32)
 
     def _embed_window(self, spectrogram: np.ndarray) -> np.ndarray:
         standardised = self.network.scale * spectrogram + self.network.shift
