@@ -135,15 +135,18 @@ def fit_batches(keras, network, batches, *, epochs, learning_rate, verbose) -> l
     Returns the loss of each epoch; raises a ValueError where it is not finite.
     """
 
-    class Batches(keras.utils.PyDataset):
+    class Dataset(keras.utils.PyDataset):
         def __len__(self):
-            return len(batches)
+            return len(self.batches)
 
         def __getitem__(self, index):
-            return batches[index]
+            return self.batches[index]
 
         def on_epoch_end(self):
-            batches.shuffle()
+            self.batches.shuffle()
+
+    dataset = Dataset()
+    dataset.batches = batches
 
     with tqdm(total=epochs, unit="epoch", disable=not verbose) as progress:
 
@@ -158,12 +161,14 @@ def fit_batches(keras, network, batches, *, epochs, learning_rate, verbose) -> l
 
         # Keras would shuffle the batches from Python's global random numbers.
         history = network.fit(
-            Batches(),
+            dataset,
             epochs=epochs,
             shuffle=False,
             verbose=0,
             callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=after_epoch)],
         )
+    # Keras and the class above live on in cycles, and with them all frames would.
+    del dataset.batches
     return history.history["loss"]
 
 
