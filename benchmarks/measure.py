@@ -141,7 +141,7 @@ def cost() -> Iterator[Cost]:
     start = time.perf_counter()
     yield result
     result.seconds = time.perf_counter() - start
-    result.megabytes = memory("VmHWM") - before
+    result.megabytes = max(0.0, memory("VmHWM") - before)
 
 
 def apart(function: Callable, *arguments, **environment: str):
