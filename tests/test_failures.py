@@ -43,6 +43,7 @@ import pytest
 import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from joblib import parallel_config
 from sklearn.pipeline import make_pipeline
 
 import skasd
@@ -322,7 +323,7 @@ def test_killed_worker_is_an_error():
             os.kill(os.getpid(), signal.SIGKILL)
 
     ensemble = RepeatedSeedEnsemble(DiesInAWorker(), n_repeats=2, n_jobs=2)
-    with pytest.raises(BrokenExecutor, match="terminated"):
+    with parallel_config(backend="loky"), pytest.raises(BrokenExecutor, match="terminated"):
         ensemble.fit([[1.0], [2.0]])
 
 

@@ -228,8 +228,11 @@ class WindowAutoencoder(TransformerMixin, BaseEstimator):
     def _predict(self, frames: np.ndarray) -> np.ndarray:
         """Return what the network predicts, (n_windows, n_target_frames, n_mels)."""
         n_windows = len(frames) - self.n_frames + 1
-        inputs = [frames[frame : frame + n_windows] for frame in self._input_frames]
-        activation = np.concatenate(inputs, axis=1) @ self.coefs_[0]
+        # A product for each frame of the window, and the windows need not be laid out.
+        kernels = np.split(self.coefs_[0], len(self._input_frames))
+        activation = np.zeros((n_windows, len(self.intercepts_[0])), dtype=kernels[0].dtype)
+        for frame, kernel in zip(self._input_frames, kernels, strict=True):
+            activation += frames[frame : frame + n_windows] @ kernel
         activation += self.intercepts_[0]
         for coefs, intercepts in zip(self.coefs_[1:], self.intercepts_[1:], strict=True):
             activation = np.maximum(activation, 0, out=activation) @ coefs
