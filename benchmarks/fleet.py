@@ -19,12 +19,11 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-import soundfile
 
 import skasd
+from benchmarks.clips import write_clips
 from benchmarks.measure import Row, apart, memory, print_rows
 from skasd import FleetDetector, GaussianMixtureDetector, make_iaeo3_plus
-from skasd.datasets import make_machine_sounds
 
 MACHINE_TYPES = ("fan", "pump", "slider", "valve")
 N_TRAIN, N_TEST, SECONDS = 20, 5, 2.0
@@ -44,25 +43,22 @@ def small_system():
     )
 
 
-def write_clips(folder: Path, n_machines: int):
+def write_machines(folder: Path, n_machines: int):
     """Write clips; return the paths and labels of those to fit, and of those to score."""
     train, test = ([], []), ([], [])
     for seed in range(n_machines):
         machine_type = MACHINE_TYPES[seed % len(MACHINE_TYPES)]
-        name = f"{machine_type}_id_{seed:02}"
-        clips, _ = make_machine_sounds(
+        clips, _ = write_clips(
+            folder,
             machine_type,
             n_normal=N_TRAIN,
             n_anomalous=N_TEST,
             duration=SECONDS,
             random_state=seed,
         )
-        for i, clip in enumerate(clips):
-            path = folder / f"{name}_{i:03}.wav"
-            soundfile.write(path, clip, 16000)
-            paths, labels = train if i < N_TRAIN else test
-            paths.append(str(path))
-            labels.append(name)
+        for (paths, labels), part in ((train, clips[:N_TRAIN]), (test, clips[N_TRAIN:])):
+            paths += part
+            labels += [f"{machine_type}_id_{seed:02}"] * len(part)
     return train, test
 
 
@@ -96,7 +92,7 @@ def row(what, value, unit, ratio=None, ratio_of="", note="") -> Row:
 
 def compare(n_machines: int, workers: list[int], folder: Path) -> list[Row]:
     """Fit and score serially, and on clusters; in the last of them a worker is killed."""
-    train, test = write_clips(folder, n_machines)
+    train, test = write_machines(folder, n_machines)
     fit_and_score(small_system(), *[(paths[:5], labels[:5]) for paths, labels in (train, test)])
     expected, serial, score = fit_and_score(small_system(), train, test)
     what = f"{n_machines} machines of {N_TRAIN} clips of {SECONDS:g} s, fit"

@@ -144,6 +144,13 @@ def cost() -> Iterator[Cost]:
     result.megabytes = max(0.0, memory("VmHWM") - before)
 
 
+def anomaly_scores(detector, X) -> np.ndarray:
+    """Return anomaly scores of a detector of ours, of scikit-learn, or of PyOD."""
+    if hasattr(detector, "score_samples"):
+        return -detector.score_samples(X)
+    return detector.decision_function(X)
+
+
 def apart(function: Callable, *arguments, **environment: str):
     """Call a function in a process of its own, with these environment variables.
 

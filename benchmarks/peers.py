@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.clips import write_clips
-from benchmarks.measure import Row, apart, cost, print_rows
+from benchmarks.measure import Row, anomaly_scores, apart, cost, print_rows
 from skasd.metrics import auc, pauc
 
 MACHINES = ("fan", "pump", "slider", "valve")
@@ -63,10 +63,7 @@ def fit_and_score(make, train: list[str], test: list[str]):
     with cost() as fit:
         detector.fit(train)
     with cost() as score:
-        if hasattr(detector, "score_samples"):
-            scores = -detector.score_samples(test)
-        else:
-            scores = detector.decision_function(test)
+        scores = anomaly_scores(detector, test)
     return fit, score, scores
 
 

@@ -28,7 +28,7 @@ import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 
-from benchmarks.measure import Row
+from benchmarks.measure import Row, anomaly_scores
 from skasd import (
     FusionDetector,
     GaussianMixtureDetector,
@@ -128,14 +128,6 @@ def make_system(name: str, embedding: MachineIDEmbedding | None, random_state: i
             return make_pipeline(TimeWeightedPooling(), getattr(module, NEED_PYOD[name])())
 
 
-def anomaly_scores(system, train, test) -> np.ndarray:
-    """Fit, and return anomaly scores: PyOD counts so by itself."""
-    system.fit(train)
-    if hasattr(system, "score_samples"):
-        return -system.score_samples(test)
-    return system.decision_function(test)
-
-
 def available_systems() -> list[str]:
     """Return the names of all systems, without PyOD's where it is not installed."""
     without = set() if find_spec("pyod") else NEED_PYOD.keys()
@@ -150,7 +142,7 @@ def measure(folder: Path | None, seed: int, names: list[str]) -> Iterator[tuple]
         embedding = MachineIDEmbedding(random_state=0).fit(fleet, machine_ids)
     for name in names:
         for machine, (train, test, y) in splits.items():
-            scores = anomaly_scores(make_system(name, embedding), train, test)
+            scores = anomaly_scores(make_system(name, embedding).fit(train), test)
             yield name, machine, (auc(y, scores), pauc(y, scores))
 
 

@@ -1,7 +1,7 @@
 """Threads: what runs at the same time shares the cores."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import nullcontext
 
 from joblib import Parallel, cpu_count, effective_n_jobs
 from threadpoolctl import threadpool_limits
@@ -12,7 +12,7 @@ def threads_each(n_jobs: int | None) -> int:
     return max(1, cpu_count() // effective_n_jobs(n_jobs))
 
 
-def parallel_threads(n_jobs: int | None, calls) -> list:
+def parallel_threads(n_jobs: int | None, calls: Iterable) -> list:
     """Run calls in `n_jobs` threads, unless joblib is told of another backend.
 
     Each has its share of BLAS's threads: more than there are cores only wait for each other.
@@ -29,14 +29,7 @@ def parallel_threads(n_jobs: int | None, calls) -> list:
     list
         What they return, in their order.
     """
-    with _shared_blas(n_jobs):
+    share = threads_each(n_jobs)
+    limits = nullcontext() if share == cpu_count() else threadpool_limits(share, user_api="blas")
+    with limits:
         return Parallel(n_jobs=n_jobs, prefer="threads")(calls)
-
-
-@contextmanager
-def _shared_blas(n_jobs: int | None) -> Iterator[None]:
-    if effective_n_jobs(n_jobs) == 1:
-        yield
-    else:
-        with threadpool_limits(threads_each(n_jobs), user_api="blas"):
-            yield

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from functools import lru_cache
 from numbers import Integral, Real
 from typing import Self
 
@@ -160,24 +161,16 @@ class LogMelSpectrogram(TransformerMixin, BaseEstimator, auto_wrap_output_keys=N
         clips = check_clips(X)
         import librosa
 
-        _ = librosa.stft  # is imported here, once, and not in several threads at a time
-        bands = librosa.filters.mel(
-            sr=self.sample_rate,
-            n_fft=self.n_fft,
-            n_mels=self.n_mels,
-            fmin=self.fmin,
-            fmax=self.fmax,
-        ).astype(np.float64)
-        return parallel_threads(
-            self.n_jobs, (delayed(self._analyse)(clip, bands) for clip in clips)
-        )
+        # Resolves librosa's lazy imports here, once, and not in several threads at a time.
+        _ = librosa.stft, librosa.filters.mel
+        return parallel_threads(self.n_jobs, (delayed(self._analyse)(clip) for clip in clips))
 
-    def _analyse(self, clip: Clip, bands: np.ndarray) -> np.ndarray:
+    def _analyse(self, clip: Clip) -> np.ndarray:
         settings = {**self.get_params(), "n_jobs": None}
         key = (type(self), *settings.values())
-        return clip.analyse(key, lambda: self._spectrogram(clip, bands))
+        return clip.analyse(key, lambda: self._spectrogram(clip))
 
-    def _spectrogram(self, clip: Clip, bands: np.ndarray) -> np.ndarray:
+    def _spectrogram(self, clip: Clip) -> np.ndarray:
         import librosa
 
         samples = read_clip(
@@ -188,6 +181,7 @@ class LogMelSpectrogram(TransformerMixin, BaseEstimator, auto_wrap_output_keys=N
             min_samples=max(self.n_fft, (self.min_frames - 1) * self.hop_length),
         )
         spectrum = librosa.stft(samples, n_fft=self.n_fft, hop_length=self.hop_length)
+        bands = _mel_bands(self.sample_rate, self.n_fft, self.n_mels, self.fmin, self.fmax)
         # Rounded once, at the end, the levels are the same whatever BLAS and libm compute them.
         mel = bands @ np.abs(spectrum.astype(np.complex128)) ** self.power
         decibels = 20 / self.power * np.log10(mel + sys.float_info.epsilon)
@@ -238,6 +232,15 @@ class LogMelSpectrogram(TransformerMixin, BaseEstimator, auto_wrap_output_keys=N
         tags.input_tags.two_d_array = False
         tags.input_tags.string = True
         return tags
+
+
+@lru_cache(maxsize=8)
+def _mel_bands(sample_rate, n_fft, n_mels, fmin, fmax) -> np.ndarray:
+    """Return librosa's mel bands, which take longer to make than to use."""
+    import librosa
+
+    bands = librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax)
+    return bands.astype(np.float64)
 
 
 def check_spectrograms(
