@@ -12,7 +12,8 @@ part  what is measured
 a     training of the autoencoder: ours, bare Keras on three backends, scikit-learn, the limit
 b     the baseline, IAEO3 and IAEO3+ beside PyOD's `AudioAE`: time, memory, AUC
 c     OpenL3 windows per second: ours, onnxruntime
-d     IAEO3 for one machine of 1,000 clips, by part; latency of a clip, warm and cold
+d     IAEO3 for one machine of 1,000 clips, by part; latency of a clip, warm and cold;
+      how many threads run
 e     growth with clips, with their length, and with machines on Dask
 f     AUC and pAUC of every system, with detectors of PyOD at the end of our pipeline
 ====  ======================================================================================
@@ -22,7 +23,7 @@ import argparse
 from itertools import chain
 from pathlib import Path
 
-from benchmarks import end_to_end, fleet, growth, iae_fit, openl3, peers, toycar
+from benchmarks import end_to_end, fleet, growth, iae_fit, openl3, peers, threads, toycar
 from benchmarks.measure import HEADER, describe, machine, write_json
 
 
@@ -38,7 +39,7 @@ def main():
         "a": iae_fit.rows,
         "b": peers.rows,
         "c": openl3.rows,
-        "d": end_to_end.rows,
+        "d": lambda: chain(end_to_end.rows(), threads.rows()),
         "e": lambda: chain(growth.rows(), fleet.rows()),
         "f": lambda: toycar.rows(arguments.toycar),
     }

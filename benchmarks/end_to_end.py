@@ -118,8 +118,8 @@ def cold_latency(path: str, model: Path) -> list[float]:
     return milliseconds[1:]
 
 
-def score_with_openl3(paths: list[str], hop_size: float, n_scored: int) -> float:
-    """Return how many times real time IAEO3 with OpenL3 scores."""
+def score_with_openl3(paths: list[str], hop_size: float, n_scored: int) -> tuple[float, float]:
+    """Return the seconds that IAEO3 with OpenL3 takes to score, and one of its members alone."""
     detector = make_iaeo3(
         weights=GOLDEN_WEIGHTS,
         hop_size=hop_size,
@@ -131,9 +131,11 @@ def score_with_openl3(paths: list[str], hop_size: float, n_scored: int) -> float
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # fewer clips than principal components
         detector.fit(paths[:12])
-    with cost() as spent:
+    with cost() as one:
+        detector.estimators_[0].score_samples(paths[12 : 12 + n_scored])
+    with cost() as five:
         detector.score_samples(paths[12 : 12 + n_scored])
-    return n_scored * SECONDS / spent.seconds
+    return five.seconds, one.seconds
 
 
 def rows() -> Iterator[Row]:
@@ -148,9 +150,11 @@ def rows() -> Iterator[Row]:
             what = f"one file to its score, five members, p50, from: {name}"
             yield row(what, p50, "ms", 1e3 * SECONDS / p50, "times real time", note)
         for hop_size, n_scored in ((0.1, 6), (1.0, 40)):
-            ratio = apart(score_with_openl3, distinct, hop_size, n_scored)
+            five, one = apart(score_with_openl3, distinct, hop_size, n_scored)
             what = f"scoring with OpenL3, five members, hop {hop_size:g} s"
-            yield row(what, ratio / SECONDS, "clips/s", ratio, "times real time")
+            ratio = n_scored * SECONDS / five
+            yield row(what, n_scored / five, "clips/s", ratio, "times real time")
+            yield row(what, five / n_scored, "s a clip", five / one, "times one member")
 
 
 def main():

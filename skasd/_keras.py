@@ -117,7 +117,8 @@ def train_dense_network(
     """
     keras = import_keras()
     # Averaged over about the last fifth of the steps, the weights lose the noise of single ones.
-    ema_momentum = max(0.0, 1 - 5 / (epochs * len(batches)))
+    # By powers of two, a network that was compiled for as many clips or so serves again.
+    ema_momentum = max(0.0, 1 - 5 / 2 ** round(math.log2(epochs * len(batches))))
     settings = tuple(layer_units), batch_norm, learning_rate, ema_momentum
     network = _take_idle_network(settings) or _build(keras, *settings)
     _initialise(keras, network, random_state)
@@ -208,6 +209,8 @@ def _build(keras, layer_units, batch_norm, learning_rate, ema_momentum):
     for units in hidden_units:
         network.add(dense(units))
         if batch_norm:
+            # The normalisation takes out whatever a bias puts in: its gradient would be rounding.
+            network.layers[-1].bias.trainable = False
             network.add(keras.layers.BatchNormalization())
         network.add(keras.layers.ReLU())
     network.add(dense(n_outputs))
