@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from skasd._convolutions import KERNEL, STRIDE, ConvolutionalNetwork, MixedClips
-from skasd._keras import fit_batches, glorot_uniform, import_keras
+from skasd._keras import glorot_uniform, import_keras
+from skasd._training_loop import fit_batches
 
 
 def train_machine_classifier(

@@ -14,8 +14,8 @@ from types import ModuleType
 from typing import NamedTuple, Self
 
 import numpy as np
-from tqdm.auto import tqdm
 
+from skasd._training_loop import fit_batches
 from skasd._windows import WindowBatches
 from skasd.openl3.network import Network
 
@@ -128,49 +128,6 @@ def train_dense_network(
     coefs, intercepts = _fold_batch_norm(keras, network, batches)
     _keep_idle_network(settings, network)
     return TrainedNetwork(coefs, intercepts, loss_curve, network.count_params())
-
-
-def fit_batches(keras, network, batches, *, epochs, learning_rate, verbose) -> list[float]:
-    """Train a compiled network on batches, which can be indexed and shuffled.
-
-    Returns the loss of each epoch; raises a ValueError where it is not finite.
-    """
-
-    class Dataset(keras.utils.PyDataset):
-        def __len__(self):
-            return len(self.batches)
-
-        def __getitem__(self, index):
-            return self.batches[index]
-
-        def on_epoch_end(self):
-            self.batches.shuffle()
-
-    dataset = Dataset()
-    dataset.batches = batches
-
-    with tqdm(total=epochs, unit="epoch", disable=not verbose) as progress:
-
-        def after_epoch(epoch, logs):
-            if not math.isfinite(logs["loss"]):
-                raise ValueError(
-                    f"The training diverged: its loss in epoch {epoch + 1} is {logs['loss']}. "
-                    f"Lower learning_rate={learning_rate}."
-                )
-            progress.set_postfix(loss=f"{logs['loss']:.4g}")
-            progress.update()
-
-        # Keras would shuffle the batches from Python's global random numbers.
-        history = network.fit(
-            dataset,
-            epochs=epochs,
-            shuffle=False,
-            verbose=0,
-            callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=after_epoch)],
-        )
-    # Keras and the class above live on in cycles, and with them all frames would.
-    del dataset.batches
-    return history.history["loss"]
 
 
 def glorot_uniform(keras, random_state: np.random.RandomState):
