@@ -123,7 +123,13 @@ def train_dense_network(
     network = _take_idle_network(settings) or _build(keras, *settings)
     _initialise(keras, network, random_state)
     loss_curve = fit_batches(
-        keras, network, batches, epochs=epochs, learning_rate=learning_rate, verbose=verbose
+        keras,
+        network,
+        batches,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        verbose=verbose,
+        stacked=True,
     )
     coefs, intercepts = _fold_batch_norm(keras, network, batches)
     _keep_idle_network(settings, network)
