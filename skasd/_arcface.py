@@ -100,13 +100,7 @@ def train_machine_classifier(
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * len(batches))
     network.compile(optimizer=keras.optimizers.Adam(schedule), loss=angular_margin_loss)
     loss_curve = fit_batches(
-        keras,
-        network,
-        batches,
-        epochs=epochs,
-        learning_rate=learning_rate,
-        verbose=verbose,
-        stacked=False,
+        keras, network, batches, epochs=epochs, learning_rate=learning_rate, verbose=verbose
     )
     kernels, biases = [], []
     for convolution, norm in zip(convolutions, norms, strict=True):

@@ -11,7 +11,9 @@ STACK_BYTES = 2**24
 """Size of the batches that JAX is handed at a time: a call for each would take a fifth longer."""
 
 
-def fit_batches(keras, network, batches, *, epochs, learning_rate, verbose, stacked) -> list[float]:
+def fit_batches(
+    keras, network, batches, *, epochs, learning_rate, verbose, stacked=False
+) -> list[float]:
     """Train a compiled network on batches, which can be indexed and shuffled.
 
     Where they are `stacked`, JAX takes many steps in a call: a fifth faster for dense layers, but

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 from sklearn.neural_network import MLPRegressor
 
-from skasd import AudioError, FrameAutoencoder, InterpolationAutoencoder, _keras
+from skasd import AudioError, FrameAutoencoder, InterpolationAutoencoder, _keras, _training_loop
 from skasd._keras import import_keras
 from skasd._windows import WindowBatches
 
@@ -49,6 +49,19 @@ def test_report_has_roughly_250k_parameters():
     shapes = [coefs.shape for coefs in autoencoder.coefs_]
     units = [512, 256, 128, 64, 32, 64, 128, 256, 128]
     assert shapes == list(pairwise(units))
+
+
+def test_training_is_that_of_keras(spectrograms, monkeypatch):
+    """Steps of Keras' own `fit`, of which JAX takes three, and the rest, in a call."""
+    # Batch normalisation's moments would be those of batches in another order.
+    autoencoder = InterpolationAutoencoder(
+        (16, 8), epochs=3, batch_size=8, batch_norm=False, random_state=0
+    )
+    monkeypatch.setattr(_training_loop, "STACK_BYTES", 3 * 8 * 5 * 12 * 4)
+    stacked = autoencoder.fit(spectrograms).coefs_
+    monkeypatch.setattr(_training_loop, "_run_on_jax", _training_loop._run_in_keras)
+    for coefs, expected in zip(stacked, autoencoder.fit(spectrograms).coefs_, strict=True):
+        np.testing.assert_allclose(coefs, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_baseline_has_its_layers_and_parameters():
