@@ -8,6 +8,7 @@ from typing import Self
 
 import numpy as np
 from joblib import delayed
+from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, Options
@@ -235,12 +236,12 @@ class LogMelSpectrogram(TransformerMixin, BaseEstimator, auto_wrap_output_keys=N
 
 
 @lru_cache(maxsize=8)
-def _mel_bands(sample_rate, n_fft, n_mels, fmin, fmax) -> np.ndarray:
-    """Return librosa's mel bands, which take longer to make than to use."""
+def _mel_bands(sample_rate, n_fft, n_mels, fmin, fmax) -> sparse.csr_array:
+    """Return librosa's mel bands, which take longer to make than to use, without their zeros."""
     import librosa
 
     bands = librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax)
-    return bands.astype(np.float64)
+    return sparse.csr_array(bands.astype(np.float64))
 
 
 def check_spectrograms(

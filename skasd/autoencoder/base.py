@@ -228,14 +228,12 @@ class WindowAutoencoder(TransformerMixin, BaseEstimator):
     def _predict(self, frames: np.ndarray) -> np.ndarray:
         """Return what the network predicts, (n_windows, n_target_frames, n_mels)."""
         n_windows = len(frames) - self.n_frames + 1
-        # A product for each frame of the window, and the windows need not be laid out.
-        kernels = np.split(self.coefs_[0], len(self._input_frames))
-        activation = np.zeros((n_windows, len(self.intercepts_[0])), dtype=kernels[0].dtype)
-        for frame, kernel in zip(self._input_frames, kernels, strict=True):
-            activation += frames[frame : frame + n_windows] @ kernel
-        activation += self.intercepts_[0]
-        for coefs, intercepts in zip(self.coefs_[1:], self.intercepts_[1:], strict=True):
-            activation = np.maximum(activation, 0, out=activation) @ coefs
+        rows = np.arange(n_windows)[:, np.newaxis] + self._input_frames
+        activation = np.take(frames, rows, axis=0).reshape(n_windows, -1)
+        for layer, (coefs, intercepts) in enumerate(zip(self.coefs_, self.intercepts_, strict=True)):
+            if layer > 0:
+                np.maximum(activation, 0, out=activation)
+            activation = activation @ coefs
             activation += intercepts
         return activation.reshape(n_windows, len(self._target_frames), self.n_features_in_)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
-from scipy import fft, signal
+from scipy import fft, signal, sparse
 
 SAMPLE_RATE = 48000
 """Rate that the network was trained at, in Hz."""
@@ -100,7 +100,10 @@ def _hann(n_fft: int) -> np.ndarray:
 
 
 @lru_cache
-def _mel_filters(input_repr: str) -> np.ndarray:
+def _mel_filters(input_repr: str) -> sparse.csr_array:
     import librosa
 
-    return librosa.filters.mel(sr=SAMPLE_RATE, n_fft=N_FFT[input_repr], n_mels=N_MELS[input_repr])
+    # Nearly all zeros; and without them no thread of BLAS is left spinning beside the network's.
+    return sparse.csr_array(
+        librosa.filters.mel(sr=SAMPLE_RATE, n_fft=N_FFT[input_repr], n_mels=N_MELS[input_repr])
+    )
