@@ -9,11 +9,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 from types import ModuleType
 from typing import NamedTuple, Self
 
 import numpy as np
+from joblib import cpu_count
 
 from skasd._training_loop import fit_batches
 from skasd._windows import WindowBatches
@@ -24,6 +25,9 @@ MOMENT_BATCHES = 100
 
 MOST_IDLE_NETWORKS = 8
 """Compiled networks that are kept for the next training; each takes a few MB."""
+
+CORES_OF_A_TRAINING = 2
+"""What a network of this size keeps busy; trainings that have fewer wait for each other."""
 
 
 class TrainedNetwork(NamedTuple):
@@ -120,19 +124,20 @@ def train_dense_network(
     # By powers of two, a network that was compiled for as many clips or so serves again.
     ema_momentum = max(0.0, 1 - 5 / 2 ** round(math.log2(epochs * len(batches))))
     settings = tuple(layer_units), batch_norm, learning_rate, ema_momentum
-    network = _take_idle_network(settings) or _build(keras, *settings)
-    _initialise(keras, network, random_state)
-    loss_curve = fit_batches(
-        keras,
-        network,
-        batches,
-        epochs=epochs,
-        learning_rate=learning_rate,
-        verbose=verbose,
-        stacked=True,
-    )
-    coefs, intercepts = _fold_batch_norm(keras, network, batches)
-    _keep_idle_network(settings, network)
+    with _turns:
+        network = _take_idle_network(settings) or _build(keras, *settings)
+        _initialise(keras, network, random_state)
+        loss_curve = fit_batches(
+            keras,
+            network,
+            batches,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            verbose=verbose,
+            stacked=True,
+        )
+        coefs, intercepts = _fold_batch_norm(keras, network, batches)
+        _keep_idle_network(settings, network)
     return TrainedNetwork(coefs, intercepts, loss_curve, network.count_params())
 
 
@@ -140,6 +145,8 @@ def glorot_uniform(keras, random_state: np.random.RandomState):
     """Return an initialiser with a seed of its own."""
     return keras.initializers.GlorotUniform(int(random_state.randint(np.iinfo(np.int32).max)))
 
+
+_turns = BoundedSemaphore(max(1, cpu_count() // CORES_OF_A_TRAINING))
 
 _idle_networks = []
 """Compiled networks that nothing trains now, with their settings; the last used last."""

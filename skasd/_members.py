@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import delayed
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.model_selection import KFold
@@ -112,8 +112,9 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
                 "or with fewer folds."
             )
         # Threads share each clip's analysis, and JAX's threads.
-        results = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(_fit_and_score)(member, X, y, cv) for member in members.values()
+        results = parallel_threads(
+            self.n_jobs,
+            (delayed(_fit_and_score)(member, X, y, cv) for member in members.values()),
         )
         fitted, scores = zip(*results, strict=True)
         scores = np.column_stack(scores)

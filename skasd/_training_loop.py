@@ -80,8 +80,8 @@ def _run_on_jax(keras, network, batches, epochs: int, after_epoch: Callable) -> 
         network.reset_metrics()
         state = tuple([variable.value for variable in group] for group in variables)
         for inputs, targets, n_steps in _stacks(batches):
-            jax.block_until_ready(state)  # so that no more than two stacks are in memory
-            state = network.train_steps(state, inputs, targets, n_steps)
+            # Waited for: the next stack takes its place, in a thread that JAX's leave no core for.
+            state = jax.block_until_ready(network.train_steps(state, inputs, targets, n_steps))
         for variable, value in zip(chain(*variables), chain(*state), strict=True):
             variable.assign(value)
         after_epoch(float(network.get_metrics_result()["loss"]))
@@ -103,11 +103,11 @@ def _compile_steps(network) -> Callable:
 
 
 def _stacks(batches) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
-    """Yield many batches in one array, and how many; all of one shape, for one compilation."""
+    """Yield many batches in one array, the same each time, and how many they are."""
     parts = batches[0]
     size = max(1, STACK_BYTES // sum(part.nbytes for part in parts))
+    inputs, targets = (np.empty((size, *part.shape), part.dtype) for part in parts)
     for start in range(0, len(batches), size):
-        inputs, targets = (np.empty((size, *part.shape), part.dtype) for part in parts)
         n_batches = min(size, len(batches) - start)
         for i in range(n_batches):
             inputs[i], targets[i] = batches[start + i]

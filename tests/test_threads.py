@@ -5,9 +5,17 @@ from threading import Event
 import numpy as np
 import pytest
 from joblib import cpu_count
+from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_info
 
-from skasd import FeatureDetector, LogMelSpectrogram, OpenL3Embedding, RepeatedSeedEnsemble
+from skasd import (
+    FeatureDetector,
+    InterpolationAutoencoder,
+    LogMelSpectrogram,
+    OpenL3Embedding,
+    RepeatedSeedEnsemble,
+    _keras,
+)
 from skasd._threads import threads_each
 from skasd.audio import Clip
 
@@ -38,6 +46,27 @@ def test_jobs_share_the_threads_of_ncnn():
     embedding = OpenL3Embedding(input_repr="mel128", weights=WEIGHTS, n_jobs=2)
     assert embedding._load_engine()._net.opt.num_threads == max(1, cpu_count() // 2)
     assert embedding.set_params(n_jobs=None)._load_engine()._net.opt.num_threads == cpu_count()
+
+
+def test_trainings_share_the_cores(monkeypatch):
+    fit_batches, running, counts = _keras.fit_batches, [], []
+
+    def count_running(*args, **kwargs):
+        running.append(None)
+        counts.append(len(running))
+        try:
+            return fit_batches(*args, **kwargs)
+        finally:
+            running.pop()
+
+    monkeypatch.setattr(_keras, "fit_batches", count_running)
+    member = make_pipeline(
+        InterpolationAutoencoder([2], statistics=["mean"], epochs=1), FeatureDetector()
+    )
+    clips = np.random.default_rng(0).normal(size=(4, 300, 8))
+    RepeatedSeedEnsemble(member, n_repeats=4, n_jobs=4, random_state=0).fit(clips)
+    assert len(counts) == 4
+    assert max(counts) <= max(1, cpu_count() // _keras.CORES_OF_A_TRAINING)
 
 
 def test_share_of_each():

@@ -230,7 +230,8 @@ class WindowAutoencoder(TransformerMixin, BaseEstimator):
         n_windows = len(frames) - self.n_frames + 1
         rows = np.arange(n_windows)[:, np.newaxis] + self._input_frames
         activation = np.take(frames, rows, axis=0).reshape(n_windows, -1)
-        for layer, (coefs, intercepts) in enumerate(zip(self.coefs_, self.intercepts_, strict=True)):
+        layers = zip(self.coefs_, self.intercepts_, strict=True)
+        for layer, (coefs, intercepts) in enumerate(layers):
             if layer > 0:
                 np.maximum(activation, 0, out=activation)
             activation = activation @ coefs
