@@ -58,7 +58,8 @@ def make_iaeo3(
     encoder_units, n_frames, epochs
         Settings of `InterpolationAutoencoder`.
     weights, hop_size, cache
-        Settings of `OpenL3Embedding`. Without a cache, each of the five members embeds all clips.
+        Settings of `OpenL3Embedding`. The members share embeddings with or without a cache, which
+        keeps them for the next fit.
     score : {"mixture", "mean", "std", "median", "max", "iqr"}, default="mixture"
         ``"mixture"`` scores all features together. One of the autoencoder's five statistics is
         the anomaly score by itself, as ``"max"`` is in the report's system for valves; `openl3`
