@@ -1,7 +1,7 @@
 """Threads: what runs at the same time shares the cores."""
 
-from collections.abc import Iterable
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 
 from joblib import Parallel, cpu_count, effective_n_jobs
 from threadpoolctl import threadpool_limits
@@ -29,7 +29,16 @@ def parallel_threads(n_jobs: int | None, calls: Iterable) -> list:
     list
         What they return, in their order.
     """
-    share = threads_each(n_jobs)
-    limits = nullcontext() if share == cpu_count() else threadpool_limits(share, user_api="blas")
-    with limits:
+    with _blas_shared_by(n_jobs):
         return Parallel(n_jobs=n_jobs, prefer="threads")(calls)
+
+
+def stream_threads(n_jobs: int | None, calls: Iterable) -> Iterator:
+    """Do the same, and yield what they return, in their order, as it comes."""
+    with _blas_shared_by(n_jobs):
+        yield from Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(calls)
+
+
+def _blas_shared_by(n_jobs: int | None) -> AbstractContextManager:
+    share = threads_each(n_jobs)
+    return nullcontext() if share == cpu_count() else threadpool_limits(share, user_api="blas")

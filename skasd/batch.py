@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import delayed
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 from skasd._members import analyses_of
+from skasd._threads import stream_threads
 from skasd.audio import AudioError, Clip, Clips, check_clip, check_clips, check_sequence, read_clip
 from skasd.detection.threshold import threshold_of
 from skasd.openl3.frontend import SAMPLE_RATE
@@ -159,8 +160,12 @@ def score_clips(
     """
     threshold = threshold_of(detector)
     check_clips(X) if on_error == "raise" else check_sequence(X)
-    return Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(
-        delayed(_score)(detector, clip, index, threshold, on_error) for index, clip in enumerate(X)
+    return stream_threads(
+        n_jobs,
+        (
+            delayed(_score)(detector, clip, index, threshold, on_error)
+            for index, clip in enumerate(X)
+        ),
     )
 
 

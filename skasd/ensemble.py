@@ -47,8 +47,9 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
         of `cv`, or two where `cv` is None, and the threshold comes from the same scores.
     n_jobs : int or None, default=None
         Members that are fitted, and blocks of clips that are scored, at the same time: in threads,
-        which share each clip's analysis, unless a :obj:`joblib.parallel_config` context names
-        another backend. None means 1 unless in such a context.
+        which share each clip's analysis and the cores, unless a :obj:`joblib.parallel_config`
+        context names another backend. Autoencoders train in turn where fewer than two cores are
+        left for each. None means 1 unless in such a context.
     random_state : int, RandomState instance or None, default=None
         Source of the seeds: every `random_state` within a member gets one of its own.
 

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skasd._fleet_task import FleetTask, check_machine, group_by_machine, rows
 from skasd._saved_detectors import SavedDetectors
+from skasd._threads import parallel_threads
 from skasd.audio import Clips
 
 N_NAMED = 5
@@ -297,13 +298,12 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         for name in groups:
             self._check_known(name)
         in_turn = effective_n_jobs(self.n_jobs) > 1
-        values = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(FleetTask.score)(
-                FleetTask(name, self._only(name), rows(X, indices), None, indices, in_turn), method
-            )
+        tasks = (
+            FleetTask(name, self._only(name), rows(X, indices), None, indices, in_turn)
             for name, indices in groups.items()
         )
-        values = np.concatenate(values)
+        scoring = (delayed(FleetTask.score)(task, method) for task in tasks)
+        values = np.concatenate(parallel_threads(self.n_jobs, scoring))
         in_order = np.empty_like(values)
         in_order[np.concatenate(list(groups.values()))] = values
         return in_order

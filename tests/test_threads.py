@@ -15,6 +15,7 @@ from skasd import (
     OpenL3Embedding,
     RepeatedSeedEnsemble,
     _keras,
+    score_clips,
 )
 from skasd._threads import threads_each
 from skasd.audio import Clip
@@ -39,6 +40,15 @@ def test_jobs_share_the_threads_of_blas(n_jobs):
     witness = RepeatedSeedEnsemble(BlasWitness(), n_repeats=1).fit([[1.0], [2.0], [4.0]])
     scores = witness.set_params(n_jobs=n_jobs).score_samples([[1.0]])
     assert n_jobs * scores.max() <= max(n_jobs, cpu_count())
+    assert blas_threads() == before
+
+
+def test_clips_that_are_streamed_share_the_threads_of_blas():
+    before = blas_threads()
+    witness = BlasWitness().fit([[1.0], [2.0], [4.0]])
+    n_threads = [-score.anomaly_score for score in score_clips(witness, np.ones((4, 9)), n_jobs=2)]
+    assert len(n_threads) == 4
+    assert 2 * max(n_threads) <= max(2, cpu_count())
     assert blas_threads() == before
 
 

@@ -61,7 +61,7 @@ class OpenL3Embedding(TransformerMixin, BaseEstimator):
     input_sample_rate : int, default=16000
         What clips given as arrays are sampled at, in Hz. Files say so themselves.
     n_jobs : int or None, default=None
-        Number of threads that work on clips. The network itself uses all cores.
+        Number of clips that are worked on at the same time, each with its share of the cores.
     verbose : int, default=0
         1 shows a progress bar over clips, and one of a download.
 
