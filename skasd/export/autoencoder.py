@@ -1,7 +1,6 @@
 """`InterpolationAutoencoder` and `FrameAutoencoder` in operators."""
 
-from functools import reduce
-from operator import add
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -27,20 +26,16 @@ def error_statistics(step: WindowAutoencoder, data: Spectrograms) -> Features:
 def _window_errors(step: WindowAutoencoder, data: Spectrograms, n_windows: int) -> Tensor:
     """Compute the mean squared error of each window, (n_clips, n_windows), float64."""
 
-    def frames(first: int) -> Tensor:
-        return data.tensor.cut(1, first, first + n_windows)
+    def frames(firsts: Sequence[int]) -> Tensor:
+        cuts = [data.tensor.cut(1, first, first + n_windows) for first in firsts]
+        return data.tensor.graph.concatenate(cuts, axis=2)
 
-    kernels = np.split(step.coefs_[0], len(step._input_frames))
-    products = [
-        frames(first) @ kernel for first, kernel in zip(step._input_frames, kernels, strict=True)
-    ]
     # float32 rounds each order of a sum otherwise: it is the order of `_predict`.
-    activation = reduce(add, products) + step.intercepts_[0]
+    activation = frames(step._input_frames) @ step.coefs_[0] + step.intercepts_[0]
     for coefs, intercepts in zip(step.coefs_[1:], step.intercepts_[1:], strict=True):
         activation = activation.apply("Relu") @ coefs + intercepts
-    targets = data.tensor.graph.concatenate([frames(first) for first in step._target_frames], 2)
     scale = np.tile(step.scale_, len(step._target_frames))
-    errors = (activation - targets) / scale
+    errors = (activation - frames(step._target_frames)) / scale
     return (errors * errors).cast(np.float64).reduce("Mean", 2)
 
 
