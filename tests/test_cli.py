@@ -171,14 +171,15 @@ def test_ctrl_c(tmp_path):
     skasd.save(detector.fit(clips), tmp_path / "machine.skasd")
     soundfile.write(tmp_path / "clip.wav", clips[0], 16000)
     paths = [tmp_path / "clip.wav"] * 2000
+    # A shell lets what it runs in the background ignore Ctrl-C, and children inherit that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, "-m", "skasd", "score", tmp_path / "machine.skasd", *paths],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell lets what it runs in the background ignore Ctrl-C, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+    signal.signal(signal.SIGINT, before)
     first = process.stdout.readline()
     process.send_signal(signal.SIGINT)
     others, errors = process.communicate()
