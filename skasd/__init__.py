@@ -1,5 +1,6 @@
 """Anomalous sound detection with scikit-learn."""
 
+from skasd._utils.public_names import claim_names
 from skasd.audio import AudioError
 from skasd.autoencoder import FrameAutoencoder, InterpolationAutoencoder
 from skasd.batch import fit_clips, score_clips
@@ -16,6 +17,7 @@ from skasd.machine_id import MachineIDEmbedding
 from skasd.monitoring import Monitor
 from skasd.openl3 import OpenL3Embedding
 from skasd.persistence import load, save
+from skasd.persistence.old_names import register_old_modules
 from skasd.pooling import TimeWeightedPooling
 from skasd.projection import PrincipalComponents
 from skasd.spectrogram import LogMelSpectrogram
@@ -49,3 +51,6 @@ __all__ = [
     "save",
     "score_clips",
 ]
+
+claim_names(__name__)
+register_old_modules()

@@ -18,7 +18,7 @@ class AudioError(ValueError):
     >>> from skasd import AudioError
     >>> raise AudioError("fan.wav", "holds no samples", "Record it again.")
     Traceback (most recent call last):
-    skasd.audio.error.AudioError: fan.wav: holds no samples. Record it again.
+    skasd.AudioError: fan.wav: holds no samples. Record it again.
     """
 
     def __init__(self, clip: str, problem: str, remedy: str):

@@ -1,5 +1,6 @@
 """Recordings to learn and to test on."""
 
+from skasd._utils.public_names import claim_names
 from skasd.datasets.dcase import find_machine_ids, find_machines, load_dcase2020, load_dcase2021
 from skasd.datasets.fetch import fetch_dcase2020
 from skasd.datasets.synthetic import make_machine_sounds
@@ -12,3 +13,5 @@ __all__ = [
     "load_dcase2021",
     "make_machine_sounds",
 ]
+
+claim_names(__name__)

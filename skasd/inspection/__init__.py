@@ -3,6 +3,7 @@
 Pictures need matplotlib: ``pip install "skasd[examples]"``.
 """
 
+from skasd._utils.public_names import claim_names
 from skasd.inspection.detection_curve_display import DetectionCurveDisplay
 from skasd.inspection.error_map_display import ErrorMapDisplay
 from skasd.inspection.explanation import Explanation, explain
@@ -15,3 +16,5 @@ __all__ = [
     "ScoreDistributionDisplay",
     "explain",
 ]
+
+claim_names(__name__)

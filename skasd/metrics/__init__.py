@@ -14,6 +14,7 @@ sound detection for machine condition monitoring", DCASE 2020 Workshop, arXiv:20
 McClish, "Analyzing a portion of the ROC curve", Medical Decision Making 9(3), 1989.
 """
 
+from skasd._utils.public_names import claim_names
 from skasd.metrics.bootstrap import confidence_interval
 from skasd.metrics.labels import check_labels, validate
 from skasd.metrics.scorers import auc_pauc_scorer, auc_scorer, pauc_scorer
@@ -37,3 +38,5 @@ __all__ = [
     "recall",
     "validate",
 ]
+
+claim_names(__name__)

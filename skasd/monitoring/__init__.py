@@ -1,5 +1,6 @@
 """Watching a running machine."""
 
+from skasd._utils.public_names import claim_names
 from skasd.monitoring.alarm import Alarm
 from skasd.monitoring.event_file import EventFile
 from skasd.monitoring.events import ClipFile, MonitorEvent
@@ -18,3 +19,5 @@ __all__ = [
     "read_pcm",
     "read_sample_rate",
 ]
+
+claim_names(__name__)

@@ -4,8 +4,11 @@
 write. What is made here is for the others.
 """
 
+from skasd._utils.public_names import claim_names
 from skasd.persistence.container import ModelFileError
 from skasd.persistence.info import ModelInfo
 from skasd.persistence.model_file import ModelVersionWarning, load, read_info, save
 
 __all__ = ["ModelFileError", "ModelInfo", "ModelVersionWarning", "load", "read_info", "save"]
+
+claim_names(__name__)

@@ -46,7 +46,7 @@ class ModelFileError(ValueError):
     >>> from skasd.persistence import ModelFileError
     >>> raise ModelFileError("fan.skasd", "is empty", "Copy it again.")
     Traceback (most recent call last):
-    skasd.persistence.container.ModelFileError: fan.skasd: is empty. Copy it again.
+    skasd.persistence.ModelFileError: fan.skasd: is empty. Copy it again.
     """
 
     def __init__(self, path: str, problem: str, remedy: str):

@@ -158,7 +158,7 @@ def load(path: str | os.PathLike) -> Any:
     ...     _ = Path(folder, "fan.skasd").write_bytes(pickle.dumps("a detector"))
     ...     skasd.load(Path(folder, "fan.skasd"))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    skasd.persistence.container.ModelFileError: ...fan.skasd: is a pickle. Loading a pickle can...
+    skasd.persistence.ModelFileError: ...fan.skasd: is a pickle. Loading a pickle can...
     """
     import skops.io
 

@@ -11,6 +11,7 @@ from skasd.ensemble import RepeatedSeedEnsemble
 from skasd.fusion import FusionDetector
 from skasd.machine_id import MachineIDEmbedding
 from skasd.openl3 import OpenL3Embedding
+from skasd.persistence.old_names import MOVED
 from skasd.pooling import TimeWeightedPooling
 from skasd.projection import PrincipalComponents
 from skasd.spectrogram import LogMelSpectrogram
@@ -38,8 +39,10 @@ CALLABLE_NODES = {"MethodNode", "OperatorFuncNode", "PartialNode"}
 
 
 def trusted_names() -> set[str]:
-    """Return the names of `TRUSTED`, as skops writes them."""
-    return {f"{each.__module__}.{each.__qualname__}" for each in TRUSTED}
+    """Return the names of `TRUSTED`, as skops writes them and once wrote them."""
+    names = {f"{each.__module__}.{each.__qualname__}" for each in TRUSTED}
+    old = {old for old, place in MOVED.items() if f"{place}.{old.rpartition('.')[2]}" in names}
+    return names | old
 
 
 def check_nodes(schema: bytes) -> None:
