@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skasd._files import write_whole
+from skasd._utils.files import write_whole
 from skasd.batch import fit_clips, score_clips
 from skasd.datasets.layout import DatasetError
 from skasd.ensemble import RepeatedSeedEnsemble

@@ -10,7 +10,7 @@ from sklearn.model_selection import KFold
 from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from skasd._threads import parallel_threads
+from skasd._utils.threads import parallel_threads
 from skasd.audio import Clips, check_clip, check_clips
 from skasd.detection import AnomalyDetectorMixin
 from skasd.metrics.labels import normal_clips

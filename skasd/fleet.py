@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skasd._fleet_task import FleetTask, check_machine, group_by_machine, rows
 from skasd._saved_detectors import SavedDetectors
-from skasd._threads import parallel_threads
+from skasd._utils.threads import parallel_threads
 from skasd.audio import Clips
 
 N_NAMED = 5

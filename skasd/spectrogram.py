@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, Options
 
-from skasd._threads import parallel_threads
+from skasd._utils.threads import parallel_threads
 from skasd.audio import AudioError, Clip, Clips, check_clips, read_clip
 
 

@@ -275,7 +275,7 @@ DIE_WHILE_SAVING = """
 import os, signal, sys
 import numpy as np
 import skasd
-from skasd import _files
+from skasd._utils import files as _files
 
 replace = os.replace
 os.replace = lambda *paths: os.kill(os.getpid(), signal.SIGKILL)

@@ -17,7 +17,7 @@ from skasd import (
     _keras,
     score_clips,
 )
-from skasd._threads import threads_each
+from skasd._utils.threads import threads_each
 from skasd.audio import Clip
 
 WEIGHTS = Path(__file__).parent / "data" / "openl3_audio_mel128_golden.h5.gz"

@@ -22,7 +22,7 @@ def explain(
 
     Exit code 3: the recording cannot be analysed.
     """
-    from skasd._files import write_whole
+    from skasd._utils.files import write_whole
     from skasd.audio import AudioError
     from skasd.inspection import ErrorMapDisplay
     from skasd.inspection import explain as explain_clip

@@ -6,7 +6,7 @@ from pathlib import Path
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from skasd._files import write_whole
+from skasd._utils.files import write_whole
 
 __all__ = ["export_onnx"]
 

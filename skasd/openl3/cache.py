@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from platformdirs import user_cache_path
 
-from skasd._files import write_whole
+from skasd._utils.files import write_whole
 
 FORMAT = 1
 """Part of every key: another number makes old entries unreachable."""

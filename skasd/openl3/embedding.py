@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
-from skasd._threads import parallel_threads, threads_each
+from skasd._utils.threads import parallel_threads, threads_each
 from skasd.audio import Clip, Clips, check_clips, read_clip
 from skasd.openl3.cache import EmbeddingCache, default_folder
 from skasd.openl3.engines import ENGINES, Engine

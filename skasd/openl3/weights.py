@@ -20,7 +20,7 @@ import numpy as np
 from platformdirs import user_cache_path
 from tqdm.auto import tqdm
 
-from skasd._files import write_whole
+from skasd._utils.files import write_whole
 from skasd.openl3.network import expected_shapes
 
 URL = "https://github.com/marl/openl3/raw/models/"

@@ -10,7 +10,7 @@ import os
 import re
 from pathlib import Path
 
-from skasd._files import write_whole
+from skasd._utils.files import write_whole
 
 FORMAT = 1
 
