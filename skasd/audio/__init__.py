@@ -5,10 +5,10 @@ path (str or PathLike) or a 1-D array of samples; or a 2-D array of shape (n_cli
 Clips may differ in length. Whatever is wrong with one of them is said by an `AudioError`.
 """
 
-from skasd.audio.clips import Clip, Clips, check_clip, check_clips, check_sequence
-from skasd.audio.error import AudioError
-from skasd.audio.reading import mix_down, read_clip, scale_samples
-from skasd.audio.recording import check_recording, open_recording
+from skasd.audio._clips import Clip, Clips, check_clip, check_clips, check_sequence
+from skasd.audio._reading import mix_down, read_clip, scale_samples
+from skasd.audio._recording import check_recording, open_recording
+from skasd.exceptions import AudioError
 
 __all__ = [
     "AudioError",

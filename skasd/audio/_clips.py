@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from skasd.audio.error import AudioError
+from skasd.exceptions import AudioError
 
 Clips: TypeAlias = Sequence[str | os.PathLike | ArrayLike] | np.ndarray
 

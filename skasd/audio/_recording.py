@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from skasd.audio.error import AudioError
+from skasd.exceptions import AudioError
 
 if TYPE_CHECKING:
     from soundfile import SoundFile

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from skasd.audio.clips import Clip
-from skasd.audio.error import AudioError
-from skasd.audio.recording import check_recording, open_recording
+from skasd.audio._clips import Clip
+from skasd.audio._recording import check_recording, open_recording
+from skasd.exceptions import AudioError
 
 _BLOCK_SAMPLES = 2**24
 
