@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 from skasd._members import analyses_of
 from skasd._utils.threads import stream_threads
 from skasd.audio import AudioError, Clip, Clips, check_clip, check_clips, check_sequence, read_clip
-from skasd.detection.threshold import threshold_of
+from skasd.detection._base import threshold_of
 from skasd.openl3.frontend import SAMPLE_RATE
 from skasd.spectrogram import LogMelSpectrogram
 

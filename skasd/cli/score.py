@@ -97,8 +97,8 @@ def _json_line(result: "ClipScore") -> str:
 
 
 def _report(detector: BaseEstimator, results: list["ClipScore"]) -> str:
-    from skasd.detection.report import ScoreReport
-    from skasd.detection.threshold import last_step, threshold_of
+    from skasd.detection._base import last_step, threshold_of
+    from skasd.detection._score_report import ScoreReport
 
     last = last_step(detector)
     if not hasattr(last, "training_scores_"):

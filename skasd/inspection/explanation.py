@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skasd.autoencoder.base import WindowAutoencoder
-from skasd.detection.threshold import last_step, threshold_of
+from skasd.detection._base import last_step, threshold_of
 from skasd.ensemble import RepeatedSeedEnsemble
 from skasd.fusion import FusionDetector
 from skasd.inspection.branches import Branch, walk

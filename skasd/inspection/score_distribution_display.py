@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from skasd.audio import Clips
-from skasd.detection.threshold import threshold_of
+from skasd.detection._base import threshold_of
 from skasd.inspection._matplotlib import BLUE, ORANGE, import_pyplot
 from skasd.metrics.labels import validate
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skasd.detection.threshold import last_step, threshold_of
+from skasd.detection._base import last_step, threshold_of
 
 
 def check_detector(detector: Any) -> float:

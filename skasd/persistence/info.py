@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 import skasd
-from skasd.detection.threshold import last_step, threshold_of
+from skasd.detection._base import last_step, threshold_of
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "librosa", "soxr", "ncnn", "skops")
 """Packages, beside skasd and Python, whose versions are noted: scoring goes through them."""

@@ -12,14 +12,14 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skasd.detection.covariance import (
+from skasd.detection._base import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
+from skasd.detection._covariance import (
     FEWEST_CLIPS,
     REG_COVAR,
     SHRINKAGES,
     precision_factor,
     shrunk_covariance,
 )
-from skasd.detection.threshold import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
 
 EM_REG_COVAR = 1e-2
 """Least that is added to the variances of standardised features while EM shares the clips out."""

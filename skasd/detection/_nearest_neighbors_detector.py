@@ -11,8 +11,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skasd.detection.covariance import REG_COVAR, precision_factor, shrunk_covariance
-from skasd.detection.threshold import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
+from skasd.detection._base import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
+from skasd.detection._covariance import REG_COVAR, precision_factor, shrunk_covariance
 
 
 class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):

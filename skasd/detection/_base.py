@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skasd.detection.report import ScoreReport
+from skasd.detection._score_report import ScoreReport
 
 THRESHOLD_CONSTRAINTS = {
     "contamination": [Interval(Real, 0, 0.5, closed="right")],

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skasd.detection.threshold import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
+from skasd.detection._base import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
 
 
 class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):

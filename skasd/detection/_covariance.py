@@ -36,7 +36,7 @@ def shrunk_covariance(
     Examples
     --------
     >>> import numpy as np
-    >>> from skasd.detection.covariance import shrunk_covariance
+    >>> from skasd.detection._covariance import shrunk_covariance
     >>> shrunk_covariance(np.array([[1.0, 1.0], [-1.0, -1.0]]), "oas", 0.0, variance=1.0)
     array([[1., 0.],
            [0., 1.]])
@@ -73,7 +73,7 @@ def precision_factor(covariance: np.ndarray) -> np.ndarray:
     Examples
     --------
     >>> import numpy as np
-    >>> from skasd.detection.covariance import precision_factor
+    >>> from skasd.detection._covariance import precision_factor
     >>> precision_factor(np.diag([4.0, 16.0]))
     array([[0.5 , 0.  ],
            [0.  , 0.25]])
