@@ -10,7 +10,7 @@ from sklearn.metrics import roc_curve
 from skasd.audio import Clips
 from skasd.inspection._matplotlib import PALETTE, import_pyplot
 from skasd.metrics import auc, pauc
-from skasd.metrics.labels import validate
+from skasd.metrics._labels import validate
 
 
 class DetectionCurveDisplay:

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from skasd.audio import Clips
 from skasd.detection._base import threshold_of
 from skasd.inspection._matplotlib import BLUE, ORANGE, import_pyplot
-from skasd.metrics.labels import validate
+from skasd.metrics._labels import validate
 
 _FAR = 20  # times the width of the normal clips' scores
 

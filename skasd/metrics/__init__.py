@@ -15,11 +15,11 @@ McClish, "Analyzing a portion of the ROC curve", Medical Decision Making 9(3), 1
 """
 
 from skasd._utils.public_names import claim_names
-from skasd.metrics.bootstrap import confidence_interval
-from skasd.metrics.labels import check_labels, validate
-from skasd.metrics.scorers import auc_pauc_scorer, auc_scorer, pauc_scorer
-from skasd.metrics.scores import auc, f1, pauc, precision, recall
-from skasd.metrics.summary import AverageScores, average_scores, evaluate, harmonic_mean
+from skasd.metrics._bootstrap import confidence_interval
+from skasd.metrics._labels import check_labels, validate
+from skasd.metrics._scorers import auc_pauc_scorer, auc_scorer, pauc_scorer
+from skasd.metrics._scores import auc, f1, pauc, precision, recall
+from skasd.metrics._summary import AverageScores, average_scores, evaluate, harmonic_mean
 
 __all__ = [
     "AverageScores",

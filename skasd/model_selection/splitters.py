@@ -11,7 +11,7 @@ from sklearn.model_selection import BaseCrossValidator, KFold
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
-from skasd.metrics.labels import check_labels
+from skasd.metrics._labels import check_labels
 
 TRAINING_FOLDER = "train"
 TEST_FOLDERS = ("test", "source_test", "target_test")

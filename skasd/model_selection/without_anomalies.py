@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing, check_random_state
 
 from skasd.audio import Clips
-from skasd.metrics.labels import normal_clips
+from skasd.metrics._labels import normal_clips
 
 
 def held_out_likelihood(estimator: BaseEstimator, X, y: ArrayLike | None = None) -> float:

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from sklearn.utils._param_validation import StrOptions, validate_params
 
-from skasd.metrics.bootstrap import confidence_interval
-from skasd.metrics.scores import auc, f1, pauc, precision, recall
+from skasd.metrics._bootstrap import confidence_interval
+from skasd.metrics._scores import auc, f1, pauc, precision, recall
 
 
 def evaluate(

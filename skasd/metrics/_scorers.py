@@ -3,7 +3,7 @@
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
-from skasd.metrics.scores import auc, pauc
+from skasd.metrics._scores import auc, pauc
 
 
 def auc_scorer(estimator: BaseEstimator, X, y: ArrayLike) -> float:

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import f1_score, precision_score, recall_score, roc_auc_score
 from sklearn.utils._param_validation import Interval, validate_params
 
-from skasd.metrics.labels import validate
+from skasd.metrics._labels import validate
 
 
 def auc(y: ArrayLike, anomaly_scores: ArrayLike) -> float:

@@ -114,7 +114,7 @@ def normal_clips(X, y: ArrayLike):
 
     Examples
     --------
-    >>> from skasd.metrics.labels import normal_clips
+    >>> from skasd.metrics._labels import normal_clips
     >>> normal_clips(["1.wav", "2.wav", "3.wav"], [1, -1, 1])
     ['1.wav', '3.wav']
     """

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
-from skasd.metrics.labels import validate
-from skasd.metrics.scores import auc, f1, pauc, precision, recall
+from skasd.metrics._labels import validate
+from skasd.metrics._scores import auc, f1, pauc, precision, recall
 
 
 @validate_params(
