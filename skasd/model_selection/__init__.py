@@ -7,8 +7,8 @@ estimator pass ``refit=False``, and fit it to the normal clips yourself.
 """
 
 from skasd._utils.public_names import claim_names
-from skasd.model_selection.splitters import NormalKFold, TrainTestFolder
-from skasd.model_selection.without_anomalies import (
+from skasd.model_selection._splitters import NormalKFold, TrainTestFolder
+from skasd.model_selection._without_anomalies import (
     add_pseudo_anomalies,
     held_out_likelihood,
     score_stability,
