@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from skasd._utils.files import write_whole
 from skasd.batch import fit_clips, score_clips
-from skasd.datasets.layout import DatasetError
+from skasd.datasets._layout import DatasetError
 from skasd.ensemble import RepeatedSeedEnsemble
 from skasd.metrics import evaluate
 from skasd.openl3.weights import WeightsError

@@ -24,7 +24,7 @@ from skasd._machine_task import (
     write_text,
 )
 from skasd.datasets import find_machine_ids, find_machines, load_dcase2020
-from skasd.datasets.layout import DatasetError
+from skasd.datasets._layout import DatasetError
 from skasd.metrics import average_scores
 from skasd.published import MACHINES
 from skasd.systems import make_system

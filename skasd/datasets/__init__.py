@@ -1,9 +1,9 @@
 """Recordings to learn and to test on."""
 
 from skasd._utils.public_names import claim_names
-from skasd.datasets.dcase import find_machine_ids, find_machines, load_dcase2020, load_dcase2021
-from skasd.datasets.fetch import fetch_dcase2020
-from skasd.datasets.synthetic import make_machine_sounds
+from skasd.datasets._dcase import find_machine_ids, find_machines, load_dcase2020, load_dcase2021
+from skasd.datasets._fetch import fetch_dcase2020
+from skasd.datasets._synthetic import make_machine_sounds
 
 __all__ = [
     "fetch_dcase2020",

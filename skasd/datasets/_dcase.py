@@ -11,7 +11,7 @@ from pathlib import Path
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions, validate_params
 
-from skasd.datasets.layout import (
+from skasd.datasets._layout import (
     NAMING_2020,
     NAMING_2021,
     SPLIT_FOLDERS,
