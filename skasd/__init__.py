@@ -2,7 +2,6 @@
 
 from skasd._utils.public_names import claim_names
 from skasd.audio import AudioError
-from skasd.autoencoder import FrameAutoencoder, InterpolationAutoencoder
 from skasd.batch import fit_clips, score_clips
 from skasd.detection import (
     FeatureDetector,
@@ -11,16 +10,17 @@ from skasd.detection import (
 )
 from skasd.ensemble import RepeatedSeedEnsemble
 from skasd.export import export_onnx
+from skasd.features import FrameAutoencoder, InterpolationAutoencoder
+from skasd.features._log_mel_spectrogram import LogMelSpectrogram
+from skasd.features._machine_id_embedding import MachineIDEmbedding
+from skasd.features._principal_components import PrincipalComponents
+from skasd.features._time_weighted_pooling import TimeWeightedPooling
+from skasd.features.openl3 import OpenL3Embedding
 from skasd.fleet import FleetDetector
 from skasd.fusion import FusionDetector
-from skasd.machine_id import MachineIDEmbedding
 from skasd.monitoring import Monitor
-from skasd.openl3 import OpenL3Embedding
 from skasd.persistence import load, save
 from skasd.persistence.old_names import register_old_modules
-from skasd.pooling import TimeWeightedPooling
-from skasd.projection import PrincipalComponents
-from skasd.spectrogram import LogMelSpectrogram
 from skasd.systems import make_baseline, make_iaeo3, make_iaeo3_opt, make_iaeo3_plus
 
 __version__ = "0.1.0.dev0"

@@ -17,8 +17,8 @@ from skasd._utils.files import write_whole
 from skasd.batch import fit_clips, score_clips
 from skasd.datasets._layout import DatasetError
 from skasd.ensemble import RepeatedSeedEnsemble
+from skasd.features.openl3._weights import WeightsError
 from skasd.metrics import evaluate
-from skasd.openl3.weights import WeightsError
 
 MachineKey = tuple[str, str]
 """Machine type and id, such as ``("fan", "00")``."""

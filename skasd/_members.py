@@ -13,9 +13,9 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 from skasd._utils.threads import parallel_threads
 from skasd.audio import Clips, check_clip, check_clips
 from skasd.detection import AnomalyDetectorMixin
+from skasd.features._log_mel_spectrogram import LogMelSpectrogram
+from skasd.features.openl3 import OpenL3Embedding
 from skasd.metrics._labels import normal_clips
-from skasd.openl3 import OpenL3Embedding
-from skasd.spectrogram import LogMelSpectrogram
 
 AGGREGATIONS = {"min": np.min, "median": np.median, "mean": np.mean, "max": np.max}
 

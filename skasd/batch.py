@@ -13,8 +13,8 @@ from skasd._members import analyses_of
 from skasd._utils.threads import stream_threads
 from skasd.audio import AudioError, Clip, Clips, check_clip, check_clips, check_sequence, read_clip
 from skasd.detection._base import threshold_of
-from skasd.openl3.frontend import SAMPLE_RATE
-from skasd.spectrogram import LogMelSpectrogram
+from skasd.features._log_mel_spectrogram import LogMelSpectrogram
+from skasd.features.openl3._frontend import SAMPLE_RATE
 
 ON_ERROR = {"on_error": [StrOptions({"raise", "skip"})]}
 

@@ -12,7 +12,7 @@ import skasd.evaluation
 from skasd.cli import app
 from skasd.datasets import load_dcase2020, make_machine_sounds
 from skasd.evaluation import EvaluationError, evaluate_dcase2020
-from skasd.openl3.weights import WeightsError
+from skasd.features.openl3._weights import WeightsError
 from skasd.systems import make_system
 
 SMALL = {"n_mels": 16, "encoder_units": [8, 4], "epochs": 2}

@@ -170,7 +170,7 @@ def test_clip_changes_while_a_detector_is_fitted(tmp_path, monkeypatch):
     expected = make_baseline(n_repeats=3, **settings).fit(
         [soundfile.read(path, dtype="float32")[0] for path in paths]
     )
-    monkeypatch.setattr("skasd.spectrogram.read_clip", read_and_overwrite)
+    monkeypatch.setattr("skasd.features._log_mel_spectrogram.read_clip", read_and_overwrite)
     detector = make_baseline(n_repeats=3, **settings).fit(paths)
     assert reads == [str(path) for path in paths]
     assert detector.offset_ == expected.offset_

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from skasd.autoencoder.base import WindowAutoencoder
 from skasd.export.data import Features, Spectrograms
 from skasd.export.graph import Tensor
 from skasd.export.ranks import quantile_weights
+from skasd.features._window_autoencoder import WindowAutoencoder
 
 
 def error_statistics(step: WindowAutoencoder, data: Spectrograms) -> Features:

@@ -5,8 +5,8 @@ from sklearn.pipeline import FeatureUnion
 from sklearn.preprocessing import StandardScaler
 
 from skasd.export.data import Features, Spectrograms
-from skasd.pooling import TimeWeightedPooling
-from skasd.projection import PrincipalComponents
+from skasd.features._principal_components import PrincipalComponents
+from skasd.features._time_weighted_pooling import TimeWeightedPooling
 
 
 def pooled_levels(step: TimeWeightedPooling, data: Spectrograms) -> Features:

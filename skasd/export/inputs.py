@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from skasd.export.data import Clips, Spectrograms
 from skasd.export.graph import Graph
 from skasd.export.spectrogram import check_length, count_frames
-from skasd.spectrogram import LogMelSpectrogram
+from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 
 SETTINGS = ("sample_rate", "n_fft", "hop_length", "n_mels", "power", "fmin", "fmax")
 """What a spectrogram depends on."""

@@ -11,7 +11,7 @@ from skasd.export.data import Clips, Scores, Spectrograms
 from skasd.export.graph import Graph
 from skasd.export.inputs import add_clips, add_spectrograms, common_settings
 from skasd.export.steps import OPERATORS, convert, last_step, leaves
-from skasd.spectrogram import LogMelSpectrogram
+from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 
 FORMAT = "1"
 """Version of what the names and the metadata of a model mean."""

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 
 from skasd.export.data import Clips, Spectrograms
-from skasd.spectrogram import LogMelSpectrogram
+from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 
 
 def count_frames(step: LogMelSpectrogram, n_samples: int) -> int:

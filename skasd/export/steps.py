@@ -7,7 +7,6 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from skasd.autoencoder import FrameAutoencoder, InterpolationAutoencoder
 from skasd.detection import FeatureDetector, GaussianMixtureDetector
 from skasd.ensemble import RepeatedSeedEnsemble
 from skasd.export.autoencoder import error_statistics
@@ -15,10 +14,11 @@ from skasd.export.data import Clips, Features, Scores, Spectrograms
 from skasd.export.detectors import aggregated_score, feature_score, mixture_score
 from skasd.export.features import joined, pooled_levels, principal_components, standardized
 from skasd.export.spectrogram import log_mel
+from skasd.features import FrameAutoencoder, InterpolationAutoencoder
+from skasd.features._log_mel_spectrogram import LogMelSpectrogram
+from skasd.features._principal_components import PrincipalComponents
+from skasd.features._time_weighted_pooling import TimeWeightedPooling
 from skasd.fusion import FusionDetector
-from skasd.pooling import TimeWeightedPooling
-from skasd.projection import PrincipalComponents
-from skasd.spectrogram import LogMelSpectrogram
 
 Data = Clips | Spectrograms | Features | Scores
 

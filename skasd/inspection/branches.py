@@ -8,11 +8,11 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from skasd.autoencoder import FrameAutoencoder, InterpolationAutoencoder
-from skasd.autoencoder.base import WindowAutoencoder
-from skasd.openl3 import OpenL3Embedding
-from skasd.pooling import TimeWeightedPooling
-from skasd.spectrogram import LogMelSpectrogram
+from skasd.features import FrameAutoencoder, InterpolationAutoencoder
+from skasd.features._log_mel_spectrogram import LogMelSpectrogram
+from skasd.features._time_weighted_pooling import TimeWeightedPooling
+from skasd.features._window_autoencoder import WindowAutoencoder
+from skasd.features.openl3 import OpenL3Embedding
 
 WORDS = {
     InterpolationAutoencoder: "interpolation error",

@@ -10,9 +10,9 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.mixture import GaussianMixture
 
 from skasd.detection import FeatureDetector, GaussianMixtureDetector
+from skasd.features._time_weighted_pooling import TimeWeightedPooling
 from skasd.fusion import FusionDetector
 from skasd.inspection.branches import Branch
-from skasd.pooling import TimeWeightedPooling
 
 
 def shares_of_branches(

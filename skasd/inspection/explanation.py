@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from skasd.autoencoder.base import WindowAutoencoder
 from skasd.detection._base import last_step, threshold_of
 from skasd.ensemble import RepeatedSeedEnsemble
+from skasd.features._window_autoencoder import WindowAutoencoder
 from skasd.fusion import FusionDetector
 from skasd.inspection.branches import Branch, walk
 from skasd.inspection.contributions import (

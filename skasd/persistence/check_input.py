@@ -4,11 +4,11 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from skasd._members import analyses_of
-from skasd.autoencoder.base import WindowAutoencoder
-from skasd.machine_id import MachineIDEmbedding
-from skasd.openl3 import OpenL3Embedding
-from skasd.pooling import TimeWeightedPooling
-from skasd.spectrogram import LogMelSpectrogram
+from skasd.features._log_mel_spectrogram import LogMelSpectrogram
+from skasd.features._machine_id_embedding import MachineIDEmbedding
+from skasd.features._time_weighted_pooling import TimeWeightedPooling
+from skasd.features._window_autoencoder import WindowAutoencoder
+from skasd.features.openl3 import OpenL3Embedding
 
 N_CLIPS = 2
 

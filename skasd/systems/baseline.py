@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from skasd.autoencoder import FrameAutoencoder
 from skasd.detection import FeatureDetector
 from skasd.ensemble import RepeatedSeedEnsemble
+from skasd.features import FrameAutoencoder
 from skasd.systems.steps import check_input, log_mel_steps
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from skasd.autoencoder import InterpolationAutoencoder
-from skasd.autoencoder.base import STATISTICS
 from skasd.detection import FeatureDetector, GaussianMixtureDetector
 from skasd.ensemble import RepeatedSeedEnsemble
+from skasd.features import InterpolationAutoencoder
+from skasd.features._window_autoencoder import STATISTICS
 from skasd.published import MACHINES, TABLE_1
 from skasd.systems.steps import check_input, log_mel_steps, openl3_branch
 

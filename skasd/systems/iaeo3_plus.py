@@ -8,12 +8,12 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from skasd.autoencoder import InterpolationAutoencoder
 from skasd.detection import GaussianMixtureDetector
 from skasd.ensemble import RepeatedSeedEnsemble
-from skasd.machine_id import MachineIDEmbedding
-from skasd.pooling import TimeWeightedPooling
-from skasd.projection import PrincipalComponents
+from skasd.features import InterpolationAutoencoder
+from skasd.features._machine_id_embedding import MachineIDEmbedding
+from skasd.features._principal_components import PrincipalComponents
+from skasd.features._time_weighted_pooling import TimeWeightedPooling
 from skasd.systems.steps import check_input, openl3_branch, spectrogram_step
 
 

@@ -3,10 +3,10 @@
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skasd.autoencoder.base import WindowAutoencoder
-from skasd.openl3 import OpenL3Embedding
-from skasd.projection import PrincipalComponents
-from skasd.spectrogram import LogMelSpectrogram
+from skasd.features._log_mel_spectrogram import LogMelSpectrogram
+from skasd.features._principal_components import PrincipalComponents
+from skasd.features._window_autoencoder import WindowAutoencoder
+from skasd.features.openl3 import OpenL3Embedding
 
 
 def check_input(input: str, openl3: bool) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from skasd._convolutions import KERNEL, STRIDE, ConvolutionalNetwork, MixedClips
-from skasd._keras import glorot_uniform, import_keras
-from skasd._training_loop import fit_batches
+from skasd.features._convolutional_network import KERNEL, STRIDE, ConvolutionalNetwork, MixedClips
+from skasd.features._training.dense import glorot_uniform, import_keras
+from skasd.features._training.program import fit_batches
 
 
 def train_machine_classifier(

@@ -21,7 +21,7 @@ from platformdirs import user_cache_path
 from tqdm.auto import tqdm
 
 from skasd._utils.files import write_whole
-from skasd.openl3.network import expected_shapes
+from skasd.features.openl3._network import expected_shapes
 
 URL = "https://github.com/marl/openl3/raw/models/"
 FOLDER_VARIABLE = "SKASD_OPENL3_WEIGHTS"
@@ -113,7 +113,7 @@ def read_weights(path: Path) -> Mapping[str, np.ndarray]:
     Returns
     -------
     mapping of str to ndarray, float32
-        By the names of `skasd.openl3.network.expected_shapes`.
+        By the names of `skasd.features.openl3._network.expected_shapes`.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """The autoencoder of the DCASE 2020 challenge's baseline."""
 
-from skasd.autoencoder.base import WindowAutoencoder
+from skasd.features._window_autoencoder import WindowAutoencoder
 
 
 class FrameAutoencoder(WindowAutoencoder):

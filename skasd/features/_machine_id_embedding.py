@@ -16,8 +16,8 @@ from sklearn.utils import Tags, check_consistent_length, check_random_state, col
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from skasd._convolutions import ConvolutionalNetwork, MixedClips
-from skasd.spectrogram import check_spectrograms
+from skasd.features._convolutional_network import ConvolutionalNetwork, MixedClips
+from skasd.features._log_mel_spectrogram import check_spectrograms
 
 
 class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -178,7 +178,7 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             )
         random_state = check_random_state(self.random_state)
 
-        from skasd._arcface import train_machine_classifier
+        from skasd.features._training.machine_classifier import train_machine_classifier
 
         frames = np.concatenate(spectrograms)
         self.n_features_in_ = frames.shape[1]

@@ -272,7 +272,7 @@ def check_spectrograms(
     Examples
     --------
     >>> import numpy as np
-    >>> from skasd.spectrogram import check_spectrograms
+    >>> from skasd.features._log_mel_spectrogram import check_spectrograms
     >>> check_spectrograms(np.zeros((3, 20, 128)))[0].shape
     (20, 128)
     """

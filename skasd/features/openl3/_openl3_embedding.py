@@ -16,11 +16,11 @@ from tqdm.auto import tqdm
 
 from skasd._utils.threads import parallel_threads, threads_each
 from skasd.audio import Clip, Clips, check_clips, read_clip
-from skasd.openl3.cache import EmbeddingCache, default_folder
-from skasd.openl3.engines import ENGINES, Engine
-from skasd.openl3.frontend import SAMPLE_RATE, network_input, split_windows
-from skasd.openl3.network import build_network
-from skasd.openl3.weights import WeightsError, find_weights, read_weights
+from skasd.features.openl3._cache import EmbeddingCache, default_folder
+from skasd.features.openl3._engines import ENGINES, Engine
+from skasd.features.openl3._frontend import SAMPLE_RATE, network_input, split_windows
+from skasd.features.openl3._network import build_network
+from skasd.features.openl3._weights import WeightsError, find_weights, read_weights
 
 POOLINGS = {"mean": np.mean, "max": np.max}
 
@@ -79,7 +79,7 @@ class OpenL3Embedding(TransformerMixin, BaseEstimator):
     Nothing is learned. The network is loaded on first use, and never pickled.
 
     An entry of the cache takes about 2 kB for 512 numbers, and 205 kB where `embed` remembers a
-    clip of 10 s at a hop of 0.1 s. The folder is ``skasd.openl3.cache.default_folder()``; delete it
+    clip of 10 s at a hop of 0.1 s. The folder is ``skasd.features.openl3._cache.default_folder()``; delete it
     to clear the cache.
 
     References

@@ -4,7 +4,7 @@ from numbers import Integral
 
 from sklearn.utils._param_validation import Interval
 
-from skasd.autoencoder.base import WindowAutoencoder
+from skasd.features._window_autoencoder import WindowAutoencoder
 
 
 class InterpolationAutoencoder(WindowAutoencoder):

@@ -10,8 +10,8 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from skasd.projection import PrincipalComponents
-from skasd.spectrogram import check_spectrograms
+from skasd.features._log_mel_spectrogram import check_spectrograms
+from skasd.features._principal_components import PrincipalComponents
 
 
 class TimeWeightedPooling(TransformerMixin, BaseEstimator):

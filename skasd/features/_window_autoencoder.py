@@ -11,8 +11,8 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from skasd._windows import WindowBatches
-from skasd.spectrogram import check_spectrograms
+from skasd.features._log_mel_spectrogram import check_spectrograms
+from skasd.features._training.windows import WindowBatches
 
 
 def _interquartile_range(errors: np.ndarray) -> float:
@@ -96,7 +96,7 @@ class WindowAutoencoder(TransformerMixin, BaseEstimator):
         n_mels = spectrograms[0].shape[1]
         random_state = check_random_state(self.random_state)
 
-        from skasd._keras import train_dense_network
+        from skasd.features._training.dense import train_dense_network
 
         batches = WindowBatches(
             spectrograms,

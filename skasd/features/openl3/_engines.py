@@ -6,7 +6,7 @@ from itertools import islice
 
 import numpy as np
 
-from skasd.openl3.network import Network
+from skasd.features.openl3._network import Network
 
 WINDOWS_IN_TURN = 32
 """Windows whose spectrograms are made before ncnn runs: 6.5 MB."""
@@ -33,7 +33,7 @@ class Engine(ABC):
         Parameters
         ----------
         spectrograms : iterable of ndarrays of shape (n_bands, n_frames), float32
-            From `skasd.openl3.frontend.network_input`.
+            From `skasd.features.openl3._frontend.network_input`.
 
         Returns
         -------
@@ -133,7 +133,7 @@ class KerasEngine(Engine):
 
     def __init__(self, network: Network, n_threads: int | None = None, batch_size: int = 32):
         super().__init__(network, n_threads)
-        from skasd._keras import build_convolutions
+        from skasd.features._training.dense import build_convolutions
 
         self.batch_size = batch_size
         self._model = build_convolutions(network)

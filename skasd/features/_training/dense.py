@@ -16,9 +16,9 @@ from typing import NamedTuple, Self
 import numpy as np
 from joblib import cpu_count
 
-from skasd._training_loop import fit_batches
-from skasd._windows import WindowBatches
-from skasd.openl3.network import Network
+from skasd.features._training.program import fit_batches
+from skasd.features._training.windows import WindowBatches
+from skasd.features.openl3._network import Network
 
 MOMENT_BATCHES = 100
 """Batches that give batch normalisation's mean and variance: 51,200 windows by default."""

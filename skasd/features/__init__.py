@@ -1,0 +1,19 @@
+"""From clips to spectrograms, and from these to features of each clip."""
+
+from skasd.features._frame_autoencoder import FrameAutoencoder
+from skasd.features._interpolation_autoencoder import InterpolationAutoencoder
+from skasd.features._log_mel_spectrogram import LogMelSpectrogram
+from skasd.features._machine_id_embedding import MachineIDEmbedding
+from skasd.features._principal_components import PrincipalComponents
+from skasd.features._time_weighted_pooling import TimeWeightedPooling
+from skasd.features.openl3 import OpenL3Embedding
+
+__all__ = [
+    "FrameAutoencoder",
+    "InterpolationAutoencoder",
+    "LogMelSpectrogram",
+    "MachineIDEmbedding",
+    "OpenL3Embedding",
+    "PrincipalComponents",
+    "TimeWeightedPooling",
+]
