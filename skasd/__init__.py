@@ -2,13 +2,15 @@
 
 from skasd._utils.public_names import claim_names
 from skasd.audio import AudioError
-from skasd.batch import fit_clips, score_clips
 from skasd.detection import (
     FeatureDetector,
     GaussianMixtureDetector,
     NearestNeighborsDetector,
 )
-from skasd.ensemble import RepeatedSeedEnsemble
+from skasd.ensemble._fleet_detector import FleetDetector
+from skasd.ensemble._fusion_detector import FusionDetector
+from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
+from skasd.ensemble._skipping import fit_clips, score_clips
 from skasd.export import export_onnx
 from skasd.features import FrameAutoencoder, InterpolationAutoencoder
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
@@ -16,8 +18,6 @@ from skasd.features._machine_id_embedding import MachineIDEmbedding
 from skasd.features._principal_components import PrincipalComponents
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
 from skasd.features.openl3 import OpenL3Embedding
-from skasd.fleet import FleetDetector
-from skasd.fusion import FusionDetector
 from skasd.monitoring import Monitor
 from skasd.persistence import load, save
 from skasd.persistence.old_names import register_old_modules

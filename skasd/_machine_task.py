@@ -14,9 +14,9 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skasd._utils.files import write_whole
-from skasd.batch import fit_clips, score_clips
 from skasd.datasets._layout import DatasetError
-from skasd.ensemble import RepeatedSeedEnsemble
+from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
+from skasd.ensemble._skipping import fit_clips, score_clips
 from skasd.features.openl3._weights import WeightsError
 from skasd.metrics import evaluate
 

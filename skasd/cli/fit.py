@@ -37,7 +37,7 @@ def fit(
     healthy clips is expected (--set contamination=0.1). Exit code 3: some clips were left out, and
     the model stands on the others.
     """
-    from skasd.batch import fit_clips
+    from skasd.ensemble._skipping import fit_clips
     from skasd.persistence import save
     from skasd.systems import make_system
 

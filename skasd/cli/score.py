@@ -17,7 +17,7 @@ from skasd.cli.app import ANOMALY_FOUND, SOME_NOT_SCORED, app, complain, nothing
 from skasd.cli.clips import OnError, OnErrorOption, find_clips
 
 if TYPE_CHECKING:
-    from skasd.batch import ClipScore
+    from skasd.ensemble._skipping import ClipScore
 
 VERDICTS = {1: "normal", -1: "anomalous", 0: "not scored"}
 
@@ -48,7 +48,7 @@ def score(
     --fail-on-anomaly, 1: a clip is anomalous, whatever else. For a folder that grows, and what
     goes on where it was stopped, see skasd monitor.
     """
-    from skasd.batch import score_clips
+    from skasd.ensemble._skipping import score_clips
     from skasd.persistence import load
 
     with nothing_done("score"):

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from skasd._members import MembersMixin
 from skasd.detection import FeatureDetector, GaussianMixtureDetector
+from skasd.ensemble._fusion_detector import FusionDetector
+from skasd.ensemble._members import MembersMixin
 from skasd.export.data import Features, Scores
 from skasd.export.graph import Tensor
 from skasd.export.ranks import quantile_weights
-from skasd.fusion import FusionDetector
 
 
 def feature_score(step: FeatureDetector, data: Features) -> Scores:

@@ -8,7 +8,8 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skasd.detection import FeatureDetector, GaussianMixtureDetector
-from skasd.ensemble import RepeatedSeedEnsemble
+from skasd.ensemble._fusion_detector import FusionDetector
+from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
 from skasd.export.autoencoder import error_statistics
 from skasd.export.data import Clips, Features, Scores, Spectrograms
 from skasd.export.detectors import aggregated_score, feature_score, mixture_score
@@ -18,7 +19,6 @@ from skasd.features import FrameAutoencoder, InterpolationAutoencoder
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features._principal_components import PrincipalComponents
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
-from skasd.fusion import FusionDetector
 
 Data = Clips | Spectrograms | Features | Scores
 

@@ -10,8 +10,8 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.mixture import GaussianMixture
 
 from skasd.detection import FeatureDetector, GaussianMixtureDetector
+from skasd.ensemble._fusion_detector import FusionDetector
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
-from skasd.fusion import FusionDetector
 from skasd.inspection.branches import Branch
 
 

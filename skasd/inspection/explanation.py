@@ -9,9 +9,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skasd.detection._base import last_step, threshold_of
-from skasd.ensemble import RepeatedSeedEnsemble
+from skasd.ensemble._fusion_detector import FusionDetector
+from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
 from skasd.features._window_autoencoder import WindowAutoencoder
-from skasd.fusion import FusionDetector
 from skasd.inspection.branches import Branch, walk
 from skasd.inspection.contributions import (
     level_branch,

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skasd._members import analyses_of
+from skasd.ensemble._members import analyses_of
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features._machine_id_embedding import MachineIDEmbedding
 from skasd.features._time_weighted_pooling import TimeWeightedPooling

@@ -9,9 +9,9 @@ from urllib.parse import quote
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from skasd._saved_detectors import SavedDetectors
 from skasd._utils.files import write_whole
-from skasd.fleet import FleetDetector
+from skasd.ensemble._fleet_detector import FleetDetector
+from skasd.ensemble._saved_detectors import SavedDetectors
 from skasd.persistence.container import ModelFileError, read_archive, write_archive
 
 FORMAT = 1

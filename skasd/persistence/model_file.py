@@ -12,8 +12,8 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
+from skasd.ensemble._fleet_detector import FleetDetector
 from skasd.features.openl3._weights import WeightsError
-from skasd.fleet import FleetDetector
 from skasd.persistence.check_input import make_check_input
 from skasd.persistence.container import ModelFileError, read_archive, write_archive
 from skasd.persistence.fleet_folder import load_fleet, save_fleet

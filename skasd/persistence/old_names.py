@@ -5,7 +5,7 @@ from importlib import import_module
 from types import ModuleType
 
 MOVED = {
-    "skasd._saved_detectors.SavedDetectors": "skasd._saved_detectors",
+    "skasd._saved_detectors.SavedDetectors": "skasd.ensemble._saved_detectors",
     "skasd.autoencoder.frame.FrameAutoencoder": "skasd",
     "skasd.autoencoder.interpolation.InterpolationAutoencoder": "skasd",
     "skasd.detection.feature.FeatureDetector": "skasd",

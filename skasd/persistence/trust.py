@@ -6,14 +6,14 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import Bunch
 
 from skasd.detection import FeatureDetector, GaussianMixtureDetector, NearestNeighborsDetector
-from skasd.ensemble import RepeatedSeedEnsemble
+from skasd.ensemble._fusion_detector import FusionDetector
+from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
 from skasd.features import FrameAutoencoder, InterpolationAutoencoder
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features._machine_id_embedding import MachineIDEmbedding
 from skasd.features._principal_components import PrincipalComponents
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
 from skasd.features.openl3 import OpenL3Embedding
-from skasd.fusion import FusionDetector
 from skasd.persistence.old_names import MOVED
 
 TRUSTED = (

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from skasd.detection import FeatureDetector
-from skasd.ensemble import RepeatedSeedEnsemble
+from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
 from skasd.features import FrameAutoencoder
 from skasd.systems.steps import check_input, log_mel_steps
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from skasd.ensemble import RepeatedSeedEnsemble
+from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
 from skasd.systems.baseline import make_baseline
 from skasd.systems.iaeo3 import make_iaeo3, make_iaeo3_opt
 from skasd.systems.iaeo3_plus import make_iaeo3_plus

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from skasd.detection import FeatureDetector, GaussianMixtureDetector
-from skasd.ensemble import RepeatedSeedEnsemble
+from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
 from skasd.features import InterpolationAutoencoder
 from skasd.features._window_autoencoder import STATISTICS
 from skasd.published import MACHINES, TABLE_1

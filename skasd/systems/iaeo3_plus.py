@@ -9,7 +9,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skasd.detection import GaussianMixtureDetector
-from skasd.ensemble import RepeatedSeedEnsemble
+from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
 from skasd.features import InterpolationAutoencoder
 from skasd.features._machine_id_embedding import MachineIDEmbedding
 from skasd.features._principal_components import PrincipalComponents

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing
 
-from skasd._members import analyses_of
 from skasd.audio import Clips, check_clip, check_sequence
+from skasd.ensemble._members import analyses_of
 
 FIT_ERRORS = (ValueError, ArithmeticError, OSError, MemoryError)
 """What one machine's clips can cause: AudioError, LinAlgError and WeightsError are ValueErrors."""
@@ -122,7 +122,7 @@ def group_by_machine(labels: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     Examples
     --------
     >>> import numpy as np
-    >>> from skasd._fleet_task import group_by_machine
+    >>> from skasd.ensemble._fleet_task import group_by_machine
     >>> dict(group_by_machine(np.array(["pump", "fan", "pump"], dtype=object)))
     {'fan': array([1]), 'pump': array([0, 2])}
     """

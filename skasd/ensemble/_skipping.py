@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import StrOptions, validate_params
 
-from skasd._members import analyses_of
 from skasd._utils.threads import stream_threads
 from skasd.audio import AudioError, Clip, Clips, check_clip, check_clips, check_sequence, read_clip
 from skasd.detection._base import threshold_of
+from skasd.ensemble._members import analyses_of
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features.openl3._frontend import SAMPLE_RATE
 

@@ -10,9 +10,9 @@ from sklearn.utils import Bunch, Tags, get_tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import _BaseComposition
 
-from skasd._members import AGGREGATIONS, MembersMixin
 from skasd.audio import Clips
 from skasd.detection import THRESHOLD_CONSTRAINTS
+from skasd.ensemble._members import AGGREGATIONS, MembersMixin
 
 
 class FusionDetector(MembersMixin, _BaseComposition):

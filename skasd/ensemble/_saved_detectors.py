@@ -28,7 +28,7 @@ class SavedDetectors(Mapping):
 
     Examples
     --------
-    >>> from skasd._saved_detectors import SavedDetectors
+    >>> from skasd.ensemble._saved_detectors import SavedDetectors
     >>> detectors = SavedDetectors({"fan": "fan.skasd"}, str.upper)
     >>> detectors["fan"], detectors | {"pump": "fitted"}
     ('FAN.SKASD', <SavedDetectors: 1 machine in files, 1 in memory>)

@@ -9,9 +9,9 @@ from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.utils import Tags, check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from skasd._members import AGGREGATIONS, MembersMixin
 from skasd.audio import Clips
 from skasd.detection import THRESHOLD_CONSTRAINTS
+from skasd.ensemble._members import AGGREGATIONS, MembersMixin
 
 NORMALIZE_FOLDS = 2
 """Folds for `normalize` where `cv` asks for none."""

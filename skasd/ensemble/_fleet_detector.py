@@ -13,10 +13,10 @@ from sklearn.utils import Tags, check_consistent_length, get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
-from skasd._fleet_task import FleetTask, check_machine, group_by_machine, rows
-from skasd._saved_detectors import SavedDetectors
 from skasd._utils.threads import parallel_threads
 from skasd.audio import Clips
+from skasd.ensemble._fleet_task import FleetTask, check_machine, group_by_machine, rows
+from skasd.ensemble._saved_detectors import SavedDetectors
 
 N_NAMED = 5
 """Machines that a message names."""
