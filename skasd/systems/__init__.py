@@ -4,10 +4,10 @@ Every factory returns a `RepeatedSeedEnsemble`, not fitted, of which the paramet
 searched by name.
 """
 
-from skasd.systems.baseline import make_baseline
-from skasd.systems.by_name import SYSTEMS, make_system
-from skasd.systems.iaeo3 import make_iaeo3, make_iaeo3_opt
-from skasd.systems.iaeo3_plus import make_iaeo3_plus
+from skasd.systems._baseline import make_baseline
+from skasd.systems._by_name import SYSTEMS, make_system
+from skasd.systems._iaeo3 import make_iaeo3, make_iaeo3_opt
+from skasd.systems._iaeo3_plus import make_iaeo3_plus
 
 __all__ = [
     "SYSTEMS",

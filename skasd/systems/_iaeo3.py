@@ -11,7 +11,7 @@ from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
 from skasd.features import InterpolationAutoencoder
 from skasd.features._window_autoencoder import STATISTICS
 from skasd.published import MACHINES, TABLE_1
-from skasd.systems.steps import check_input, log_mel_steps, openl3_branch
+from skasd.systems._branches import check_input, log_mel_steps, openl3_branch
 
 
 def make_iaeo3(

@@ -8,7 +8,7 @@ from sklearn.pipeline import Pipeline
 from skasd.detection import FeatureDetector
 from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
 from skasd.features import FrameAutoencoder
-from skasd.systems.steps import check_input, log_mel_steps
+from skasd.systems._branches import check_input, log_mel_steps
 
 
 def make_baseline(

@@ -14,7 +14,7 @@ from skasd.features import InterpolationAutoencoder
 from skasd.features._machine_id_embedding import MachineIDEmbedding
 from skasd.features._principal_components import PrincipalComponents
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
-from skasd.systems.steps import check_input, openl3_branch, spectrogram_step
+from skasd.systems._branches import check_input, openl3_branch, spectrogram_step
 
 
 def make_iaeo3_plus(

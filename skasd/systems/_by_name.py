@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 
 from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
-from skasd.systems.baseline import make_baseline
-from skasd.systems.iaeo3 import make_iaeo3, make_iaeo3_opt
-from skasd.systems.iaeo3_plus import make_iaeo3_plus
+from skasd.systems._baseline import make_baseline
+from skasd.systems._iaeo3 import make_iaeo3, make_iaeo3_opt
+from skasd.systems._iaeo3_plus import make_iaeo3_plus
 
 SYSTEMS: Mapping[str, Callable[..., RepeatedSeedEnsemble]] = {
     "iaeo3": lambda machine, **settings: make_iaeo3(**settings),
