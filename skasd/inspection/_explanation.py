@@ -12,15 +12,15 @@ from skasd.detection._base import last_step, threshold_of
 from skasd.ensemble._fusion_detector import FusionDetector
 from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
 from skasd.features._window_autoencoder import WindowAutoencoder
-from skasd.inspection.branches import Branch, walk
-from skasd.inspection.contributions import (
+from skasd.inspection._branches import Branch, walk
+from skasd.inspection._contributions import (
     level_branch,
     level_deviations,
     shares_of_fused,
     shares_of_groups,
 )
-from skasd.inspection.maps import band_middles_and_edges, common_analysis, error_maps
-from skasd.inspection.regions import carrying_runs
+from skasd.inspection._maps import band_middles_and_edges, common_analysis, error_maps
+from skasd.inspection._regions import carrying_runs
 
 _WINDOW_GAP, _BAND_GAP = 3, 2
 

@@ -7,8 +7,8 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from skasd.inspection._explanation import Explanation, explain
 from skasd.inspection._matplotlib import import_pyplot
-from skasd.inspection.explanation import Explanation, explain
 
 _TICKS_HZ = np.array([250, 500, 1000, 2000, 4000, 8000, 16000, 32000])
 

@@ -12,7 +12,7 @@ from sklearn.mixture import GaussianMixture
 from skasd.detection import FeatureDetector, GaussianMixtureDetector
 from skasd.ensemble._fusion_detector import FusionDetector
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
-from skasd.inspection.branches import Branch
+from skasd.inspection._branches import Branch
 
 
 def shares_of_branches(

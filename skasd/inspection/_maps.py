@@ -7,7 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
-from skasd.inspection.branches import View
+from skasd.inspection._branches import View
 
 _BANDS_OF_A_TONE = 3  # mel filters overlap by half
 
