@@ -20,7 +20,7 @@ from skasd.features._time_weighted_pooling import TimeWeightedPooling
 from skasd.features.openl3 import OpenL3Embedding
 from skasd.monitoring import Monitor
 from skasd.persistence import load, save
-from skasd.persistence.old_names import register_old_modules
+from skasd.persistence._old_names import register_old_modules
 from skasd.systems import make_baseline, make_iaeo3, make_iaeo3_opt, make_iaeo3_plus
 
 __version__ = "0.1.0.dev0"

@@ -28,7 +28,7 @@ def make_check_input(detector: BaseEstimator) -> np.ndarray:
     Examples
     --------
     >>> from skasd import FeatureDetector
-    >>> from skasd.persistence.check_input import make_check_input
+    >>> from skasd.persistence._check_input import make_check_input
     >>> make_check_input(FeatureDetector().fit([[1.0], [2.0]])).shape
     (2, 1)
     """

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from skasd._utils.files import write_whole
 from skasd.ensemble._fleet_detector import FleetDetector
 from skasd.ensemble._saved_detectors import SavedDetectors
-from skasd.persistence.container import ModelFileError, read_archive, write_archive
+from skasd.persistence._container import ModelFileError, read_archive, write_archive
 
 FORMAT = 1
 
@@ -104,7 +104,7 @@ def file_name(machine: str) -> str:
 
     Examples
     --------
-    >>> from skasd.persistence.fleet_folder import file_name
+    >>> from skasd.persistence._fleet_folder import file_name
     >>> file_name("fan_id_00"), file_name("../hall 2")
     ('fan_id_00.skasd', '..%2Fhall%202.skasd')
     """

@@ -14,11 +14,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from skasd.ensemble._fleet_detector import FleetDetector
 from skasd.features.openl3._weights import WeightsError
-from skasd.persistence.check_input import make_check_input
-from skasd.persistence.container import ModelFileError, read_archive, write_archive
-from skasd.persistence.fleet_folder import load_fleet, save_fleet
-from skasd.persistence.info import ModelInfo, installed_versions
-from skasd.persistence.trust import check_nodes, trusted_names
+from skasd.persistence._check_input import make_check_input
+from skasd.persistence._container import ModelFileError, read_archive, write_archive
+from skasd.persistence._fleet_folder import load_fleet, save_fleet
+from skasd.persistence._model_info import ModelInfo, installed_versions
+from skasd.persistence._trust import check_nodes, trusted_names
 
 _MALFORMED = (
     ArithmeticError,

@@ -14,7 +14,7 @@ from skasd.features._machine_id_embedding import MachineIDEmbedding
 from skasd.features._principal_components import PrincipalComponents
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
 from skasd.features.openl3 import OpenL3Embedding
-from skasd.persistence.old_names import MOVED
+from skasd.persistence._old_names import MOVED
 
 TRUSTED = (
     FeatureDetector,
