@@ -107,7 +107,7 @@ def export_onnx(
         import onnx
     except ImportError as error:
         raise ImportError("export_onnx needs onnx: pip install 'skasd[onnx]'.") from error
-    from skasd.export.model import make_model
+    from skasd.export._model import make_model
 
     check_is_fitted(detector)
     model = make_model(detector, input=input, duration=duration, n_frames=n_frames)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from skasd.export.data import Features, Spectrograms
-from skasd.export.graph import Tensor
-from skasd.export.ranks import quantile_weights
+from skasd.export._data import Features, Spectrograms
+from skasd.export._graph import Tensor
+from skasd.export._ranks import quantile_weights
 from skasd.features._window_autoencoder import WindowAutoencoder
 
 

@@ -7,10 +7,10 @@ import onnx
 from sklearn.base import BaseEstimator
 
 import skasd
-from skasd.export.data import Clips, Scores, Spectrograms
-from skasd.export.graph import Graph
-from skasd.export.inputs import add_clips, add_spectrograms, common_settings
-from skasd.export.steps import OPERATORS, convert, last_step, leaves
+from skasd.export._data import Clips, Scores, Spectrograms
+from skasd.export._graph import Graph
+from skasd.export._inputs import add_clips, add_spectrograms, common_settings
+from skasd.export._steps import OPERATORS, convert, last_step, leaves
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 
 FORMAT = "1"

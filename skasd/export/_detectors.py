@@ -5,9 +5,9 @@ import numpy as np
 from skasd.detection import FeatureDetector, GaussianMixtureDetector
 from skasd.ensemble._fusion_detector import FusionDetector
 from skasd.ensemble._members import MembersMixin
-from skasd.export.data import Features, Scores
-from skasd.export.graph import Tensor
-from skasd.export.ranks import quantile_weights
+from skasd.export._data import Features, Scores
+from skasd.export._graph import Tensor
+from skasd.export._ranks import quantile_weights
 
 
 def feature_score(step: FeatureDetector, data: Features) -> Scores:

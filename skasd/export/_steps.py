@@ -10,11 +10,11 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skasd.detection import FeatureDetector, GaussianMixtureDetector
 from skasd.ensemble._fusion_detector import FusionDetector
 from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
-from skasd.export.autoencoder import error_statistics
-from skasd.export.data import Clips, Features, Scores, Spectrograms
-from skasd.export.detectors import aggregated_score, feature_score, mixture_score
-from skasd.export.features import joined, pooled_levels, principal_components, standardized
-from skasd.export.spectrogram import log_mel
+from skasd.export._autoencoder import error_statistics
+from skasd.export._data import Clips, Features, Scores, Spectrograms
+from skasd.export._detectors import aggregated_score, feature_score, mixture_score
+from skasd.export._features import joined, pooled_levels, principal_components, standardized
+from skasd.export._spectrogram import log_mel
 from skasd.features import FrameAutoencoder, InterpolationAutoencoder
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features._principal_components import PrincipalComponents

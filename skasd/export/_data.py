@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from skasd.export.graph import Tensor
+from skasd.export._graph import Tensor
 
 
 class Clips(NamedTuple):

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skasd.export.data import Clips, Spectrograms
-from skasd.export.graph import Graph
-from skasd.export.spectrogram import check_length, count_frames
+from skasd.export._data import Clips, Spectrograms
+from skasd.export._graph import Graph
+from skasd.export._spectrogram import check_length, count_frames
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 
 SETTINGS = ("sample_rate", "n_fft", "hop_length", "n_mels", "power", "fmin", "fmax")

@@ -19,7 +19,7 @@ def quantile_weights(quantile: float, n_values: int) -> np.ndarray:
 
     Examples
     --------
-    >>> from skasd.export.ranks import quantile_weights
+    >>> from skasd.export._ranks import quantile_weights
     >>> quantile_weights(0.5, 4)
     array([0. , 0.5, 0.5, 0. ])
     """

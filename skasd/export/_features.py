@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.pipeline import FeatureUnion
 from sklearn.preprocessing import StandardScaler
 
-from skasd.export.data import Features, Spectrograms
+from skasd.export._data import Features, Spectrograms
 from skasd.features._principal_components import PrincipalComponents
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
 
