@@ -20,7 +20,7 @@ from skasd.audio import check_clips, read_clip
 from skasd.cli import app
 from skasd.cli.stopping import Stopped, Stopping
 from skasd.monitoring import Alarm, EventFile, MonitorEvent, read_blocks, read_pcm
-from skasd.monitoring.event_file import EventFileError
+from skasd.monitoring._event_file import EventFileError
 
 RATE = 16000
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from skasd.monitoring.arrivals import SUFFIXES
+from skasd.monitoring._arrivals import SUFFIXES
 
 
 class OnError(StrEnum):

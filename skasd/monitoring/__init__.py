@@ -3,10 +3,10 @@
 from skasd._utils.public_names import claim_names
 from skasd.audio._blocks import read_blocks, read_sample_rate
 from skasd.audio._pcm import PCM_FORMATS, read_pcm
-from skasd.monitoring.alarm import Alarm
-from skasd.monitoring.event_file import EventFile
-from skasd.monitoring.events import ClipFile, MonitorEvent
-from skasd.monitoring.monitor import Monitor
+from skasd.monitoring._alarm import Alarm
+from skasd.monitoring._event_file import EventFile
+from skasd.monitoring._monitor import Monitor
+from skasd.monitoring._monitor_event import ClipFile, MonitorEvent
 
 __all__ = [
     "PCM_FORMATS",

@@ -33,7 +33,7 @@ def cut_windows(
     Examples
     --------
     >>> import numpy as np
-    >>> from skasd.monitoring.windows import cut_windows
+    >>> from skasd.monitoring._windows import cut_windows
     >>> pieces = [np.arange(3), np.arange(3, 8)]
     >>> [w.tolist() for w in cut_windows(pieces, window_length=4, hop_length=3)]
     [[0.0, 1.0, 2.0, 3.0], [3.0, 4.0, 5.0, 6.0]]

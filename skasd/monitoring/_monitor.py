@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
+from skasd.monitoring._alarm import Alarm
+from skasd.monitoring._arrivals import find_clip, watch_arrivals
 from skasd.monitoring._detector_input import (
     check_detector,
     check_takes_clips,
     find_channel,
     find_sample_rate,
 )
-from skasd.monitoring.alarm import Alarm
-from skasd.monitoring.arrivals import find_clip, watch_arrivals
-from skasd.monitoring.events import ClipFile, MonitorEvent
-from skasd.monitoring.windows import convert_blocks, cut_windows
+from skasd.monitoring._monitor_event import ClipFile, MonitorEvent
+from skasd.monitoring._windows import convert_blocks, cut_windows
 
 _CONSTRAINTS = {
     "clip_seconds": [Interval(Real, 0, None, closed="neither")],

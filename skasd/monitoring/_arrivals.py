@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from skasd.monitoring.events import ClipFile
+from skasd.monitoring._monitor_event import ClipFile
 
 SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
 """Files of a folder that count as recordings."""

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
-from skasd.monitoring.events import MonitorEvent
+from skasd.monitoring._monitor_event import MonitorEvent
 
 FORMAT = 1
 _FORMAT_FIELD = "skasd_events"
@@ -28,7 +28,7 @@ class EventFileError(ValueError):
     ...     with EventFile(f"{folder}/events.jsonl", {"source": "pump"}):  # doctest: +ELLIPSIS
     ...         pass
     Traceback (most recent call last):
-    skasd.monitoring.event_file.EventFileError: ...source was fan, and is pump. Pass another file.
+    skasd.monitoring._event_file.EventFileError: ...source was fan, and is pump. Pass another file.
     """
 
 
