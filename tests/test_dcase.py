@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from skasd.datasets import _fetch as fetching
 from skasd.datasets import (
+    MACHINES,
     fetch_dcase2020,
     find_machine_ids,
     find_machines,
     load_dcase2020,
     load_dcase2021,
 )
+from skasd.datasets import _fetch as fetching
 from skasd.datasets._layout import DatasetError
-from skasd.published import MACHINES
 
 
 def make(folder, *names):

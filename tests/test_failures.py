@@ -329,7 +329,7 @@ def test_killed_worker_is_an_error():
 
 EVALUATE = """
 import sys
-from skasd.evaluation import evaluate_dcase2020
+from skasd.challenge._evaluation import evaluate_dcase2020
 
 settings = {"n_mels": 8, "encoder_units": [4, 2], "epochs": 2}
 evaluation = evaluate_dcase2020(sys.argv[1], sys.argv[2], "baseline", settings=settings)

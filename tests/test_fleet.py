@@ -29,10 +29,10 @@ from skasd import (
     TimeWeightedPooling,
     make_iaeo3_opt,
 )
+from skasd.datasets import MACHINES
 from skasd.metrics import auc
 from skasd.model_selection import NormalKFold
 from skasd.persistence import ModelFileError
-from skasd.published import MACHINES
 
 N_CLIPS = 30
 NAMES = ["fan_id_00", "fan_id_02", "pump_id_00", "pump_id_04", "valve_id_06", "slider_id_00"]

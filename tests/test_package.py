@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 import skasd
-from skasd import datasets, evaluation, inspection, metrics, model_selection, monitoring, systems
+from skasd import challenge, datasets, inspection, metrics, model_selection, monitoring, systems
 
 ROOT = Path(__file__).parents[1]
 MODULES = (skasd, datasets, inspection, metrics, model_selection, monitoring, systems)
 PUBLIC = [getattr(module, name) for module in MODULES for name in module.__all__]
-PUBLIC = [public for public in PUBLIC if callable(public)] + [evaluation.evaluate_dcase2020]
+PUBLIC = [public for public in PUBLIC if callable(public)] + [challenge.evaluate_dcase2020]
 
 
 def run(script, **environment):

@@ -12,7 +12,7 @@ from skasd.cli.app import SOME_NOT_SCORED, app, complain, nothing_done
 from skasd.cli.settings import Settings, SystemName, parse_settings
 
 if TYPE_CHECKING:
-    from skasd.evaluation import Evaluation
+    from skasd.challenge._evaluation import Evaluation
 
 
 @app.command(
@@ -41,7 +41,7 @@ def evaluate(
     Fits and scores each machine type and id under ROOT, and writes the challenge's CSV files.
     Stopped, and started again, it goes on with the next machine.
     """
-    from skasd.evaluation import evaluate_dcase2020
+    from skasd.challenge._evaluation import evaluate_dcase2020
 
     with nothing_done("evaluate"):
         evaluation = evaluate_dcase2020(
@@ -74,8 +74,8 @@ def _split(text: str | None) -> list[str] | None:
 
 def _comparison(evaluation: "Evaluation", system: str) -> Table:
     """Lay out AUC and pAUC of each machine, and the averages, beside the report's Table 2."""
+    from skasd.challenge._published import SYSTEMS, TABLE_2
     from skasd.metrics import average_scores
-    from skasd.published import SYSTEMS, TABLE_2
 
     table = Table(
         box=SIMPLE_HEAD,

@@ -12,6 +12,7 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 from skasd.datasets._layout import (
+    MACHINES,
     NAMING_2020,
     NAMING_2021,
     SPLIT_FOLDERS,
@@ -21,7 +22,6 @@ from skasd.datasets._layout import (
     wav_files,
     what_stands,
 )
-from skasd.published import MACHINES
 
 
 @validate_params(

@@ -12,8 +12,7 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 from sklearn.utils._param_validation import StrOptions, validate_params
 
-from skasd.datasets._layout import DatasetError
-from skasd.published import MACHINES
+from skasd.datasets._layout import MACHINES, DatasetError
 
 URL = "https://zenodo.org/record/{record}/files/{name}_{machine}.zip?download=1"
 

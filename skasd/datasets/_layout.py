@@ -8,6 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import Bunch
 
+MACHINES = ("ToyCar", "ToyConveyor", "fan", "pump", "slider", "valve")
+"""The machine types of DCASE 2020, in the order of the report of IAEO3."""
+
 SPLIT_FOLDERS = {"train": ("train",), "test": ("test", "source_test", "target_test")}
 
 

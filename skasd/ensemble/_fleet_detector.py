@@ -53,7 +53,7 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
     forgets machines that do not occur; `partial_fit` leaves them as they are.
 
     The report's Table 1 as a fleet is ``FleetDetector({m: make_iaeo3_opt(m) for m in MACHINES})``,
-    with `MACHINES` of `skasd.published`.
+    with `MACHINES` of `skasd.datasets`.
 
     On a cluster, ``with joblib.parallel_config(backend="dask")`` spreads the machines over the
     workers. One machine is one piece of work: where machines run at the same time, the members of

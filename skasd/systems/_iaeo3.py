@@ -2,16 +2,38 @@
 
 import os
 from collections.abc import Sequence
+from types import MappingProxyType
 
 import numpy as np
 from sklearn.pipeline import FeatureUnion, Pipeline
 
+from skasd.datasets._layout import MACHINES
 from skasd.detection import FeatureDetector, GaussianMixtureDetector
 from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
 from skasd.features import InterpolationAutoencoder
 from skasd.features._window_autoencoder import STATISTICS
-from skasd.published import MACHINES, TABLE_1
 from skasd.systems._branches import check_input, log_mel_steps, openl3_branch
+
+SETTINGS = ("n_fft", "hop_length", "n_mels", "sample_rate", "encoder_units", "openl3")
+"""Columns of Table 1, as `make_iaeo3` calls them."""
+
+_LARGE, _SMALL = (256, 128, 64, 32), (128, 64, 32)
+
+TABLE_1 = MappingProxyType(
+    {
+        system: MappingProxyType(dict(zip(SETTINGS, row, strict=True)))
+        for system, row in {
+            "IAEO3": (1024, 512, 128, 16000, _LARGE, True),
+            "ToyCar": (1024, 512, 128, 16000, _LARGE, True),
+            "ToyConveyor": (512, 256, 128, 16000, _LARGE, True),
+            "fan": (1024, 512, 256, 4000, _SMALL, True),
+            "pump": (2048, 1024, 128, 16000, _LARGE, True),
+            "slider": (1024, 512, 128, 16000, _LARGE, True),
+            "valve": (1024, 512, 128, 16000, _LARGE, False),
+        }.items()
+    }
+)
+"""Table 1: settings of the general system, and of IAEO3_opt for each machine type."""
 
 
 def make_iaeo3(

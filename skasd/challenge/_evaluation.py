@@ -15,7 +15,7 @@ from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 import skasd
-from skasd._machine_task import (
+from skasd.challenge._machine_task import (
     MachineKey,
     MachineResult,
     MachineTask,
@@ -24,9 +24,8 @@ from skasd._machine_task import (
     write_text,
 )
 from skasd.datasets import find_machine_ids, find_machines, load_dcase2020
-from skasd.datasets._layout import DatasetError
+from skasd.datasets._layout import MACHINES, DatasetError
 from skasd.metrics import average_scores
-from skasd.published import MACHINES
 from skasd.systems import make_system
 
 
@@ -125,7 +124,7 @@ def evaluate_dcase2020(
     >>> from pathlib import Path
     >>> import soundfile
     >>> from skasd.datasets import make_machine_sounds
-    >>> from skasd.evaluation import evaluate_dcase2020
+    >>> from skasd.challenge._evaluation import evaluate_dcase2020
     >>> sounds, _ = make_machine_sounds("fan", n_normal=8, n_anomalous=2, duration=1.0)
     >>> names = [f"train/normal_id_00_{i:08}.wav" for i in range(6)]
     >>> names += [f"test/normal_id_00_{i:08}.wav" for i in range(2)]

@@ -1,4 +1,4 @@
-"""What the report of IAEO3 publishes: its settings (Table 1) and its results (Table 2).
+"""Published figures: the results of the report of IAEO3 (Table 2).
 
 Machines and ids are called as in the challenge's file names, where the report says Car 1 for
 ToyCar, id_01. Source: Grollmisch et al., "IAEO3 - Combining OpenL3 embeddings and interpolation
@@ -6,30 +6,6 @@ autoencoder for anomalous sound detection", DCASE 2020 Challenge, technical repo
 """
 
 from types import MappingProxyType
-
-MACHINES = ("ToyCar", "ToyConveyor", "fan", "pump", "slider", "valve")
-"""The machine types of DCASE 2020, in the report's order."""
-
-SETTINGS = ("n_fft", "hop_length", "n_mels", "sample_rate", "encoder_units", "openl3")
-"""Columns of Table 1, as `skasd.make_iaeo3` calls them."""
-
-_LARGE, _SMALL = (256, 128, 64, 32), (128, 64, 32)
-
-TABLE_1 = MappingProxyType(
-    {
-        system: MappingProxyType(dict(zip(SETTINGS, row, strict=True)))
-        for system, row in {
-            "IAEO3": (1024, 512, 128, 16000, _LARGE, True),
-            "ToyCar": (1024, 512, 128, 16000, _LARGE, True),
-            "ToyConveyor": (512, 256, 128, 16000, _LARGE, True),
-            "fan": (1024, 512, 256, 4000, _SMALL, True),
-            "pump": (2048, 1024, 128, 16000, _LARGE, True),
-            "slider": (1024, 512, 128, 16000, _LARGE, True),
-            "valve": (1024, 512, 128, 16000, _LARGE, False),
-        }.items()
-    }
-)
-"""Table 1: settings of the general system, and of IAEO3_opt for each machine type."""
 
 SYSTEMS = ("IAEO3_opt", "IAEO3", "baseline")
 """Columns of Table 2."""

@@ -1,0 +1,6 @@
+"""The DCASE challenge: its protocol on the clips of 2020, and what the report published."""
+
+from skasd.challenge._evaluation import evaluate_dcase2020
+from skasd.challenge._published import TABLE_2
+
+__all__ = ["TABLE_2", "evaluate_dcase2020"]
