@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from skasd.cli.stopping import Stopping
+from skasd.cli._stopping import Stopping
 from skasd.monitoring import Monitor, MonitorEvent, read_blocks, read_pcm, read_sample_rate
 
 

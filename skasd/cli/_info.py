@@ -8,8 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from skasd.cli.app import app, nothing_done
-from skasd.cli.score import ModelFile
+from skasd.cli._app import app, nothing_done
+from skasd.cli._score import ModelFile
 
 
 @app.command(epilog="Example: skasd info fan.skasd")

@@ -11,10 +11,10 @@ from typing import Annotated
 import typer
 
 from skasd.audio import AudioError
-from skasd.cli.app import ANOMALY_FOUND, SOME_NOT_SCORED, app, complain, nothing_done
-from skasd.cli.score import ModelFile
-from skasd.cli.sources import FolderSource, PcmSource, RecordingSource, Source
-from skasd.cli.stopping import Stopped, Stopping
+from skasd.cli._app import ANOMALY_FOUND, SOME_NOT_SCORED, app, complain, nothing_done
+from skasd.cli._score import ModelFile
+from skasd.cli._sources import FolderSource, PcmSource, RecordingSource, Source
+from skasd.cli._stopping import Stopped, Stopping
 from skasd.monitoring import PCM_FORMATS, EventFile, Monitor, MonitorEvent
 
 SampleFormat = StrEnum("SampleFormat", {name.upper(): name for name in PCM_FORMATS})

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from skasd.cli.app import SOME_NOT_SCORED, app, complain, nothing_done
-from skasd.cli.score import ModelFile
+from skasd.cli._app import SOME_NOT_SCORED, app, complain, nothing_done
+from skasd.cli._score import ModelFile
 
 
 @app.command(epilog="Example: skasd explain fan.skasd odd.wav -o odd.png")

@@ -13,8 +13,8 @@ from rich.console import Console
 from sklearn.base import BaseEstimator
 from tqdm.auto import tqdm
 
-from skasd.cli.app import ANOMALY_FOUND, SOME_NOT_SCORED, app, complain, nothing_done
-from skasd.cli.clips import OnError, OnErrorOption, find_clips
+from skasd.cli._app import ANOMALY_FOUND, SOME_NOT_SCORED, app, complain, nothing_done
+from skasd.cli._clips import OnError, OnErrorOption, find_clips
 
 if TYPE_CHECKING:
     from skasd.ensemble._skipping import ClipScore
