@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from skasd.audio import check_recording, open_recording
+from skasd.audio._recording import check_recording, open_recording
 
 
 def read_sample_rate(path: str) -> int:

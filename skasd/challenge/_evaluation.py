@@ -23,10 +23,10 @@ from skasd.challenge._machine_task import (
     to_csv,
     write_text,
 )
-from skasd.datasets import find_machine_ids, find_machines, load_dcase2020
+from skasd.datasets._dcase import find_machine_ids, find_machines, load_dcase2020
 from skasd.datasets._layout import MACHINES, DatasetError
-from skasd.metrics import average_scores
-from skasd.systems import make_system
+from skasd.metrics._summary import average_scores
+from skasd.systems._by_name import make_system
 
 
 class EvaluationError(ValueError):

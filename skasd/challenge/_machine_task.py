@@ -18,7 +18,7 @@ from skasd.datasets._layout import DatasetError
 from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
 from skasd.ensemble._skipping import fit_clips, score_clips
 from skasd.features.openl3._weights import WeightsError
-from skasd.metrics import evaluate
+from skasd.metrics._summary import evaluate
 
 MachineKey = tuple[str, str]
 """Machine type and id, such as ``("fan", "00")``."""

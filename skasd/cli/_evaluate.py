@@ -75,7 +75,7 @@ def _split(text: str | None) -> list[str] | None:
 def _comparison(evaluation: "Evaluation", system: str) -> Table:
     """Lay out AUC and pAUC of each machine, and the averages, beside the report's Table 2."""
     from skasd.challenge._published import SYSTEMS, TABLE_2
-    from skasd.metrics import average_scores
+    from skasd.metrics._summary import average_scores
 
     table = Table(
         box=SIMPLE_HEAD,

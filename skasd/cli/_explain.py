@@ -23,10 +23,10 @@ def explain(
     Exit code 3: the recording cannot be analysed.
     """
     from skasd._utils.files import write_whole
-    from skasd.audio import AudioError
-    from skasd.inspection import ErrorMapDisplay
-    from skasd.inspection import explain as explain_clip
-    from skasd.persistence import load
+    from skasd.exceptions import AudioError
+    from skasd.inspection._error_map_display import ErrorMapDisplay
+    from skasd.inspection._explanation import explain as explain_clip
+    from skasd.persistence._model_file import load
 
     with nothing_done("explain"):
         detector = load(model)

@@ -38,8 +38,8 @@ def fit(
     the model stands on the others.
     """
     from skasd.ensemble._skipping import fit_clips
-    from skasd.persistence import save
-    from skasd.systems import make_system
+    from skasd.persistence._model_file import save
+    from skasd.systems._by_name import make_system
 
     with nothing_done("fit"):
         clips = find_clips(healthy)

@@ -18,7 +18,7 @@ def info(
     json_: Annotated[bool, typer.Option("--json", help="All of it, as JSON.")] = False,
 ) -> None:
     """Show what a model was fitted on, with which settings and versions."""
-    from skasd.persistence import read_info
+    from skasd.persistence._model_file import read_info
 
     with nothing_done("info"):
         info = read_info(model)

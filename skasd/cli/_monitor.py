@@ -10,12 +10,15 @@ from typing import Annotated
 
 import typer
 
-from skasd.audio import AudioError
+from skasd.audio._pcm import PCM_FORMATS
 from skasd.cli._app import ANOMALY_FOUND, SOME_NOT_SCORED, app, complain, nothing_done
 from skasd.cli._score import ModelFile
 from skasd.cli._sources import FolderSource, PcmSource, RecordingSource, Source
 from skasd.cli._stopping import Stopped, Stopping
-from skasd.monitoring import PCM_FORMATS, EventFile, Monitor, MonitorEvent
+from skasd.exceptions import AudioError
+from skasd.monitoring._event_file import EventFile
+from skasd.monitoring._monitor import Monitor
+from skasd.monitoring._monitor_event import MonitorEvent
 
 SampleFormat = StrEnum("SampleFormat", {name.upper(): name for name in PCM_FORMATS})
 
@@ -92,7 +95,7 @@ def monitor(
     SIGTERM and Ctrl-C end it after the window in hand. Exit code 3: a window could not be scored;
     the others are.
     """
-    from skasd.persistence import load
+    from skasd.persistence._model_file import load
 
     found = _Findings()
     with nothing_done("monitor"), ExitStack() as stack:

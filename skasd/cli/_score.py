@@ -49,7 +49,7 @@ def score(
     goes on where it was stopped, see skasd monitor.
     """
     from skasd.ensemble._skipping import score_clips
-    from skasd.persistence import load
+    from skasd.persistence._model_file import load
 
     with nothing_done("score"):
         if csv_ and json_:

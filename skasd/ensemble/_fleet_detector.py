@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
 from skasd._utils.threads import parallel_threads
-from skasd.audio import Clips
+from skasd.audio._clips import Clips
 from skasd.ensemble._fleet_task import FleetTask, check_machine, group_by_machine, rows
 from skasd.ensemble._saved_detectors import SavedDetectors
 

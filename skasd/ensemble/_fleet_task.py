@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing
 
-from skasd.audio import Clips, check_clip, check_sequence
+from skasd.audio._clips import Clips, check_clip, check_sequence
 from skasd.ensemble._members import analyses_of
 
 FIT_ERRORS = (ValueError, ArithmeticError, OSError, MemoryError)

@@ -10,8 +10,8 @@ from sklearn.utils import Bunch, Tags, get_tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import _BaseComposition
 
-from skasd.audio import Clips
-from skasd.detection import THRESHOLD_CONSTRAINTS
+from skasd.audio._clips import Clips
+from skasd.detection._base import THRESHOLD_CONSTRAINTS
 from skasd.ensemble._members import AGGREGATIONS, MembersMixin
 
 

@@ -11,10 +11,10 @@ from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from skasd._utils.threads import parallel_threads
-from skasd.audio import Clips, check_clip, check_clips
-from skasd.detection import AnomalyDetectorMixin
+from skasd.audio._clips import Clips, check_clip, check_clips
+from skasd.detection._base import AnomalyDetectorMixin
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
-from skasd.features.openl3 import OpenL3Embedding
+from skasd.features.openl3._openl3_embedding import OpenL3Embedding
 from skasd.metrics._labels import normal_clips
 
 AGGREGATIONS = {"min": np.min, "median": np.median, "mean": np.mean, "max": np.max}

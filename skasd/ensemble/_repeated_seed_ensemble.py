@@ -9,8 +9,8 @@ from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.utils import Tags, check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from skasd.audio import Clips
-from skasd.detection import THRESHOLD_CONSTRAINTS
+from skasd.audio._clips import Clips
+from skasd.detection._base import THRESHOLD_CONSTRAINTS
 from skasd.ensemble._members import AGGREGATIONS, MembersMixin
 
 NORMALIZE_FOLDS = 2

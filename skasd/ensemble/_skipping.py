@@ -10,9 +10,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 from skasd._utils.threads import stream_threads
-from skasd.audio import AudioError, Clip, Clips, check_clip, check_clips, check_sequence, read_clip
+from skasd.audio._clips import Clip, Clips, check_clip, check_clips, check_sequence
+from skasd.audio._reading import read_clip
 from skasd.detection._base import threshold_of
 from skasd.ensemble._members import analyses_of
+from skasd.exceptions import AudioError
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features.openl3._frontend import SAMPLE_RATE
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from skasd.detection import FeatureDetector, GaussianMixtureDetector
+from skasd.detection._feature_detector import FeatureDetector
+from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
 from skasd.ensemble._fusion_detector import FusionDetector
 from skasd.ensemble._members import MembersMixin
 from skasd.export._data import Features, Scores

@@ -7,7 +7,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from skasd.detection import FeatureDetector, GaussianMixtureDetector
+from skasd.detection._feature_detector import FeatureDetector
+from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
 from skasd.ensemble._fusion_detector import FusionDetector
 from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
 from skasd.export._autoencoder import error_statistics
@@ -15,7 +16,8 @@ from skasd.export._data import Clips, Features, Scores, Spectrograms
 from skasd.export._detectors import aggregated_score, feature_score, mixture_score
 from skasd.export._features import joined, pooled_levels, principal_components, standardized
 from skasd.export._spectrogram import log_mel
-from skasd.features import FrameAutoencoder, InterpolationAutoencoder
+from skasd.features._frame_autoencoder import FrameAutoencoder
+from skasd.features._interpolation_autoencoder import InterpolationAutoencoder
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features._principal_components import PrincipalComponents
 from skasd.features._time_weighted_pooling import TimeWeightedPooling

@@ -6,7 +6,7 @@ from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features._machine_id_embedding import MachineIDEmbedding
 from skasd.features._principal_components import PrincipalComponents
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
-from skasd.features.openl3 import OpenL3Embedding
+from skasd.features.openl3._openl3_embedding import OpenL3Embedding
 
 __all__ = [
     "FrameAutoencoder",

@@ -14,7 +14,9 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, Options
 
 from skasd._utils.threads import parallel_threads
-from skasd.audio import AudioError, Clip, Clips, check_clips, read_clip
+from skasd.audio._clips import Clip, Clips, check_clips
+from skasd.audio._reading import read_clip
+from skasd.exceptions import AudioError
 
 
 class LogMelSpectrogram(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):

@@ -8,11 +8,12 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from skasd.features import FrameAutoencoder, InterpolationAutoencoder
+from skasd.features._frame_autoencoder import FrameAutoencoder
+from skasd.features._interpolation_autoencoder import InterpolationAutoencoder
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
 from skasd.features._window_autoencoder import WindowAutoencoder
-from skasd.features.openl3 import OpenL3Embedding
+from skasd.features.openl3._openl3_embedding import OpenL3Embedding
 
 WORDS = {
     InterpolationAutoencoder: "interpolation error",

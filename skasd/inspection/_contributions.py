@@ -9,7 +9,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.mixture import GaussianMixture
 
-from skasd.detection import FeatureDetector, GaussianMixtureDetector
+from skasd.detection._feature_detector import FeatureDetector
+from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
 from skasd.ensemble._fusion_detector import FusionDetector
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
 from skasd.inspection._branches import Branch

@@ -7,10 +7,10 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.metrics import roc_curve
 
-from skasd.audio import Clips
+from skasd.audio._clips import Clips
 from skasd.inspection._matplotlib import PALETTE, import_pyplot
-from skasd.metrics import auc, pauc
 from skasd.metrics._labels import validate
+from skasd.metrics._scores import auc, pauc
 
 
 class DetectionCurveDisplay:

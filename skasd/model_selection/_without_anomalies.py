@@ -8,7 +8,7 @@ from scipy import stats
 from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing, check_random_state
 
-from skasd.audio import Clips
+from skasd.audio._clips import Clips
 from skasd.metrics._labels import normal_clips
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from skasd.audio import AudioError, mix_down, scale_samples
+from skasd.audio._reading import mix_down, scale_samples
+from skasd.exceptions import AudioError
 
 PIECE = 65536
 """Samples that are converted at a time, so that a long block takes no second copy of itself."""

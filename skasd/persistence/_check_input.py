@@ -8,7 +8,7 @@ from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features._machine_id_embedding import MachineIDEmbedding
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
 from skasd.features._window_autoencoder import WindowAutoencoder
-from skasd.features.openl3 import OpenL3Embedding
+from skasd.features.openl3._openl3_embedding import OpenL3Embedding
 
 N_CLIPS = 2
 

@@ -5,15 +5,18 @@ import json
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import Bunch
 
-from skasd.detection import FeatureDetector, GaussianMixtureDetector, NearestNeighborsDetector
+from skasd.detection._feature_detector import FeatureDetector
+from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
+from skasd.detection._nearest_neighbors_detector import NearestNeighborsDetector
 from skasd.ensemble._fusion_detector import FusionDetector
 from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
-from skasd.features import FrameAutoencoder, InterpolationAutoencoder
+from skasd.features._frame_autoencoder import FrameAutoencoder
+from skasd.features._interpolation_autoencoder import InterpolationAutoencoder
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features._machine_id_embedding import MachineIDEmbedding
 from skasd.features._principal_components import PrincipalComponents
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
-from skasd.features.openl3 import OpenL3Embedding
+from skasd.features.openl3._openl3_embedding import OpenL3Embedding
 from skasd.persistence._old_names import MOVED
 
 TRUSTED = (

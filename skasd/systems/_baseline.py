@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from skasd.detection import FeatureDetector
+from skasd.detection._feature_detector import FeatureDetector
 from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
-from skasd.features import FrameAutoencoder
+from skasd.features._frame_autoencoder import FrameAutoencoder
 from skasd.systems._branches import check_input, log_mel_steps
 
 

@@ -6,7 +6,7 @@ from sklearn.preprocessing import StandardScaler
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features._principal_components import PrincipalComponents
 from skasd.features._window_autoencoder import WindowAutoencoder
-from skasd.features.openl3 import OpenL3Embedding
+from skasd.features.openl3._openl3_embedding import OpenL3Embedding
 
 
 def check_input(input: str, openl3: bool) -> None:

@@ -8,9 +8,10 @@ import numpy as np
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from skasd.datasets._layout import MACHINES
-from skasd.detection import FeatureDetector, GaussianMixtureDetector
+from skasd.detection._feature_detector import FeatureDetector
+from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
 from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
-from skasd.features import InterpolationAutoencoder
+from skasd.features._interpolation_autoencoder import InterpolationAutoencoder
 from skasd.features._window_autoencoder import STATISTICS
 from skasd.systems._branches import check_input, log_mel_steps, openl3_branch
 

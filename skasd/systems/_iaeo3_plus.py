@@ -8,9 +8,9 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from skasd.detection import GaussianMixtureDetector
+from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
 from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
-from skasd.features import InterpolationAutoencoder
+from skasd.features._interpolation_autoencoder import InterpolationAutoencoder
 from skasd.features._machine_id_embedding import MachineIDEmbedding
 from skasd.features._principal_components import PrincipalComponents
 from skasd.features._time_weighted_pooling import TimeWeightedPooling

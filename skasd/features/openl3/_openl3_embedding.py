@@ -15,7 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
 from skasd._utils.threads import parallel_threads, threads_each
-from skasd.audio import Clip, Clips, check_clips, read_clip
+from skasd.audio._clips import Clip, Clips, check_clips
+from skasd.audio._reading import read_clip
 from skasd.features.openl3._cache import EmbeddingCache, default_folder
 from skasd.features.openl3._engines import ENGINES, Engine
 from skasd.features.openl3._frontend import SAMPLE_RATE, network_input, split_windows
