@@ -135,7 +135,7 @@ def test_info(path, detector):
 
 
 def test_other_versions_are_said_where_they_matter(path, monkeypatch, recwarn):
-    monkeypatch.setattr(skasd, "__version__", "99.0")
+    monkeypatch.setattr("skasd.persistence._model_info.__version__", "99.0")
     skasd.load(path)
     assert not recwarn.list
     archive = read_archive(path)

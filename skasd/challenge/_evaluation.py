@@ -14,7 +14,7 @@ from typing import Any
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
-import skasd
+from skasd._version import __version__
 from skasd.challenge._machine_task import (
     MachineKey,
     MachineResult,
@@ -204,7 +204,7 @@ def _find_keys(root, machines, machine_ids) -> list[MachineKey]:
 
 def _claim(out: Path, settings: dict[str, Any], overwrite: bool) -> None:
     """Make the folder one for results of these settings."""
-    settings = json.loads(json.dumps({"skasd": skasd.__version__, **settings}, default=str))
+    settings = json.loads(json.dumps({"skasd": __version__, **settings}, default=str))
     file = out / "settings.json"
     try:
         (out / "finished").mkdir(parents=True, exist_ok=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import InvalidParameterError
 
+from skasd._sklearn import InvalidParameterError
 from skasd._utils.files import write_whole
 from skasd.datasets._layout import DatasetError
 from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-import skasd
+from skasd._version import __version__
 
 ANOMALY_FOUND = 1
 NOTHING_DONE = 2
@@ -38,7 +38,7 @@ def nothing_done(command: str) -> Iterator[None]:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(skasd.__version__)
+        typer.echo(__version__)
         raise typer.Exit
 
 

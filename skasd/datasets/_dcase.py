@@ -9,8 +9,8 @@ from numbers import Integral
 from pathlib import Path
 
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import StrOptions, validate_params
 
+from skasd._sklearn import StrOptions, validate_params
 from skasd.datasets._layout import (
     MACHINES,
     NAMING_2020,
@@ -30,8 +30,7 @@ from skasd.datasets._layout import (
         "machine": [StrOptions(set(MACHINES))],
         "machine_id": [Integral, str, None],
         "split": [StrOptions({"train", "test"})],
-    },
-    prefer_skip_nested_validation=True,
+    }
 )
 def load_dcase2020(
     root: str | os.PathLike,
@@ -112,8 +111,7 @@ def load_dcase2020(
         "section": [Integral, str, None],
         "split": [StrOptions({"train", "test"})],
         "domain": [StrOptions({"source", "target"}), None],
-    },
-    prefer_skip_nested_validation=True,
+    }
 )
 def load_dcase2021(
     root: str | os.PathLike,

@@ -10,8 +10,8 @@ from pathlib import Path, PureWindowsPath
 
 from filelock import FileLock
 from platformdirs import user_cache_path
-from sklearn.utils._param_validation import StrOptions, validate_params
 
+from skasd._sklearn import StrOptions, validate_params
 from skasd.datasets._layout import MACHINES, DatasetError
 
 URL = "https://zenodo.org/record/{record}/files/{name}_{machine}.zip?download=1"
@@ -56,8 +56,7 @@ MD5 = {
         "subset": [StrOptions(set(RECORDS))],
         "data_home": [str, os.PathLike, None],
         "verbose": ["verbose"],
-    },
-    prefer_skip_nested_validation=True,
+    }
 )
 def fetch_dcase2020(
     machine: str,

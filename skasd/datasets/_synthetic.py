@@ -5,7 +5,8 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+
+from skasd._sklearn import Interval, StrOptions, validate_params
 
 MACHINE_LEVEL = 0.03
 """Root mean square of a healthy machine, where full scale is 1."""
@@ -20,8 +21,7 @@ MACHINE_LEVEL = 0.03
         "sample_rate": [Interval(Integral, 8000, None, closed="left")],
         "snr_db": [Real],
         "random_state": ["random_state"],
-    },
-    prefer_skip_nested_validation=True,
+    }
 )
 def make_machine_sounds(
     machine: str = "fan",

@@ -7,9 +7,9 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.pipeline import Pipeline
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skasd._sklearn import Interval, StrOptions
 from skasd.detection._score_report import ScoreReport
 
 THRESHOLD_CONSTRAINTS = {

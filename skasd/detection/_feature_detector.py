@@ -5,10 +5,10 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils._param_validation import Interval
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skasd._sklearn import Interval, fit_context
 from skasd.detection._base import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
 
 
@@ -64,7 +64,7 @@ class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):
         self.contamination = contamination
         self.threshold = threshold
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y=None) -> Self:
         """Fit the threshold.
 

@@ -5,13 +5,13 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skasd._sklearn import Interval, StrOptions, fit_context
 from skasd.detection._base import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
 from skasd.detection._covariance import (
     FEWEST_CLIPS,
@@ -150,7 +150,7 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
         self.n_init = n_init
         self.random_state = random_state
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y=None) -> Self:
         """Fit the mixture and the threshold.
 

@@ -5,12 +5,12 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skasd._sklearn import Interval, StrOptions, fit_context
 from skasd.detection._base import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
 from skasd.detection._covariance import REG_COVAR, precision_factor, shrunk_covariance
 
@@ -96,7 +96,7 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         self.contamination = contamination
         self.threshold = threshold
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y=None) -> Self:
         """Remember the clips, and fit the threshold.
 

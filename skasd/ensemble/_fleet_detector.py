@@ -8,11 +8,11 @@ from typing import Self
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, clone
 from sklearn.utils import Tags, check_consistent_length, get_tags
-from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
+from skasd._sklearn import HasMethods, fit_context
 from skasd._utils.threads import parallel_threads
 from skasd.audio._clips import Clips
 from skasd.ensemble._fleet_task import FleetTask, check_machine, group_by_machine, rows
@@ -96,7 +96,7 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         self.estimator = estimator
         self.n_jobs = n_jobs
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Clips | ArrayLike, y=None, *, machine: ArrayLike) -> Self:
         """Fit a detector for each machine.
 
@@ -130,7 +130,7 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         self._warn_of_failures(self.failures_)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def partial_fit(self, X: Clips | ArrayLike, y=None, *, machine: ArrayLike) -> Self:
         """Add the machines that occur, or fit them anew; leave all others as they are.
 

@@ -8,8 +8,8 @@ import numpy as np
 from joblib import parallel_config
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.utils import _safe_indexing
 
+from skasd._sklearn import safe_indexing
 from skasd.audio._clips import Clips, check_clip, check_sequence
 from skasd.ensemble._members import analyses_of
 
@@ -133,4 +133,4 @@ def group_by_machine(labels: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 
 def rows(X, indices: np.ndarray):
     """Return the clips at these places; None of None."""
-    return None if X is None else _safe_indexing(X, indices)
+    return None if X is None else safe_indexing(X, indices)

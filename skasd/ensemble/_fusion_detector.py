@@ -5,17 +5,16 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import _fit_context, clone
+from sklearn.base import clone
 from sklearn.utils import Bunch, Tags, get_tags
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metaestimators import _BaseComposition
 
+from skasd._sklearn import BaseComposition, Interval, StrOptions, fit_context
 from skasd.audio._clips import Clips
 from skasd.detection._base import THRESHOLD_CONSTRAINTS
 from skasd.ensemble._members import AGGREGATIONS, MembersMixin
 
 
-class FusionDetector(MembersMixin, _BaseComposition):
+class FusionDetector(MembersMixin, BaseComposition):
     """Score clips by several detectors, and aggregate what they say on a common scale.
 
     A log-density, a distance and a reconstruction error have scales of their own. So each
@@ -125,7 +124,7 @@ class FusionDetector(MembersMixin, _BaseComposition):
         self.threshold = threshold
         self.n_jobs = n_jobs
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Clips | ArrayLike, y=None) -> Self:
         """Fit all detectors on healthy clips, their common scale, and the threshold.
 

@@ -7,9 +7,10 @@ from joblib import delayed
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.model_selection import KFold
-from sklearn.utils import _safe_indexing, indexable
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils import indexable
+from sklearn.utils.validation import check_is_fitted
 
+from skasd._sklearn import num_samples, safe_indexing
 from skasd._utils.threads import parallel_threads
 from skasd.audio._clips import Clips, check_clip, check_clips
 from skasd.detection._base import AnomalyDetectorMixin
@@ -106,9 +107,9 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         X, y = indexable(X, y)
         if analyses_of(next(iter(members.values()))):
             X = check_clips(X)
-        if cv is not None and _num_samples(X) < cv:
+        if cv is not None and num_samples(X) < cv:
             raise ValueError(
-                f"cv={cv} needs as many clips, got n_samples={_num_samples(X)}. Fit on more clips "
+                f"cv={cv} needs as many clips, got n_samples={num_samples(X)}. Fit on more clips "
                 "or with fewer folds."
             )
         # Threads share each clip's analysis, and JAX's threads.
@@ -160,9 +161,9 @@ def _fit_and_score(member: BaseEstimator, X, y, cv: int | None) -> tuple[BaseEst
     member.fit(X, y)
     if cv is None:
         return member, _anomaly_score(member, X)
-    scores = np.empty(_num_samples(X))
+    scores = np.empty(num_samples(X))
     for train, test in KFold(cv, shuffle=True, random_state=0).split(X):
-        y_train = None if y is None else _safe_indexing(y, train)
-        fold_member = clone(member).fit(_safe_indexing(X, train), y_train)
-        scores[test] = _anomaly_score(fold_member, _safe_indexing(X, test))
+        y_train = None if y is None else safe_indexing(y, train)
+        fold_member = clone(member).fit(safe_indexing(X, train), y_train)
+        scores[test] = _anomaly_score(fold_member, safe_indexing(X, test))
     return member, scores

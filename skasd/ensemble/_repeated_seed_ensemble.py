@@ -5,10 +5,10 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils import Tags, check_random_state, get_tags
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
+from skasd._sklearn import HasMethods, Interval, StrOptions, fit_context
 from skasd.audio._clips import Clips
 from skasd.detection._base import THRESHOLD_CONSTRAINTS
 from skasd.ensemble._members import AGGREGATIONS, MembersMixin
@@ -129,7 +129,7 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Clips | ArrayLike, y=None) -> Self:
         """Fit all members on healthy clips, and the threshold on what they say together.
 

@@ -7,8 +7,8 @@ import numpy as np
 from joblib import delayed
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import StrOptions, validate_params
 
+from skasd._sklearn import StrOptions, validate_params
 from skasd._utils.threads import stream_threads
 from skasd.audio._clips import Clip, Clips, check_clip, check_clips, check_sequence
 from skasd.audio._reading import read_clip
@@ -42,7 +42,7 @@ class ClipScore(NamedTuple):
     error: str | None
 
 
-@validate_params(ON_ERROR, prefer_skip_nested_validation=True)
+@validate_params(ON_ERROR)
 def fit_clips(
     detector: BaseEstimator, X: Clips, y: ArrayLike | None = None, *, on_error: str = "raise"
 ) -> dict[str, str]:
@@ -112,7 +112,7 @@ def fit_clips(
     return failures
 
 
-@validate_params(ON_ERROR, prefer_skip_nested_validation=True)
+@validate_params(ON_ERROR)
 def score_clips(
     detector: BaseEstimator, X: Clips, *, on_error: str = "raise", n_jobs: int | None = None
 ) -> Iterator[ClipScore]:

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from sklearn.base import BaseEstimator
 
-import skasd
+from skasd._version import __version__
 from skasd.export._data import Clips, Scores, Spectrograms
 from skasd.export._graph import Graph
 from skasd.export._inputs import add_clips, add_spectrograms, common_settings
@@ -40,7 +40,7 @@ def make_model(
     _add_outputs(graph, data, result, threshold)
     metadata = {
         "format": FORMAT,
-        "skasd_version": skasd.__version__,
+        "skasd_version": __version__,
         "input": input,
         **_shape(data),
         **common_settings(log_mels),
@@ -49,7 +49,7 @@ def make_model(
     return graph.model(
         {name: str(value) for name, value in metadata.items()},
         producer_name="skasd",
-        producer_version=skasd.__version__,
+        producer_version=__version__,
     )
 
 

@@ -2,8 +2,7 @@
 
 from numbers import Integral
 
-from sklearn.utils._param_validation import Interval
-
+from skasd._sklearn import Interval
 from skasd.features._window_autoencoder import WindowAutoencoder
 
 

@@ -9,10 +9,10 @@ from typing import Self
 import numpy as np
 from joblib import delayed
 from scipy import sparse
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
-from sklearn.utils._param_validation import Interval, Options
 
+from skasd._sklearn import Interval, Options, fit_context
 from skasd._utils.threads import parallel_threads
 from skasd.audio._clips import Clip, Clips, check_clips
 from skasd.audio._reading import read_clip
@@ -115,7 +115,7 @@ class LogMelSpectrogram(TransformerMixin, BaseEstimator, auto_wrap_output_keys=N
         self.min_frames = min_frames
         self.n_jobs = n_jobs
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Clips, y=None) -> Self:
         """Check the parameters and the clips; nothing is read or learned.
 

@@ -6,16 +6,11 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    _fit_context,
-)
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags, check_consistent_length, check_random_state, column_or_1d
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from skasd._sklearn import Interval, fit_context
 from skasd.features._convolutional_network import ConvolutionalNetwork, MixedClips
 from skasd.features._log_mel_spectrogram import check_spectrograms
 
@@ -137,7 +132,7 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.random_state = random_state
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Sequence[np.ndarray] | np.ndarray, y: ArrayLike) -> Self:
         """Learn to tell the machines apart.
 

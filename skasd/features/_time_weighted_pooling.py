@@ -5,11 +5,11 @@ from numbers import Integral, Real
 from typing import Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from skasd._sklearn import Interval, fit_context
 from skasd.features._log_mel_spectrogram import check_spectrograms
 from skasd.features._principal_components import PrincipalComponents
 
@@ -77,7 +77,7 @@ class TimeWeightedPooling(TransformerMixin, BaseEstimator):
         self.std = std
         self.n_components = n_components
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Sequence[np.ndarray] | np.ndarray, y=None) -> Self:
         """Take the number of bands, and find the principal components where they are asked for.
 

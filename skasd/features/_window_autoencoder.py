@@ -6,11 +6,11 @@ from numbers import Integral, Real
 from typing import Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from skasd._sklearn import Interval, fit_context
 from skasd.features._log_mel_spectrogram import check_spectrograms
 from skasd.features._training.windows import WindowBatches
 
@@ -67,7 +67,7 @@ class WindowAutoencoder(TransformerMixin, BaseEstimator):
     def _check_window(self) -> None:
         """Refuse a number of frames that leaves nothing to see or to predict."""
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Sequence[np.ndarray] | np.ndarray, y=None) -> Self:
         """Train the network on the windows of all clips.
 

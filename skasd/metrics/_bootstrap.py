@@ -7,8 +7,8 @@ from numbers import Integral, Real
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
 
+from skasd._sklearn import Interval, validate_params
 from skasd.metrics._labels import validate
 from skasd.metrics._scores import auc, f1, pauc, precision, recall
 
@@ -18,8 +18,7 @@ from skasd.metrics._scores import auc, f1, pauc, precision, recall
         "confidence": [Interval(Real, 0, 1, closed="neither")],
         "n_resamples": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
-    },
-    prefer_skip_nested_validation=False,
+    }
 )
 def confidence_interval(
     metric: Callable[..., float],

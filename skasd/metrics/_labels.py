@@ -2,7 +2,9 @@
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils import _safe_indexing, check_consistent_length
+from sklearn.utils import check_consistent_length
+
+from skasd._sklearn import safe_indexing
 
 
 def check_labels(y: ArrayLike) -> np.ndarray:
@@ -122,4 +124,4 @@ def normal_clips(X, y: ArrayLike):
     normal = np.flatnonzero(~check_labels(y))
     if len(normal) == 0:
         raise ValueError(f"All {len(y)} clips are anomalous (y = -1). Pass normal ones as well.")
-    return _safe_indexing(X, normal)
+    return safe_indexing(X, normal)

@@ -5,8 +5,8 @@ from numbers import Real
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import f1_score, precision_score, recall_score, roc_auc_score
-from sklearn.utils._param_validation import Interval, validate_params
 
+from skasd._sklearn import Interval, validate_params
 from skasd.metrics._labels import validate
 
 
@@ -35,9 +35,7 @@ def auc(y: ArrayLike, anomaly_scores: ArrayLike) -> float:
     return float(roc_auc_score(*validate(y, anomaly_scores)))
 
 
-@validate_params(
-    {"max_fpr": [Interval(Real, 0, 1, closed="right")]}, prefer_skip_nested_validation=True
-)
+@validate_params({"max_fpr": [Interval(Real, 0, 1, closed="right")]})
 def pauc(y: ArrayLike, anomaly_scores: ArrayLike, max_fpr: float = 0.1) -> float:
     """Compute the area under the ROC curve at low false positive rates, as DCASE does.
 

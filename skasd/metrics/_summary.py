@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
-from sklearn.utils._param_validation import StrOptions, validate_params
 
+from skasd._sklearn import StrOptions, validate_params
 from skasd.metrics._bootstrap import confidence_interval
 from skasd.metrics._scores import auc, f1, pauc, precision, recall
 
@@ -149,10 +149,7 @@ class AverageScores(NamedTuple):
     over_ids: dict[str, float]
 
 
-@validate_params(
-    {"scores": [Mapping], "mean": [StrOptions({"arithmetic", "harmonic"})]},
-    prefer_skip_nested_validation=True,
-)
+@validate_params({"scores": [Mapping], "mean": [StrOptions({"arithmetic", "harmonic"})]})
 def average_scores(
     scores: Mapping[tuple[str, Hashable], Mapping[str, float]], *, mean: str = "arithmetic"
 ) -> AverageScores:

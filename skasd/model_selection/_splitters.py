@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.model_selection import BaseCrossValidator, KFold
 from sklearn.utils import check_consistent_length, check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
 
+from skasd._sklearn import Interval, validate_params
 from skasd.metrics._labels import check_labels
 
 TRAINING_FOLDER = "train"
@@ -66,8 +66,7 @@ class NormalKFold(BaseCrossValidator):
             "anomalous_share": [Interval(Real, 0, 1, closed="right")],
             "shuffle": ["boolean"],
             "random_state": ["random_state"],
-        },
-        prefer_skip_nested_validation=True,
+        }
     )
     def __init__(self, n_splits=5, *, anomalous_share=1.0, shuffle=True, random_state=None):
         self.n_splits = n_splits

@@ -1,14 +1,16 @@
 """Selection of settings that never sees an anomaly."""
 
 import os
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 from sklearn.base import BaseEstimator
-from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils import check_random_state
 
-from skasd.audio._clips import Clips
+from skasd._sklearn import safe_indexing
 from skasd.metrics._labels import normal_clips
 
 
@@ -115,12 +117,12 @@ def score_stability(estimator: BaseEstimator, X, y: ArrayLike | None = None) -> 
 
 
 def add_pseudo_anomalies(
-    clips: Clips,
-    other_clips: Clips,
+    clips: Sequence[Any] | np.ndarray,
+    other_clips: Sequence[Any] | np.ndarray,
     *,
     n: int | None = None,
     random_state: int | np.random.RandomState | None = None,
-) -> tuple[Clips, np.ndarray]:
+) -> tuple[list[Any] | np.ndarray, np.ndarray]:
     """Let normal clips of other machines stand in for anomalous ones.
 
     With them, `NormalKFold` and the scorers of `skasd.metrics` select settings without a real
@@ -176,7 +178,7 @@ def add_pseudo_anomalies(
         if not 1 <= n <= len(other_clips):
             raise ValueError(f"n={n} is not in 1 to {len(other_clips)}, the number of other_clips.")
         chosen = check_random_state(random_state).choice(len(other_clips), n, replace=False)
-        other_clips = _safe_indexing(other_clips, np.sort(chosen))
+        other_clips = safe_indexing(other_clips, np.sort(chosen))
     y = np.repeat([1, -1], [len(clips), len(other_clips)])
     arrays = isinstance(clips, np.ndarray) and isinstance(other_clips, np.ndarray)
     if arrays and clips.shape[1:] == other_clips.shape[1:]:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
+from skasd._sklearn import Interval, validate_parameter_constraints
 from skasd.monitoring._alarm import Alarm
 from skasd.monitoring._arrivals import find_clip, watch_arrivals
 from skasd.monitoring._detector_input import (

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 
-import skasd
+from skasd._version import __version__
 from skasd.detection._base import last_step, threshold_of
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "librosa", "soxr", "ncnn", "skops")
@@ -105,7 +105,7 @@ class ModelInfo:
 def installed_versions() -> dict[str, str]:
     """Return the versions of what is installed here."""
     versions = {name: metadata.version(name) for name in PACKAGES}
-    return {"skasd": skasd.__version__, "python": platform.python_version(), **versions}
+    return {"skasd": __version__, "python": platform.python_version(), **versions}
 
 
 def _settings(detector: BaseEstimator) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from typing import Self
 
 import numpy as np
 from joblib import delayed
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
-from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
+from skasd._sklearn import Interval, Options, StrOptions, fit_context
 from skasd._utils.threads import parallel_threads, threads_each
 from skasd.audio._clips import Clip, Clips, check_clips
 from skasd.audio._reading import read_clip
@@ -80,7 +80,7 @@ class OpenL3Embedding(TransformerMixin, BaseEstimator):
     Nothing is learned. The network is loaded on first use, and never pickled.
 
     An entry of the cache takes about 2 kB for 512 numbers, and 205 kB where `embed` remembers a
-    clip of 10 s at a hop of 0.1 s. The folder is ``skasd.features.openl3._cache.default_folder()``; delete it
+    clip of 10 s at a hop of 0.1 s. The folder is `skasd/openl3-embeddings` in the user's cache; delete it
     to clear the cache.
 
     References
@@ -150,7 +150,7 @@ class OpenL3Embedding(TransformerMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Clips, y=None) -> Self:
         """Check the parameters, the clips and the weights; nothing is learned.
 
