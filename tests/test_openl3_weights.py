@@ -126,7 +126,8 @@ def test_cache_that_cannot_be_written(cache, server):
 def test_two_processes_at_once(cache, server):
     server("good")
     script = (
-        "import sys; from pathlib import Path; from skasd.features.openl3 import _weights as module\n"
+        "import sys; from pathlib import Path\n"
+        "from skasd.features.openl3 import _weights as module\n"
         "name, module.URL, folder, blob = sys.argv[1:]\n"
         "module.BLOB_IDS[name] = blob\n"
         "module.cache_folder = lambda: Path(folder)\n"

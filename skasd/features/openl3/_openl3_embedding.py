@@ -80,8 +80,8 @@ class OpenL3Embedding(TransformerMixin, BaseEstimator):
     Nothing is learned. The network is loaded on first use, and never pickled.
 
     An entry of the cache takes about 2 kB for 512 numbers, and 205 kB where `embed` remembers a
-    clip of 10 s at a hop of 0.1 s. The folder is `skasd/openl3-embeddings` in the user's cache; delete it
-    to clear the cache.
+    clip of 10 s at a hop of 0.1 s. The folder is ``skasd/openl3-embeddings`` in the user's cache;
+    delete it to clear the cache.
 
     References
     ----------
