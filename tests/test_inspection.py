@@ -190,7 +190,7 @@ def branches_of(x, n_first):
 def test_contributions_sum_to_what_the_density_loses(covariance_type):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 5)) @ rng.normal(size=(5, 5))
-    detector = GaussianMixtureDetector(1, covariance_type, shrinkage=None).fit(X)
+    detector = GaussianMixtureDetector(1, covariance_type=covariance_type, shrinkage=None).fit(X)
     x = 3 * X[0]
     mean = detector.mixture_.means_[0]
     lost = detector.score_samples([mean, x]) @ [1, -1]
@@ -341,7 +341,9 @@ def test_fused_detectors_share_what_is_above_usual(settings, expected):
 def two_autoencoders(**settings):
     branches = []
     for name, log_mel, n_frames in (("a", LOG_MEL, 5), ("b", LogMelSpectrogram(**settings), 3)):
-        autoencoder = InterpolationAutoencoder((32, 16), n_frames, epochs=1, random_state=0)
+        autoencoder = InterpolationAutoencoder(
+            (32, 16), n_frames=n_frames, epochs=1, random_state=0
+        )
         branches.append((name, Pipeline([("log_mel", log_mel), ("autoencoder", autoencoder)])))
     steps = [("features", FeatureUnion(branches)), ("detector", GaussianMixtureDetector(1))]
     return Pipeline(steps).fit(TRAIN)
