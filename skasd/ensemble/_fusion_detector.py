@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.utils import Bunch, Tags, get_tags
 
 from skasd._sklearn import BaseComposition, Interval, StrOptions, fit_context
-from skasd._steps import Parts, remedy
+from skasd._steps import Parts, last_step, remedy
 from skasd.audio._clips import Clips
 from skasd.detection._base import THRESHOLD_CONSTRAINTS
 from skasd.ensemble._members import AGGREGATIONS, MembersMixin
@@ -204,7 +204,7 @@ class FusionDetector(MembersMixin, BaseComposition):
             if isinstance(detector, type) or not all(hasattr(detector, each) for each in methods):
                 raise ValueError(
                     f"Detector {name!r} is {detector!r}, which does not have all of "
-                    f"{', '.join(methods)}. {remedy(detector)}"
+                    f"{', '.join(methods)}. {remedy(last_step(detector))}"
                 )
         self._validate_names([name for name, _ in self.detectors])
 

@@ -157,8 +157,9 @@ def _blocks(X: Any, members: Sequence[Any]) -> Iterator[Any]:
     if not take_clips(members[0], X):
         yield X
         return
-    check_clips(X)
     clips, shared = list(X), share_analyses(*members)
+    if shared:
+        check_clips(clips)
     for start in range(0, len(clips), BLOCK):
         block = clips[start : start + BLOCK]
         yield [check_clip(clip, start + i) for i, clip in enumerate(block)] if shared else block
