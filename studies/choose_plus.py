@@ -1,4 +1,4 @@
-"""What would normal clips alone choose? ``python -m benchmarks.choose_plus RECORDINGS_FOLDER``.
+"""What would normal clips alone choose? ``python -m studies.choose_plus RECORDINGS_FOLDER``.
 
 Candidates for `make_iaeo3_plus` are compared without any anomalous clip.
 The pool has nine groups of machines: toy cars (four, 200 clips each, of
@@ -8,7 +8,7 @@ synthetic fans, pumps, sliders and valves (60 clips of 4 s each, of seeds that
 `benchmarks.toycar` does not use).
 
 Two thirds of a machine's clips train; the others are the normal test clips, and give the anomalous
-ones: one for each kind of `benchmarks.pseudo_anomalies` and clip, or two where clips are few.
+ones: one for each kind of `studies.pseudo_anomalies` and clip, or two where clips are few.
 Machines of 60 clips or more have one such fold, the others all three. So that every kind tells good
 from bad candidates on every machine, its strength is that at which the best of the three simplest
 systems (`SIMPLEST`) reaches an AUC of 0.85 in the first fold, between 1/16 and 16.
@@ -44,7 +44,6 @@ import numpy as np
 from joblib import Memory
 from sklearn.model_selection import KFold
 
-from benchmarks.pseudo_anomalies import KINDS
 from skasd import (
     GaussianMixtureDetector,
     InterpolationAutoencoder,
@@ -54,6 +53,7 @@ from skasd import (
 )
 from skasd.datasets import make_machine_sounds
 from skasd.metrics import auc, pauc
+from studies.pseudo_anomalies import KINDS
 
 SYNTHETIC_SEEDS = (100, 101, 102)
 DECAYS = (0, 0.9, 0.98, 1, 1.02)
