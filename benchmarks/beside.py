@@ -48,13 +48,16 @@ def measure(benchmark: str, folder: Path) -> list[Row]:
 
 def compare(here: list[Row], there: list[Row]) -> Row:
     """Return one row of the same row of several runs."""
+    for row in (*here, *there):
+        if np.isnan(row.value):
+            return row  # its note says why it was not measured
     value, other = (np.median([row.value for row in rows]) for rows in (here, there))
     return Row(
         part=here[0].part,
         what=here[0].what,
         value=value,
         unit=here[0].unit,
-        ratio=None if np.isnan(value / other) else value / other,
+        ratio=value / other,
         ratio_of="of the other checkout's",
         note=f"here {list_runs(here)}; there {list_runs(there)}",
     )
