@@ -17,8 +17,8 @@ import soundfile
 from tqdm import tqdm
 
 from benchmarks.measure import command_line, skasd_command
+from skasd.challenge._published import TABLE_2
 from skasd.datasets import make_machine_sounds
-from skasd.published import TABLE_2
 
 SYNTHETIC = {"ToyCar": "pump", "ToyConveyor": "slider"}
 """What stands in for the machines that `make_machine_sounds` does not have."""

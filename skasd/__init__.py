@@ -1,30 +1,41 @@
 """Anomalous sound detection with scikit-learn."""
 
-from skasd.audio import AudioError
-from skasd.autoencoder import FrameAutoencoder, InterpolationAutoencoder
-from skasd.batch import fit_clips, score_clips
+from skasd._utils.public_names import claim_names
+from skasd._version import __version__
 from skasd.detection import (
     FeatureDetector,
     GaussianMixtureDetector,
     NearestNeighborsDetector,
+    PyODDetector,
 )
-from skasd.ensemble import RepeatedSeedEnsemble
+from skasd.ensemble import (
+    FleetDetector,
+    FusionDetector,
+    RepeatedSeedEnsemble,
+    fit_clips,
+    score_clips,
+)
+from skasd.exceptions import AudioError
 from skasd.export import export_onnx
-from skasd.fleet import FleetDetector
-from skasd.fusion import FusionDetector
-from skasd.machine_id import MachineIDEmbedding
+from skasd.features import (
+    ClipTransformer,
+    FrameAutoencoder,
+    InterpolationAutoencoder,
+    LogMelSpectrogram,
+    MachineIDEmbedding,
+    OpenL3Embedding,
+    PrincipalComponents,
+    SpectrogramTransformer,
+    TimeWeightedPooling,
+)
 from skasd.monitoring import Monitor
-from skasd.openl3 import OpenL3Embedding
 from skasd.persistence import load, save
-from skasd.pooling import TimeWeightedPooling
-from skasd.projection import PrincipalComponents
-from skasd.spectrogram import LogMelSpectrogram
+from skasd.persistence._old_names import register_old_modules
 from skasd.systems import make_baseline, make_iaeo3, make_iaeo3_opt, make_iaeo3_plus
-
-__version__ = "0.1.0.dev0"
 
 __all__ = [
     "AudioError",
+    "ClipTransformer",
     "FeatureDetector",
     "FleetDetector",
     "FrameAutoencoder",
@@ -37,8 +48,11 @@ __all__ = [
     "NearestNeighborsDetector",
     "OpenL3Embedding",
     "PrincipalComponents",
+    "PyODDetector",
     "RepeatedSeedEnsemble",
+    "SpectrogramTransformer",
     "TimeWeightedPooling",
+    "__version__",
     "export_onnx",
     "fit_clips",
     "load",
@@ -49,3 +63,6 @@ __all__ = [
     "save",
     "score_clips",
 ]
+
+claim_names(__name__)
+register_old_modules()

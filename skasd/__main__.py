@@ -1,5 +1,5 @@
 """``python -m skasd``: the command line."""
 
-from skasd.cli import app
+from skasd.cli._app import app
 
 app(prog_name="skasd")

@@ -6,9 +6,10 @@ import pytest
 from scipy import stats
 from sklearn.neural_network import MLPRegressor
 
-from skasd import AudioError, FrameAutoencoder, InterpolationAutoencoder, _keras, _training_loop
-from skasd._keras import import_keras
-from skasd._windows import WindowBatches
+from skasd import AudioError, FrameAutoencoder, InterpolationAutoencoder
+from skasd.features._training import dense, program
+from skasd.features._training.dense import import_keras
+from skasd.features._training.windows import WindowBatches
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +58,9 @@ def test_training_is_that_of_keras(spectrograms, monkeypatch):
     autoencoder = InterpolationAutoencoder(
         (16, 8), epochs=3, batch_size=8, batch_norm=False, random_state=0
     )
-    monkeypatch.setattr(_training_loop, "STACK_BYTES", 3 * 8 * 5 * 12 * 4)
+    monkeypatch.setattr(program, "STACK_BYTES", 3 * 8 * 5 * 12 * 4)
     stacked = autoencoder.fit(spectrograms).coefs_
-    monkeypatch.setattr(_training_loop, "_run_on_jax", _training_loop._run_in_keras)
+    monkeypatch.setattr(program, "_run_on_jax", program._run_in_keras)
     for coefs, expected in zip(stacked, autoencoder.fit(spectrograms).coefs_, strict=True):
         np.testing.assert_allclose(coefs, expected, rtol=1e-4, atol=1e-6)
 
@@ -223,17 +224,17 @@ def test_learns_what_can_be_interpolated(batch_norm):
 
 def test_seed_decides(spectrograms, monkeypatch):
     """Whether its network is compiled for it, or has been trained before."""
-    monkeypatch.setattr(_keras, "_idle_networks", [])
+    monkeypatch.setattr(dense, "_idle_networks", [])
 
     def weights(seed):
         autoencoder = InterpolationAutoencoder((8,), epochs=3, batch_size=32, random_state=seed)
         return autoencoder.fit(spectrograms).coefs_[0]
 
     compiled = weights(0)
-    ((_, network),) = _keras._idle_networks
+    ((_, network),) = dense._idle_networks
     assert not np.array_equal(weights(1), compiled)
     np.testing.assert_array_equal(weights(0), compiled)
-    assert [idle for _, idle in _keras._idle_networks] == [network]
+    assert [idle for _, idle in dense._idle_networks] == [network]
 
 
 def test_global_seeds_are_left_alone(spectrograms):
@@ -272,7 +273,7 @@ def test_wrong_parameters(spectrograms, parameters, message):
 
 
 def test_short_clip_is_refused_before_training(monkeypatch, spectrograms, fitted):
-    monkeypatch.setattr("skasd._keras.train_dense_network", None)
+    monkeypatch.setattr("skasd.features._training.dense.train_dense_network", None)
     with pytest.raises(AudioError, match="clip 3: is too short: 4 frames where 5 are needed"):
         InterpolationAutoencoder().fit([*spectrograms, spectrograms[0][:4]])
     with pytest.raises(AudioError, match="clip 0: is too short"):

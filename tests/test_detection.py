@@ -10,7 +10,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
 from skasd import FeatureDetector, GaussianMixtureDetector, NearestNeighborsDetector
-from skasd.detection.covariance import shrunk_covariance
+from skasd.detection._covariance import shrunk_covariance
 
 
 @pytest.fixture

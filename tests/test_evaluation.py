@@ -8,11 +8,11 @@ import soundfile
 from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
-import skasd.evaluation
+import skasd.challenge._evaluation
+from skasd.challenge._evaluation import EvaluationError, evaluate_dcase2020
 from skasd.cli import app
 from skasd.datasets import load_dcase2020, make_machine_sounds
-from skasd.evaluation import EvaluationError, evaluate_dcase2020
-from skasd.openl3.weights import WeightsError
+from skasd.features.openl3._weights import WeightsError
 from skasd.systems import make_system
 
 SMALL = {"n_mels": 16, "encoder_units": [8, 4], "epochs": 2}
@@ -40,13 +40,13 @@ def root(tmp_path):
 @pytest.fixture
 def fitted_keys(monkeypatch):
     """Return the machines that are fitted, as they are."""
-    keys, run = [], skasd.evaluation.run_machine
+    keys, run = [], skasd.challenge._evaluation.run_machine
 
     def recorded(task):
         keys.append(task.key)
         return run(task)
 
-    monkeypatch.setattr(skasd.evaluation, "run_machine", recorded)
+    monkeypatch.setattr(skasd.challenge._evaluation, "run_machine", recorded)
     return keys
 
 
@@ -95,8 +95,8 @@ def test_files_are_the_challenges(root, tmp_path):
 
 KILLED_AT_WRITE = """
 import os, signal, sys
-import skasd._machine_task as machine_task
-from skasd.evaluation import evaluate_dcase2020
+import skasd.challenge._machine_task as machine_task
+from skasd.challenge._evaluation import evaluate_dcase2020
 
 write, writes = machine_task.write_text, iter(range({write}))
 

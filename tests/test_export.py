@@ -164,7 +164,10 @@ DETECTORS = {
         TimeWeightedPooling(), FrozenEstimator(StandardScaler().fit(np.eye(6))), mixture()
     ),
     "normalize": RepeatedSeedEnsemble(
-        pipeline(TimeWeightedPooling(), mixture(n_components=2)), 2, normalize=True, random_state=0
+        pipeline(TimeWeightedPooling(), mixture(n_components=2)),
+        n_repeats=2,
+        normalize=True,
+        random_state=0,
     ),
     "fusion": FusionDetector(
         [
@@ -185,7 +188,7 @@ def test_steps(spectrograms, detector, tmp_path):
 
 
 def test_aggregations(spectrograms, tmp_path):
-    detector = RepeatedSeedEnsemble(pipeline(iae(), FeatureDetector()), 4, random_state=0)
+    detector = RepeatedSeedEnsemble(pipeline(iae(), FeatureDetector()), n_repeats=4, random_state=0)
     detector.fit(spectrograms[:45])
     for aggregation in ("min", "median", "mean", "max"):
         detector.set_params(aggregation=aggregation)

@@ -170,7 +170,7 @@ def test_clip_changes_while_a_detector_is_fitted(tmp_path, monkeypatch):
     expected = make_baseline(n_repeats=3, **settings).fit(
         [soundfile.read(path, dtype="float32")[0] for path in paths]
     )
-    monkeypatch.setattr("skasd.spectrogram.read_clip", read_and_overwrite)
+    monkeypatch.setattr("skasd.features._log_mel_spectrogram.read_clip", read_and_overwrite)
     detector = make_baseline(n_repeats=3, **settings).fit(paths)
     assert reads == [str(path) for path in paths]
     assert detector.offset_ == expected.offset_
@@ -275,7 +275,7 @@ DIE_WHILE_SAVING = """
 import os, signal, sys
 import numpy as np
 import skasd
-from skasd import _files
+from skasd._utils import files as _files
 
 replace = os.replace
 os.replace = lambda *paths: os.kill(os.getpid(), signal.SIGKILL)
@@ -329,7 +329,7 @@ def test_killed_worker_is_an_error():
 
 EVALUATE = """
 import sys
-from skasd.evaluation import evaluate_dcase2020
+from skasd.challenge._evaluation import evaluate_dcase2020
 
 settings = {"n_mels": 8, "encoder_units": [4, 2], "epochs": 2}
 evaluation = evaluate_dcase2020(sys.argv[1], sys.argv[2], "baseline", settings=settings)

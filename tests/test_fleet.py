@@ -29,10 +29,10 @@ from skasd import (
     TimeWeightedPooling,
     make_iaeo3_opt,
 )
+from skasd.datasets import MACHINES
 from skasd.metrics import auc
 from skasd.model_selection import NormalKFold
 from skasd.persistence import ModelFileError
-from skasd.published import MACHINES
 
 N_CLIPS = 30
 NAMES = ["fan_id_00", "fan_id_02", "pump_id_00", "pump_id_04", "valve_id_06", "slider_id_00"]
@@ -307,7 +307,7 @@ def test_saved_and_loaded(folder, fleet):
 def test_detectors_are_loaded_when_they_are_needed(folder, monkeypatch):
     for name in NAMES[1:]:
         (folder / f"{name}.skasd").unlink()
-    monkeypatch.setattr("skasd._saved_detectors.N_LOADED", 1)
+    monkeypatch.setattr("skasd.ensemble._saved_detectors.N_LOADED", 1)
     loaded = skasd.load(folder)
     first = loaded.detectors_["fan_id_00"]
     assert loaded.detectors_["fan_id_00"] is first

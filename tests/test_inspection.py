@@ -31,9 +31,9 @@ from skasd.inspection import (
     ScoreDistributionDisplay,
     explain,
 )
-from skasd.inspection.branches import Branch
-from skasd.inspection.contributions import contributions, shares_of_fused
-from skasd.inspection.regions import carrying_runs
+from skasd.inspection._branches import Branch
+from skasd.inspection._contributions import contributions, shares_of_fused
+from skasd.inspection._regions import carrying_runs
 
 CLIPS, _ = make_machine_sounds("fan", n_normal=24, n_anomalous=0, duration=2.0, random_state=0)
 TRAIN, NEW = CLIPS[:20], CLIPS[20:]
@@ -190,7 +190,7 @@ def branches_of(x, n_first):
 def test_contributions_sum_to_what_the_density_loses(covariance_type):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 5)) @ rng.normal(size=(5, 5))
-    detector = GaussianMixtureDetector(1, covariance_type, shrinkage=None).fit(X)
+    detector = GaussianMixtureDetector(1, covariance_type=covariance_type, shrinkage=None).fit(X)
     x = 3 * X[0]
     mean = detector.mixture_.means_[0]
     lost = detector.score_samples([mean, x]) @ [1, -1]
@@ -341,7 +341,9 @@ def test_fused_detectors_share_what_is_above_usual(settings, expected):
 def two_autoencoders(**settings):
     branches = []
     for name, log_mel, n_frames in (("a", LOG_MEL, 5), ("b", LogMelSpectrogram(**settings), 3)):
-        autoencoder = InterpolationAutoencoder((32, 16), n_frames, epochs=1, random_state=0)
+        autoencoder = InterpolationAutoencoder(
+            (32, 16), n_frames=n_frames, epochs=1, random_state=0
+        )
         branches.append((name, Pipeline([("log_mel", log_mel), ("autoencoder", autoencoder)])))
     steps = [("features", FeatureUnion(branches)), ("detector", GaussianMixtureDetector(1))]
     return Pipeline(steps).fit(TRAIN)

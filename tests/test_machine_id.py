@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from skasd import MachineIDEmbedding, NearestNeighborsDetector
-from skasd._convolutions import MixedClips
-from skasd._keras import import_keras
+from skasd.features._convolutional_network import MixedClips
+from skasd.features._training.dense import import_keras
 from skasd.metrics import auc
 
 

@@ -18,9 +18,9 @@ import skasd
 from skasd import FeatureDetector, LogMelSpectrogram, Monitor, TimeWeightedPooling
 from skasd.audio import check_clips, read_clip
 from skasd.cli import app
-from skasd.cli.stopping import Stopped, Stopping
+from skasd.cli._stopping import Stopped, Stopping
 from skasd.monitoring import Alarm, EventFile, MonitorEvent, read_blocks, read_pcm
-from skasd.monitoring.event_file import EventFileError
+from skasd.monitoring._event_file import EventFileError
 
 RATE = 16000
 

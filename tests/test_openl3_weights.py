@@ -11,9 +11,9 @@ import h5py
 import numpy as np
 import pytest
 
-from skasd.openl3 import weights as module
-from skasd.openl3.network import expected_shapes
-from skasd.openl3.weights import WeightsError, find_weights, read_weights
+from skasd.features.openl3 import _weights as module
+from skasd.features.openl3._network import expected_shapes
+from skasd.features.openl3._weights import WeightsError, find_weights, read_weights
 
 GOLDEN = Path(__file__).parent / "data" / "openl3_audio_mel128_golden.h5.gz"
 NAME = "openl3_audio_mel128_env-v0_4_0.h5.gz"
@@ -126,7 +126,8 @@ def test_cache_that_cannot_be_written(cache, server):
 def test_two_processes_at_once(cache, server):
     server("good")
     script = (
-        "import sys; from pathlib import Path; from skasd.openl3 import weights as module\n"
+        "import sys; from pathlib import Path\n"
+        "from skasd.features.openl3 import _weights as module\n"
         "name, module.URL, folder, blob = sys.argv[1:]\n"
         "module.BLOB_IDS[name] = blob\n"
         "module.cache_folder = lambda: Path(folder)\n"

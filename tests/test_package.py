@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 import skasd
-from skasd import datasets, evaluation, inspection, metrics, model_selection, monitoring, systems
+from skasd import challenge, datasets, inspection, metrics, model_selection, monitoring, systems
 
 ROOT = Path(__file__).parents[1]
 MODULES = (skasd, datasets, inspection, metrics, model_selection, monitoring, systems)
 PUBLIC = [getattr(module, name) for module in MODULES for name in module.__all__]
-PUBLIC = [public for public in PUBLIC if callable(public)] + [evaluation.evaluate_dcase2020]
+PUBLIC = [public for public in PUBLIC if callable(public)] + [challenge.evaluate_dcase2020]
 
 
 def run(script, **environment):
@@ -50,7 +50,10 @@ def test_docstrings_have_an_example(public):
 
 def test_keras_runs_on_jax_unless_told_otherwise(tmp_path):
     """Keras itself writes a keras.json that names TensorFlow; only another name is a choice."""
-    script = "from skasd._keras import import_keras; print(import_keras().backend.backend())"
+    script = (
+        "from skasd.features._training.dense import import_keras\n"
+        "print(import_keras().backend.backend())"
+    )
     assert run(script, KERAS_HOME=str(tmp_path)) == "jax"
     assert '"tensorflow"' in (tmp_path / "keras.json").read_text()
     assert run(script, KERAS_HOME=str(tmp_path)) == "jax"

@@ -35,7 +35,7 @@ from skasd import (
     make_iaeo3_plus,
 )
 from skasd.persistence import ModelFileError, ModelVersionWarning, read_info
-from skasd.persistence.container import read_archive, write_archive
+from skasd.persistence._container import read_archive, write_archive
 
 DATA = Path(__file__).parent / "data"
 CLIPS = np.random.default_rng(0).uniform(-0.5, 0.5, size=(12, 8000))
@@ -135,7 +135,7 @@ def test_info(path, detector):
 
 
 def test_other_versions_are_said_where_they_matter(path, monkeypatch, recwarn):
-    monkeypatch.setattr(skasd, "__version__", "99.0")
+    monkeypatch.setattr("skasd.persistence._model_info.__version__", "99.0")
     skasd.load(path)
     assert not recwarn.list
     archive = read_archive(path)

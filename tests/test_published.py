@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from skasd import FeatureDetector, GaussianMixtureDetector, make_iaeo3_opt
-from skasd.published import MACHINES, SYSTEMS, TABLE_1, TABLE_2
+from skasd.challenge._published import SYSTEMS, TABLE_2
+from skasd.datasets import MACHINES
+from skasd.systems._iaeo3 import TABLE_1
 
 NAMES = {"Car": "ToyCar", "Conveyor": "ToyConveyor"}
 

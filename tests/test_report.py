@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skasd import FeatureDetector
-from skasd.detection.report import ScoreReport
+from skasd.detection._score_report import ScoreReport
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from skasd import (
     make_iaeo3_plus,
 )
 from skasd.datasets import make_machine_sounds
+from skasd.features.openl3._weights import WeightsError
 from skasd.metrics import auc, pauc
-from skasd.openl3.weights import WeightsError
 
 GOLDEN_WEIGHTS = Path(__file__).parent / "data" / "openl3_audio_mel256_golden.h5.gz"
 
@@ -93,7 +93,7 @@ def test_silence_is_scored(fitted):
 
 
 def test_bad_clip_is_named_before_training(monkeypatch, bad_clip, noise):
-    monkeypatch.setattr("skasd._keras.train_dense_network", None)
+    monkeypatch.setattr("skasd.features._training.dense.train_dense_network", None)
     clip, problem = bad_clip
     with pytest.raises(AudioError, match=problem) as caught:
         make_iaeo3(openl3=False).fit([noise] * 10 + [clip])
@@ -145,7 +145,7 @@ def test_clone_and_diagram():
 
 
 def test_missing_weights_are_said_before_training(monkeypatch, tmp_path, noise):
-    monkeypatch.setattr("skasd._keras.train_dense_network", None)
+    monkeypatch.setattr("skasd.features._training.dense.train_dense_network", None)
     monkeypatch.setenv("SKASD_OPENL3_WEIGHTS", str(tmp_path))
     with pytest.raises(WeightsError, match=r"make_iaeo3\(openl3=False\) goes on without OpenL3"):
         make_iaeo3().fit([noise] * 10)

@@ -14,11 +14,11 @@ from skasd import (
     LogMelSpectrogram,
     OpenL3Embedding,
     RepeatedSeedEnsemble,
-    _keras,
     score_clips,
 )
-from skasd._threads import threads_each
-from skasd.audio import Clip
+from skasd._utils.threads import threads_each
+from skasd.audio._clips import Clip
+from skasd.features._training import dense
 
 WEIGHTS = Path(__file__).parent / "data" / "openl3_audio_mel128_golden.h5.gz"
 
@@ -59,7 +59,7 @@ def test_jobs_share_the_threads_of_ncnn():
 
 
 def test_trainings_share_the_cores(monkeypatch):
-    fit_batches, running, counts = _keras.fit_batches, [], []
+    fit_batches, running, counts = dense.fit_batches, [], []
 
     def count_running(*args, **kwargs):
         running.append(None)
@@ -69,14 +69,14 @@ def test_trainings_share_the_cores(monkeypatch):
         finally:
             running.pop()
 
-    monkeypatch.setattr(_keras, "fit_batches", count_running)
+    monkeypatch.setattr(dense, "fit_batches", count_running)
     member = make_pipeline(
         InterpolationAutoencoder([2], statistics=["mean"], epochs=1), FeatureDetector()
     )
     clips = np.random.default_rng(0).normal(size=(4, 300, 8))
     RepeatedSeedEnsemble(member, n_repeats=4, n_jobs=4, random_state=0).fit(clips)
     assert len(counts) == 4
-    assert max(counts) <= max(1, cpu_count() // _keras.CORES_OF_A_TRAINING)
+    assert max(counts) <= max(1, cpu_count() // dense.CORES_OF_A_TRAINING)
 
 
 def test_share_of_each():

@@ -6,12 +6,15 @@ the usage is wrong or a file or folder cannot be read or written; 3, some clips 
 scored, and the others were; 130, Ctrl-C, except for ``monitor``, which is meant to be ended so.
 """
 
-from skasd.cli.app import app
-from skasd.cli.evaluate import evaluate
-from skasd.cli.explain import explain
-from skasd.cli.fit import fit
-from skasd.cli.info import info
-from skasd.cli.monitor import monitor
-from skasd.cli.score import score
+from skasd.cli._app import app
+from skasd.cli._evaluate import evaluate
+from skasd.cli._explain import explain
+from skasd.cli._fit import fit
+from skasd.cli._info import info
+from skasd.cli._monitor import monitor
+from skasd.cli._score import score
 
-__all__ = ["app", "evaluate", "explain", "fit", "info", "monitor", "score"]
+__all__ = ["app"]
+
+COMMANDS = (evaluate, explain, fit, info, monitor, score)
+"""What joined the application as it was imported."""

@@ -3,10 +3,11 @@
 Pictures need matplotlib: ``pip install "skasd[examples]"``.
 """
 
-from skasd.inspection.detection_curve_display import DetectionCurveDisplay
-from skasd.inspection.error_map_display import ErrorMapDisplay
-from skasd.inspection.explanation import Explanation, explain
-from skasd.inspection.score_distribution_display import ScoreDistributionDisplay
+from skasd._utils.public_names import claim_names
+from skasd.inspection._detection_curve_display import DetectionCurveDisplay
+from skasd.inspection._error_map_display import ErrorMapDisplay
+from skasd.inspection._explanation import Explanation, explain
+from skasd.inspection._score_distribution_display import ScoreDistributionDisplay
 
 __all__ = [
     "DetectionCurveDisplay",
@@ -15,3 +16,5 @@ __all__ = [
     "ScoreDistributionDisplay",
     "explain",
 ]
+
+claim_names(__name__)

@@ -14,19 +14,17 @@ sound detection for machine condition monitoring", DCASE 2020 Workshop, arXiv:20
 McClish, "Analyzing a portion of the ROC curve", Medical Decision Making 9(3), 1989.
 """
 
-from skasd.metrics.bootstrap import confidence_interval
-from skasd.metrics.labels import check_labels, validate
-from skasd.metrics.scorers import auc_pauc_scorer, auc_scorer, pauc_scorer
-from skasd.metrics.scores import auc, f1, pauc, precision, recall
-from skasd.metrics.summary import AverageScores, average_scores, evaluate, harmonic_mean
+from skasd._utils.public_names import claim_names
+from skasd.metrics._bootstrap import confidence_interval
+from skasd.metrics._scorers import auc_pauc_scorer, auc_scorer, pauc_scorer
+from skasd.metrics._scores import auc, f1, pauc, precision, recall
+from skasd.metrics._summary import average_scores, evaluate, harmonic_mean
 
 __all__ = [
-    "AverageScores",
     "auc",
     "auc_pauc_scorer",
     "auc_scorer",
     "average_scores",
-    "check_labels",
     "confidence_interval",
     "evaluate",
     "f1",
@@ -35,5 +33,6 @@ __all__ = [
     "pauc_scorer",
     "precision",
     "recall",
-    "validate",
 ]
+
+claim_names(__name__)

@@ -6,8 +6,9 @@ with the splits. After a search, ``GridSearchCV`` fits the best setting to all c
 estimator pass ``refit=False``, and fit it to the normal clips yourself.
 """
 
-from skasd.model_selection.splitters import NormalKFold, TrainTestFolder
-from skasd.model_selection.without_anomalies import (
+from skasd._utils.public_names import claim_names
+from skasd.model_selection._splitters import NormalKFold, TrainTestFolder
+from skasd.model_selection._without_anomalies import (
     add_pseudo_anomalies,
     held_out_likelihood,
     score_stability,
@@ -20,3 +21,5 @@ __all__ = [
     "held_out_likelihood",
     "score_stability",
 ]
+
+claim_names(__name__)

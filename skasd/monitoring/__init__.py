@@ -1,11 +1,12 @@
 """Watching a running machine."""
 
-from skasd.monitoring.alarm import Alarm
-from skasd.monitoring.event_file import EventFile
-from skasd.monitoring.events import ClipFile, MonitorEvent
-from skasd.monitoring.monitor import Monitor
-from skasd.monitoring.pcm import PCM_FORMATS, read_pcm
-from skasd.monitoring.recording import read_blocks, read_sample_rate
+from skasd._utils.public_names import claim_names
+from skasd.audio._blocks import read_blocks, read_sample_rate
+from skasd.audio._pcm import PCM_FORMATS, read_pcm
+from skasd.monitoring._alarm import Alarm
+from skasd.monitoring._event_file import EventFile
+from skasd.monitoring._monitor import Monitor
+from skasd.monitoring._monitor_event import ClipFile, MonitorEvent
 
 __all__ = [
     "PCM_FORMATS",
@@ -18,3 +19,5 @@ __all__ = [
     "read_pcm",
     "read_sample_rate",
 ]
+
+claim_names(__name__)

@@ -4,8 +4,11 @@
 write. What is made here is for the others.
 """
 
-from skasd.persistence.container import ModelFileError
-from skasd.persistence.info import ModelInfo
-from skasd.persistence.model_file import ModelVersionWarning, load, read_info, save
+from skasd._utils.public_names import claim_names
+from skasd.persistence._container import ModelFileError
+from skasd.persistence._model_file import ModelVersionWarning, load, read_info, save
+from skasd.persistence._model_info import ModelInfo
 
 __all__ = ["ModelFileError", "ModelInfo", "ModelVersionWarning", "load", "read_info", "save"]
+
+claim_names(__name__)

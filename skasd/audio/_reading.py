@@ -1,0 +1,118 @@
+"""From a clip to its samples: mono, finite, at the rate of the analysis."""
+
+import numpy as np
+
+from skasd.audio._clips import Clip
+from skasd.audio._recording import check_recording, open_recording
+from skasd.exceptions import AudioError
+
+_BLOCK_SAMPLES = 2**24
+
+
+def read_clip(
+    clip: Clip,
+    *,
+    sample_rate: int,
+    input_sample_rate: int = 16000,
+    channel: str | int = "mean",
+    min_samples: int = 1,
+) -> np.ndarray:
+    """Read one clip as mono samples at the rate that the analysis works at.
+
+    Parameters
+    ----------
+    clip : Clip
+        One of what `check_clips` returned.
+    sample_rate : int
+        Rate of the result, in Hz. Other rates are resampled with soxr's high quality.
+    input_sample_rate : int, default=16000
+        What an array is sampled at, in Hz. A file says so itself.
+    channel : "mean" or int, default="mean"
+        Average of a file's channels, or the index of the one to use.
+    min_samples : int, default=1
+        What the analysis needs, in samples at `sample_rate`.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), float32
+        Samples in [-1, 1] for files and integer arrays; floating-point arrays are not scaled.
+
+    Raises
+    ------
+    AudioError
+        Where the file cannot be read, is cut off or has no such channel; where the clip is
+        empty, too short, or holds NaN or infinite samples.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.audio import check_clips, read_clip
+    >>> (clip,) = check_clips([np.zeros(44100, dtype=np.int16)])
+    >>> read_clip(clip, sample_rate=16000, input_sample_rate=44100).shape
+    (16000,)
+    """
+    if isinstance(clip.source, str):
+        samples, input_sample_rate = _read_file(clip.source, channel)
+    else:
+        samples = scale_samples(clip.source)
+    if samples.size == 0:
+        raise AudioError(clip.name, "holds no samples", "Record it again or leave it out.")
+    finite = np.isfinite(samples)
+    if not finite.all():
+        raise AudioError(
+            clip.name,
+            f"holds {np.count_nonzero(~finite)} NaN or infinite samples, "
+            f"the first at index {np.argmin(finite)}",
+            "Repair it or leave it out.",
+        )
+    if input_sample_rate != sample_rate:
+        import soxr
+
+        samples = soxr.resample(samples, input_sample_rate, sample_rate)
+    if len(samples) < min_samples:
+        raise AudioError(
+            clip.name,
+            f"is too short: {len(samples)} samples at {sample_rate} Hz "
+            f"({len(samples) / sample_rate:.3f} s) where the analysis needs {min_samples} "
+            f"({min_samples / sample_rate:.3f} s)",
+            "Leave it out, or analyse with shorter windows.",
+        )
+    return samples
+
+
+def scale_samples(samples: np.ndarray) -> np.ndarray:
+    """Bring integers to [-1, 1), as soundfile does for files; leave floats unscaled, as float32."""
+    kind, bits = samples.dtype.kind, 8 * samples.dtype.itemsize
+    if kind == "f":
+        return samples.astype(np.float32)
+    centre = 2.0 ** (bits - 1) if kind == "u" else 0.0
+    return ((samples - centre) / 2.0 ** (bits - 1)).astype(np.float32)
+
+
+def mix_down(samples: np.ndarray, channel: str | int, name: str) -> np.ndarray:
+    """Make one channel of samples of shape (n_samples, n_channels)."""
+    if channel == "mean":
+        return samples.mean(axis=1)
+    if not 0 <= channel < samples.shape[1]:
+        raise AudioError(
+            name,
+            f"has no channel {channel}: it has {samples.shape[1]}, counted from 0",
+            'Pass another channel, or channel="mean".',
+        )
+    return np.ascontiguousarray(samples[:, channel])
+
+
+def _read_file(path: str, channel: str | int) -> tuple[np.ndarray, int]:
+    with open_recording(path) as file:
+        samples = _read_samples(file)
+        check_recording(path, file, len(samples))
+        return mix_down(samples, channel, path), file.samplerate
+
+
+def _read_samples(file) -> np.ndarray:
+    """Read in blocks: a damaged header may declare more than the memory holds."""
+    block = max(1, _BLOCK_SAMPLES // file.channels)
+    blocks = []
+    while len(samples := file.read(block, dtype="float32", always_2d=True)):
+        blocks.append(samples)
+    return np.concatenate(blocks) if blocks else samples

@@ -1,0 +1,157 @@
+"""What an evaluation does for one machine, and the files that tell it is done."""
+
+import csv
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sklearn.utils import Bunch
+
+from skasd._sklearn import InvalidParameterError
+from skasd._utils.files import write_whole
+from skasd.datasets._layout import DatasetError
+from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
+from skasd.ensemble._skipping import fit_clips, score_clips
+from skasd.features.openl3._weights import WeightsError
+from skasd.metrics._summary import evaluate
+
+MachineKey = tuple[str, str]
+"""Machine type and id, such as ``("fan", "00")``."""
+
+
+class MachineResult(NamedTuple):
+    """What came out for one machine.
+
+    Parameters
+    ----------
+    scores : dict of str to float or tuple, or None
+        Of `skasd.metrics.evaluate`: ``"auc"``, ``"auc_interval"``, and so on. None where the test
+        clips have no labels.
+    failed_clips : dict of str to str
+        Clips that could not be read, and why. They were left out.
+    """
+
+    scores: dict[str, Any] | None
+    failed_clips: dict[str, str]
+
+
+@dataclass
+class MachineTask:
+    """One machine: what is fitted on what, and the files that come of it.
+
+    Parameters
+    ----------
+    machine, machine_id : str
+        Machine type and id.
+    train, test : Bunch
+        Of `skasd.datasets.load_dcase2020`.
+    detector : RepeatedSeedEnsemble
+        What is fitted.
+    out : Path
+        Folder for the files.
+    """
+
+    machine: str
+    machine_id: str
+    train: Bunch
+    test: Bunch
+    detector: RepeatedSeedEnsemble
+    out: Path
+
+    @property
+    def key(self) -> MachineKey:
+        return self.machine, self.machine_id
+
+    @property
+    def name(self) -> str:
+        return f"{self.machine}_id_{self.machine_id}"
+
+    @property
+    def finished_file(self) -> Path:
+        return self.out / "finished" / f"{self.name}.json"
+
+    @property
+    def score_file(self) -> Path:
+        return self.out / f"anomaly_score_{self.name}.csv"
+
+    @property
+    def decision_file(self) -> Path:
+        return self.out / f"decision_result_{self.name}.csv"
+
+    @property
+    def files(self) -> tuple[Path, Path, Path]:
+        return self.finished_file, self.score_file, self.decision_file
+
+    def is_finished(self) -> bool:
+        """Whether the files are there, and of these clips."""
+        return all(file.exists() for file in self.files) and (
+            json.loads(self.finished_file.read_text())["clips"] == self.fingerprint()
+        )
+
+    def fingerprint(self) -> str:
+        """Tell clips from others by names, sizes and times."""
+        digest = hashlib.sha256()
+        for path in (*self.train.paths, *self.test.paths):
+            status = os.stat(path)
+            digest.update(f"{Path(path).name} {status.st_size} {status.st_mtime_ns}\n".encode())
+        return digest.hexdigest()
+
+    def result(self) -> MachineResult:
+        """Read the result from the files."""
+        failed_clips = json.loads(self.finished_file.read_text())["failed_clips"]
+        if self.test.y is None:
+            return MachineResult(None, failed_clips)
+        scores = {name: float(score) for name, score in read_csv(self.score_file)}
+        y = [
+            label
+            for name, label in zip(self.test.names, self.test.y, strict=True)
+            if name in scores
+        ]
+        return MachineResult(evaluate(y, list(scores.values())), failed_clips)
+
+
+def run_machine(task: MachineTask) -> tuple[MachineKey, str | None]:
+    """Fit, score and write; return why that was not possible."""
+    fingerprint = task.fingerprint()
+    for file in task.files:
+        file.unlink(missing_ok=True)
+    try:
+        failed_clips = fit_clips(task.detector, task.train.paths, on_error="skip")
+        results = list(score_clips(task.detector, task.test.paths, on_error="skip"))
+        scored = [result for result in results if result.error is None]
+        if not scored:
+            raise DatasetError(f"None of the test clips can be read. {results[0].error}")
+    except (WeightsError, InvalidParameterError):
+        raise  # would be the same for every machine
+    except ValueError as error:
+        return task.key, str(error)
+    failed_clips |= {result.clip: result.error for result in results if result.error is not None}
+    names = [Path(result.clip).name for result in scored]
+    scores = [result.anomaly_score for result in scored]
+    decisions = [int(result.prediction == -1) for result in scored]
+    write_text(task.score_file, to_csv(zip(names, scores, strict=True)))
+    write_text(task.decision_file, to_csv(zip(names, decisions, strict=True)))
+    finished = {"clips": fingerprint, "failed_clips": failed_clips}
+    write_text(task.finished_file, json.dumps(finished, indent=1))
+    return task.key, None
+
+
+def to_csv(rows: Iterable[Sequence]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def read_csv(path: Path) -> list[list[str]]:
+    with open(path, newline="") as file:
+        return list(csv.reader(file))
+
+
+def write_text(path: Path, text: str) -> None:
+    with write_whole(path) as file:
+        file.write(text.encode())

@@ -1,0 +1,42 @@
+"""``skasd explain``: when, in which bands and by what a recording is unusual."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skasd.cli._app import SOME_NOT_SCORED, app, complain, nothing_done
+from skasd.cli._score import ModelFile
+
+
+@app.command(epilog="Example: skasd explain fan.skasd odd.wav -o odd.png")
+def explain(
+    model: ModelFile,
+    clip: Annotated[Path, typer.Argument(help="A recording.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Also a picture: .png, .pdf or .svg; needs matplotlib."),
+    ] = None,
+) -> None:
+    """Say when, in which bands and by which branch of the detector a recording is unusual.
+
+    Exit code 3: the recording cannot be analysed.
+    """
+    from skasd._utils.files import write_whole
+    from skasd.exceptions import AudioError
+    from skasd.inspection._error_map_display import ErrorMapDisplay
+    from skasd.inspection._explanation import explain as explain_clip
+    from skasd.persistence._model_file import load
+
+    with nothing_done("explain"):
+        detector = load(model)
+        try:
+            explanation = explain_clip(detector, str(clip))
+        except AudioError as error:
+            complain(f"not explained: {error}")
+            raise typer.Exit(SOME_NOT_SCORED) from error
+        typer.echo(f"{clip}: {explanation}")
+        if out is not None:
+            figure = ErrorMapDisplay(explanation).plot().figure_
+            with write_whole(out) as file:
+                figure.savefig(file, format=out.suffix.lstrip(".") or "png", dpi=110)

@@ -1,0 +1,169 @@
+"""``skasd monitor``: watch a machine."""
+
+import hashlib
+import os
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skasd.audio._pcm import PCM_FORMATS
+from skasd.cli._app import ANOMALY_FOUND, SOME_NOT_SCORED, app, complain, nothing_done
+from skasd.cli._score import ModelFile
+from skasd.cli._sources import FolderSource, PcmSource, RecordingSource, Source
+from skasd.cli._stopping import Stopped, Stopping
+from skasd.exceptions import AudioError
+from skasd.monitoring._event_file import EventFile
+from skasd.monitoring._monitor import Monitor
+from skasd.monitoring._monitor_event import MonitorEvent
+
+SampleFormat = StrEnum("SampleFormat", {name.upper(): name for name in PCM_FORMATS})
+
+
+@app.command(
+    epilog="Example: arecord -t raw -f S16_LE -r 16000 | skasd monitor fan.skasd - "
+    "--events events.jsonl"
+)
+def monitor(
+    model: ModelFile,
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A recording of any length; a folder that clips are dropped into; or - for raw "
+            "PCM from standard input."
+        ),
+    ],
+    events: Annotated[
+        Path | None,
+        typer.Option(help="File to append the events to. A monitor that finds it goes on with it."),
+    ] = None,
+    clip_seconds: Annotated[
+        float, typer.Option(help="Length of a window: that of the training clips.")
+    ] = 10.0,
+    hop_seconds: Annotated[
+        float | None,
+        typer.Option(
+            help="From the begin of a window to that of the next.",
+            show_default="the length of a window",
+        ),
+    ] = None,
+    alarm: Annotated[
+        str, typer.Option(help="k of n: raised when k of the last n windows are anomalous.")
+    ] = "3 of 5",
+    release: Annotated[
+        int | None,
+        typer.Option(help="Cleared when at most so many are.", show_default="(k - 1) // 2"),
+    ] = None,
+    rate: Annotated[int, typer.Option(min=1, help="Of raw PCM: samples in a second.")] = 16000,
+    channels: Annotated[int, typer.Option(min=1, help="Of raw PCM: interleaved channels.")] = 1,
+    format_: Annotated[
+        SampleFormat, typer.Option("--format", help="Of raw PCM: what a sample is.")
+    ] = SampleFormat.S16LE,
+    replay: Annotated[
+        bool,
+        typer.Option(
+            "--replay",
+            help="Of raw PCM: it begins where it began the last time. The windows that the event "
+            "file holds are passed over.",
+        ),
+    ] = False,
+    poll: Annotated[
+        float, typer.Option(min=0.01, help="Of a folder: seconds from one look to the next.")
+    ] = 2.0,
+    once: Annotated[
+        bool, typer.Option("--once", help="Of a folder: score what is there, and stop.")
+    ] = False,
+    timestamps: Annotated[
+        bool, typer.Option("--timestamps", help="Add the time of day to each event.")
+    ] = False,
+    fail_on_anomaly: Annotated[
+        bool, typer.Option("--fail-on-anomaly", help="Exit code 1 where a window is anomalous.")
+    ] = False,
+    fail_on_alarm: Annotated[
+        bool, typer.Option("--fail-on-alarm", help="Exit code 1 where the alarm was up.")
+    ] = False,
+) -> None:
+    """Watch a machine: a line of JSON for each window, or each clip of a folder.
+
+    Stopped or killed, and started again with the same event file, it goes on with the next window
+    of a recording and the next clip of a folder, and scores none twice. What came to standard
+    input in the meantime is lost, unless --replay says that it comes again.
+
+    SIGTERM and Ctrl-C end it after the window in hand. Exit code 3: a window could not be scored;
+    the others are.
+    """
+    from skasd.persistence._model_file import load
+
+    found = _Findings()
+    with nothing_done("monitor"), ExitStack() as stack:
+        stopping = stack.enter_context(Stopping())
+        if source == "-":
+            sound: Source = PcmSource(rate, channels, format_.value, replay)
+        elif os.path.isdir(source):
+            sound = FolderSource(Path(source), poll, once)
+        else:
+            sound = RecordingSource(Path(source))
+        monitor = Monitor(
+            load(model),
+            clip_seconds=clip_seconds,
+            hop_seconds=hop_seconds,
+            alarm=alarm,
+            release=release,
+            sample_rate=sound.sample_rate,
+        )
+        after, write = (), _write_to_stdout
+        if events is not None:
+            settings = {"model": _digest(model), **sound.settings(monitor)}
+            after = stack.enter_context(EventFile(events, settings))
+            write = after.append
+        try:
+            for event in sound.events(monitor, after, stopping):
+                now = datetime.now(UTC).isoformat(timespec="milliseconds")
+                write(event, **({"time": now} if timestamps else {}))
+                found.add(event)
+                if stopping.requested:
+                    break
+        except Stopped:
+            pass
+        except AudioError as error:
+            # The source itself ends badly: what came before is scored.
+            if not found.n_events:
+                raise
+            found.has_error = True
+            complain(f"skasd monitor: {error}")
+    if (fail_on_anomaly and found.has_anomaly) or (fail_on_alarm and found.has_alarm):
+        raise typer.Exit(ANOMALY_FOUND)
+    if found.has_error:
+        raise typer.Exit(SOME_NOT_SCORED)
+
+
+class _Findings:
+    """What a run has come upon."""
+
+    def __init__(self):
+        self.n_events = 0
+        self.has_anomaly = self.has_alarm = self.has_error = False
+
+    def add(self, event: MonitorEvent) -> None:
+        """Note an event, and tell the user what should not wait."""
+        self.n_events += 1
+        self.has_anomaly |= event.is_anomalous
+        self.has_alarm |= event.alarm
+        self.has_error |= event.error is not None
+        name = f"window {event.window}" if event.clip is None else event.clip.name
+        if event.error is not None:
+            complain(f"not scored: {name}: {event.error}")
+        if event.alarm_change is not None:
+            complain(f"alarm {event.alarm_change}: {name}")
+
+
+def _write_to_stdout(event: MonitorEvent, **more: str) -> None:
+    typer.echo(event.to_json(**more))
+
+
+def _digest(model: Path) -> str:
+    with open(model, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,120 @@
+"""What ``skasd monitor`` listens to."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from skasd.audio._blocks import read_blocks, read_sample_rate
+from skasd.audio._pcm import read_pcm
+from skasd.cli._stopping import Stopping
+from skasd.monitoring._monitor import Monitor
+from skasd.monitoring._monitor_event import MonitorEvent
+
+
+class Source(Protocol):
+    """Where a monitor's sound comes from.
+
+    Attributes
+    ----------
+    sample_rate : int
+        What a monitor's blocks are sampled at, in Hz.
+    """
+
+    sample_rate: int
+
+    def settings(self, monitor: Monitor) -> dict[str, Any]:
+        """Return what tells its events from those of another source, or of other windows."""
+
+    def events(
+        self, monitor: Monitor, after: Iterable[MonitorEvent], stopping: Stopping
+    ) -> Iterator[MonitorEvent]:
+        """Iterate over its events, from where an earlier run ended."""
+
+
+@dataclass
+class PcmSource(Source):
+    """Raw PCM from standard input, of which a replay begins where it began for the earlier run."""
+
+    sample_rate: int
+    n_channels: int
+    sample_format: str
+    replay: bool
+
+    def settings(self, monitor):
+        """See `Source`."""
+        return {
+            "source": "-",
+            "rate": self.sample_rate,
+            "channels": self.n_channels,
+            "format": self.sample_format,
+            **_window_settings(monitor),
+        }
+
+    def events(self, monitor, after, stopping):
+        """See `Source`."""
+        blocks = read_pcm(
+            sys.stdin.buffer, n_channels=self.n_channels, sample_format=self.sample_format
+        )
+        return monitor.stream(stopping.each(blocks), after=after, replay=self.replay)
+
+
+class RecordingSource(Source):
+    """A recording of any length."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.sample_rate = read_sample_rate(os.fspath(path))
+
+    def settings(self, monitor):
+        """See `Source`."""
+        status = self.path.stat()
+        return {
+            "source": os.fspath(self.path.resolve()),
+            "size": status.st_size,
+            "mtime_ns": status.st_mtime_ns,
+            **_window_settings(monitor),
+        }
+
+    def events(self, monitor, after, stopping):
+        """See `Source`."""
+        blocks = read_blocks(os.fspath(self.path))
+        return monitor.stream(stopping.each(blocks), after=after, replay=True)
+
+
+@dataclass
+class FolderSource(Source):
+    """A folder that clips are dropped into. Its files say themselves what they are sampled at."""
+
+    path: Path
+    poll_seconds: float
+    once: bool
+    sample_rate: int = 16000
+
+    def settings(self, monitor):
+        """See `Source`."""
+        return {"source": os.fspath(self.path.resolve()), **_alarm_settings(monitor)}
+
+    def events(self, monitor, after, stopping):
+        """See `Source`."""
+        return monitor.watch(
+            self.path,
+            poll_seconds=self.poll_seconds,
+            once=self.once,
+            after=after,
+            wait=stopping.wait,
+        )
+
+
+def _alarm_settings(monitor: Monitor) -> dict[str, Any]:
+    return {"alarm": monitor.alarm, "release": monitor.release}
+
+
+def _window_settings(monitor: Monitor) -> dict[str, Any]:
+    return {
+        "clip_seconds": monitor.clip_seconds,
+        "hop_seconds": monitor.hop_seconds,
+        **_alarm_settings(monitor),
+    }

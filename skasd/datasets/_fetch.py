@@ -1,0 +1,195 @@
+"""The recordings of DCASE 2020, downloaded from Zenodo, checked and unpacked."""
+
+import logging
+import os
+import shutil
+import stat
+import zipfile
+import zlib
+from pathlib import Path, PureWindowsPath
+
+from filelock import FileLock
+from platformdirs import user_cache_path
+
+from skasd._sklearn import StrOptions, validate_params
+from skasd.datasets._layout import MACHINES, DatasetError
+
+URL = "https://zenodo.org/record/{record}/files/{name}_{machine}.zip?download=1"
+
+RECORDS = {
+    "dev": ("3678171", "dev_data"),
+    "additional": ("3727685", "eval_data_train"),
+    "eval": ("3841772", "eval_data_test"),
+}
+
+MD5 = {
+    "dev": {
+        "ToyCar": "4dec75ca8d9f666aa9e4c1894a740501",
+        "ToyConveyor": "03b6aa1bfd09a39d53af0ba39f71fa91",
+        "fan": "649bdfc06263ae7a838963f43b6641e6",
+        "pump": "90e7091ef722b7238a7f1009365779cd",
+        "slider": "da24a757719f0d94d5aa2d646bbfdc86",
+        "valve": "34d2672f55bb041589ef79c10dc89934",
+    },
+    "additional": {
+        "ToyCar": "a5d4ccd498af70b04dd74b644b820006",
+        "ToyConveyor": "0e808ac0b761e9fb13d5e0c65caff00d",
+        "fan": "567798854130c8019df8b664c095ed1e",
+        "pump": "4e33ae9c0db5cc88437675f5e317caee",
+        "slider": "f84f186f4295fc23754abcdd1b0580a7",
+        "valve": "057cdd560caffb8305449541afd28c6d",
+    },
+    "eval": {
+        "ToyCar": "bea2bdd612f616be8f2b8eb087b32c7c",
+        "ToyConveyor": "ccfcc9847c7d3404d7ee9d6d9e0b2ba2",
+        "fan": "1eb9356a768cadfd0f2e59a5c57e578b",
+        "pump": "23a8f8f924be218c69df67fe07360348",
+        "slider": "0193c769073840332ce3aad84b1ccaa2",
+        "valve": "f69c551d2088691050d20cccca9d631c",
+    },
+}
+
+
+@validate_params(
+    {
+        "machine": [StrOptions(set(MACHINES))],
+        "subset": [StrOptions(set(RECORDS))],
+        "data_home": [str, os.PathLike, None],
+        "verbose": ["verbose"],
+    }
+)
+def fetch_dcase2020(
+    machine: str,
+    subset: str = "dev",
+    data_home: str | os.PathLike | None = None,
+    verbose: int = 0,
+) -> Path:
+    """Download the recordings of one machine type of DCASE 2020, where they are not there yet.
+
+    The archive is downloaded, checked and unpacked under another name, so that the machine type's
+    folder is whole as soon as it is there. A call that was killed is made good by the next one;
+    of two calls at once, the second waits for the first. Mind the licence, which stands in each
+    record on Zenodo: the development set is CC BY-NC-SA 4.0.
+
+    Parameters
+    ----------
+    machine : {"ToyCar", "ToyConveyor", "fan", "pump", "slider", "valve"}
+        Machine type.
+    subset : {"dev", "additional", "eval"}, default="dev"
+        ``"dev"`` is the development set (training and labelled test clips), ``"additional"`` the
+        additional training set, ``"eval"`` the evaluation set (test clips without labels).
+    data_home : str, PathLike or None, default=None
+        The folder to keep the recordings in. None takes ``dcase2020`` in the user's cache.
+    verbose : int, default=0
+        1 shows a progress bar of the download.
+
+    Returns
+    -------
+    Path
+        ``<data_home>/<subset>``: what `load_dcase2020` takes for `root`.
+
+    Raises
+    ------
+    DatasetError
+        A ValueError: where the archive cannot be downloaded, is not the published one, has
+        members that would be unpacked elsewhere, or the folder cannot be written.
+
+    See Also
+    --------
+    load_dcase2020 : Lists the clips.
+
+    References
+    ----------
+    Koizumi et al., "Description and discussion on DCASE2020 Challenge Task2: Unsupervised
+    anomalous sound detection for machine condition monitoring", DCASE Workshop, 2020.
+
+    Examples
+    --------
+    >>> from skasd.datasets import fetch_dcase2020, load_dcase2020
+    >>> root = fetch_dcase2020("fan", verbose=1)  # doctest: +SKIP
+    >>> clips = load_dcase2020(root, "fan", machine_id=0)  # doctest: +SKIP
+    """
+    home = user_cache_path("skasd") / "dcase2020" if data_home is None else Path(data_home)
+    root = home.expanduser() / subset
+    target = root / machine
+    if target.is_dir():
+        return root
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        # The system itself unlocks the file of a process that is killed.
+        with FileLock(root / f".{machine}.lock"):
+            if not target.is_dir():
+                _fetch(subset, machine, target, verbose)
+    except OSError as error:
+        raise DatasetError(
+            f"The recordings cannot be kept in {root}: {error}. Make room, or pass another folder "
+            "for data_home."
+        ) from error
+    return root
+
+
+def _fetch(subset: str, machine: str, target: Path, verbose: int) -> None:
+    record, name = RECORDS[subset]
+    url = URL.format(record=record, name=name, machine=machine)
+    work = target.parent / f".{machine}.part"
+    unpacked = work / "unpacked"
+    try:
+        archive = _download(url, MD5[subset][machine], work, target, verbose)
+        if unpacked.exists():
+            shutil.rmtree(unpacked)
+        _unpack(archive, unpacked, url)
+        os.rename(unpacked, target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _download(url: str, md5: str, folder: Path, target: Path, verbose: int) -> str:
+    """Return the archive, also one that a killed process left behind."""
+    import pooch
+    from requests.exceptions import RequestException
+
+    logger = pooch.get_logger()
+    level = logger.level
+    if not verbose:
+        logger.setLevel(logging.WARNING)
+    try:
+        return pooch.retrieve(
+            url,
+            known_hash=f"md5:{md5}",
+            fname="archive.zip",
+            path=folder,
+            downloader=pooch.HTTPDownloader(progressbar=bool(verbose), chunk_size=1 << 20),
+        )
+    except RequestException as error:
+        raise DatasetError(
+            f"{url} cannot be downloaded: {error}. Try again, or download it elsewhere and unpack "
+            f"it into {target}."
+        ) from error
+    except ValueError as error:
+        raise DatasetError(
+            f"{url} is not the published archive: {error} Try again, or download it elsewhere and "
+            f"unpack it into {target}."
+        ) from error
+    finally:
+        logger.setLevel(level)
+
+
+def _unpack(archive: str, folder: Path, url: str) -> None:
+    try:
+        with zipfile.ZipFile(archive) as file:
+            for member in file.infolist():
+                _check_member(member, url)
+            file.extractall(folder)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise DatasetError(f"{url} is no whole archive: {error}. Nothing was kept.") from error
+
+
+def _check_member(member: zipfile.ZipInfo, url: str) -> None:
+    """Refuse what may be written outside the folder, on any system."""
+    path = PureWindowsPath(member.filename)
+    is_link = stat.S_ISLNK(member.external_attr >> 16)
+    if is_link or path.anchor or ".." in path.parts:
+        raise DatasetError(
+            f"{url} is not unpacked, because its member {member.filename!r} is "
+            f"{'a symbolic link' if is_link else 'outside the folder'}."
+        )

@@ -1,0 +1,147 @@
+"""Folders and file names of the challenges: the one reader behind every year's function."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.utils import Bunch
+
+MACHINES = ("ToyCar", "ToyConveyor", "fan", "pump", "slider", "valve")
+"""The machine types of DCASE 2020, in the order of the report of IAEO3."""
+
+SPLIT_FOLDERS = {"train": ("train",), "test": ("test", "source_test", "target_test")}
+
+
+class DatasetError(ValueError):
+    """Recordings that are missing, named otherwise than expected, or cannot be fetched."""
+
+
+class _Naming(NamedTuple):
+    """How a challenge names its clips."""
+
+    pattern: str
+    examples: str
+    identifier: str
+
+
+NAMING_2020 = _Naming(
+    pattern=r"(?:(?P<label>normal|anomaly)_)?id_(?P<machine_id>\d\d)_\d+\.wav",
+    examples="normal_id_00_00000000.wav, anomaly_id_00_00000000.wav or id_00_00000000.wav",
+    identifier="machine_id",
+)
+NAMING_2021 = _Naming(
+    pattern=(
+        r"section_(?P<machine_id>\d\d)"
+        r"(?:_(?P<domain>source|target)_<split>(?:_(?P<label>normal|anomaly))?)?"
+        r"_\d+(?:_(?P<attributes>.*))?\.wav"
+    ),
+    examples=(
+        "section_00_source_<split>_normal_0000_strength_1.wav, section_00_target_<split>_0000.wav "
+        "or section_00_0000.wav"
+    ),
+    identifier="section",
+)
+
+
+class _Clip(NamedTuple):
+    path: Path
+    machine_id: str
+    label: str | None
+    domain: str | None = None
+    attributes: str | None = None
+
+
+def load(root, machine, identifier, split, domain, naming: _Naming) -> Bunch:
+    """List the clips of a machine type: all, or those of one machine or section and one domain."""
+    root = Path(root).expanduser()
+    folders = split_folders(root, machine, split)
+    if not folders:
+        places = (root / machine, root / machine / machine)
+        raise DatasetError(
+            f"There is no folder {_join(SPLIT_FOLDERS[split], 'or')} in {_join(places, 'or')}: "
+            f"{what_stands(*places[::-1], root)}."
+        )
+    clips = _read_names(folders, split, naming)
+    if identifier is not None:
+        wanted = re.sub("^(id|section)_", "", str(identifier)).zfill(2)
+        clips = _select(clips, "machine_id", wanted, f"{naming.identifier}={identifier!r}", folders)
+    if domain is not None:
+        clips = _select(clips, "domain", domain, f"{domain=}", folders)
+    forms = {(clip.label is None, clip.domain is None): clip.path.name for clip in clips}
+    if len(forms) > 1:
+        raise DatasetError(
+            "Clips whose names tell the label or the domain are mixed with clips whose names do "
+            f"not, in {_join(folders)}: {_join(forms.values())}. Load one {naming.identifier} at "
+            "a time, or move them into folders of their own."
+        )
+    ((has_no_label, has_no_domain),) = forms
+    return Bunch(
+        paths=[str(clip.path) for clip in clips],
+        y=None if has_no_label else np.array([-1 if c.label == "anomaly" else 1 for c in clips]),
+        machine_ids=np.array([clip.machine_id for clip in clips]),
+        names=[clip.path.name for clip in clips],
+        domains=None if has_no_domain else np.array([clip.domain for clip in clips]),
+        attributes=(
+            None if naming is NAMING_2020 else np.array([clip.attributes or "" for clip in clips])
+        ),
+    )
+
+
+def _select(clips, field: str, wanted: str, argument: str, folders) -> list[_Clip]:
+    selected = [clip for clip in clips if getattr(clip, field) == wanted]
+    if not selected:
+        present = sorted({getattr(clip, field) for clip in clips} - {None})
+        raise DatasetError(
+            f"{argument} does not occur in {_join(folders)}, whose names tell "
+            f"{', '.join(present) or 'none'}."
+        )
+    return selected
+
+
+def _read_names(folders: list[Path], split: str, naming: _Naming) -> list[_Clip]:
+    """Return what the names of the clips tell, in the order of the names."""
+    pattern, examples = (text.replace("<split>", split) for text in naming[:2])
+    clips = []
+    for path in wav_files(folders):
+        match = re.fullmatch(pattern, path.name)
+        if not match:
+            raise DatasetError(
+                f"{path} is not named like {examples}. load_dcase2020 reads the names of 2020, "
+                "load_dcase2021 those of 2021 to 2025; move other recordings elsewhere."
+            )
+        clips.append(_Clip(path, **match.groupdict()))
+    if not clips:
+        raise DatasetError(f"There are no clips such as {examples}: {what_stands(*folders)}.")
+    return clips
+
+
+def wav_files(folders: Iterable[Path]) -> list[Path]:
+    """Return the files that end in .wav, but not such as macOS hides beside them."""
+    paths = (path for folder in folders for path in folder.iterdir())
+    wavs = (p for p in paths if p.suffix.lower() == ".wav" and not p.name.startswith("."))
+    return sorted(wavs, key=lambda path: path.name)
+
+
+def split_folders(root: Path, machine: str, split: str) -> list[Path]:
+    """Return the folders that hold a split, or none."""
+    for base in (root / machine, root / machine / machine):
+        folders = [base / name for name in SPLIT_FOLDERS[split] if (base / name).is_dir()]
+        if folders:
+            return folders[:1] if folders[0].name == split else folders
+    return []
+
+
+def what_stands(*folders: Path) -> str:
+    """Say what the first folder that exists holds."""
+    for folder in folders:
+        if folder.is_dir():
+            names = sorted(path.name for path in folder.iterdir())
+            more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+            return f"{folder} holds {', '.join(names[:5]) or 'nothing'}{more}"
+    return f"there is no folder {folders[-1]}"
+
+
+def _join(names: Iterable, word: str = "and") -> str:
+    return f" {word} ".join(map(str, names))

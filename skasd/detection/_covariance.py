@@ -1,0 +1,88 @@
+"""Covariances of few clips, for what standardises its features first."""
+
+import numpy as np
+from scipy import linalg
+from sklearn.covariance import ledoit_wolf, oas
+
+SHRINKAGES = {"ledoit_wolf": ledoit_wolf, "oas": oas}
+
+REG_COVAR = 1e-6
+"""Added to the variances where nobody asks for more, as by scikit-learn's GaussianMixture."""
+
+FEWEST_CLIPS = 3
+"""Two clips lie on a line, and Ledoit-Wolf's estimate then takes it for the truth."""
+
+
+def shrunk_covariance(
+    deviations: np.ndarray, shrinkage: str, reg_covar: float, variance: float
+) -> np.ndarray:
+    """Estimate the covariance of standardised features, shrunk towards a sphere.
+
+    Parameters
+    ----------
+    deviations : ndarray of shape (n_clips, n_features)
+        Differences of the clips from their mean.
+    shrinkage : {"ledoit_wolf", "oas"}
+        How much to shrink: scikit-learn's functions of these names.
+    reg_covar : float
+        Added to the diagonal.
+    variance : float
+        That of the sphere that stands in for fewer clips than `FEWEST_CLIPS`.
+
+    Returns
+    -------
+    ndarray of shape (n_features, n_features)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.detection._covariance import shrunk_covariance
+    >>> shrunk_covariance(np.array([[1.0, 1.0], [-1.0, -1.0]]), "oas", 0.0, variance=1.0)
+    array([[1., 0.],
+           [0., 1.]])
+    """
+    n_clips, n_features = deviations.shape
+    if n_clips < FEWEST_CLIPS:
+        return (variance + reg_covar) * np.eye(n_features)
+    covariance, amount = SHRINKAGES[shrinkage](deviations, assume_centered=True)
+    if not 0 <= amount <= 1:
+        # Of clips that are a sphere already, OAS divides rounding errors by each other.
+        covariance = np.mean(deviations**2) * np.eye(n_features)
+    return covariance + reg_covar * np.eye(n_features)
+
+
+def precision_factor(covariance: np.ndarray) -> np.ndarray:
+    """Factorise the inverse of a covariance.
+
+    Parameters
+    ----------
+    covariance : ndarray of shape (n_features, n_features)
+        Symmetric.
+
+    Returns
+    -------
+    ndarray of shape (n_features, n_features)
+        Upper triangular; times its transpose, it is the inverse. Centred clips times it have
+        the identity for their covariance.
+
+    Raises
+    ------
+    ValueError
+        Where the covariance is singular.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.detection._covariance import precision_factor
+    >>> precision_factor(np.diag([4.0, 16.0]))
+    array([[0.5 , 0.  ],
+           [0.  , 0.25]])
+    """
+    try:
+        cholesky = linalg.cholesky(covariance, lower=True)
+    except linalg.LinAlgError as error:
+        raise ValueError(
+            "The clips' covariance is singular: too few of them differ, or a feature is constant. "
+            f"Pass a larger reg_covar, such as {REG_COVAR:g}, or drop constant features."
+        ) from error
+    return linalg.solve_triangular(cholesky, np.eye(len(covariance)), lower=True).T

@@ -1,0 +1,121 @@
+"""One feature as the anomaly score."""
+
+from numbers import Integral
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skasd._sklearn import Interval, fit_context
+from skasd.detection._base import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
+
+
+class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):
+    """Take one feature for the anomaly score, as the report's system for valves does.
+
+    Parameters
+    ----------
+    feature : int or str, default=0
+        Index of the feature, or its name where X has names.
+    contamination : float, default=0.1
+        Share of the training clips beyond the threshold, in (0, 0.5].
+    threshold : {"percentile", "gamma"}, default="percentile"
+        ``"percentile"`` takes it from the training scores themselves, ``"gamma"`` from a gamma
+        distribution fitted to them, as the DCASE baselines do since 2021.
+
+    Attributes
+    ----------
+    feature_index_ : int
+        Index of the feature.
+    offset_ : float
+        Threshold of `score_samples`.
+    training_scores_ : ndarray of shape (n_clips,)
+        Scores of the training clips, as `score_samples` counts, that the threshold comes from.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X has names that are all strings.
+
+    See Also
+    --------
+    GaussianMixtureDetector : Scores all features together.
+
+    References
+    ----------
+    Section 3.2 of Grollmisch et al., "IAEO3 - Combining OpenL3 embeddings and interpolation
+    autoencoder for anomalous sound detection", DCASE 2020 Challenge, technical report.
+
+    Examples
+    --------
+    >>> from skasd import FeatureDetector
+    >>> FeatureDetector(feature=1).fit([[0, 1], [0, 2]]).anomaly_score([[0, 7]])
+    array([7.])
+    """
+
+    _parameter_constraints = {
+        "feature": [Interval(Integral, 0, None, closed="left"), str],
+        **THRESHOLD_CONSTRAINTS,
+    }
+
+    def __init__(
+        self,
+        feature: int | str = 0,
+        *,
+        contamination: float = 0.1,
+        threshold: str = "percentile",
+    ):
+        self.feature = feature
+        self.contamination = contamination
+        self.threshold = threshold
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: ArrayLike, y=None) -> Self:
+        """Fit the threshold.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features)
+            Features of healthy clips.
+        y : ignored
+            For scikit-learn's pipelines.
+
+        Returns
+        -------
+        self : FeatureDetector
+
+        Raises
+        ------
+        ValueError
+            Where there is no such feature, or the features are not finite.
+        """
+        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        names = list(getattr(self, "feature_names_in_", []))
+        if isinstance(self.feature, str) and self.feature in names:
+            self.feature_index_ = names.index(self.feature)
+        elif not isinstance(self.feature, str) and self.feature < X.shape[1]:
+            self.feature_index_ = int(self.feature)
+        else:
+            raise ValueError(
+                f"feature={self.feature!r}: X has {X.shape[1]} features, "
+                f"{'named ' + ', '.join(names) if names else 'without names'}."
+            )
+        self._fit_offset(-X[:, self.feature_index_])
+        return self
+
+    def score_samples(self, X: ArrayLike) -> np.ndarray:
+        """Return the feature with its sign turned.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,), float64
+            Higher is more normal.
+        """
+        check_is_fitted(self)
+        return -validate_data(self, X, dtype=np.float64, reset=False)[:, self.feature_index_]

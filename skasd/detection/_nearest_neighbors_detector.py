@@ -1,0 +1,172 @@
+"""Distances to the nearest training clips."""
+
+from numbers import Integral
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skasd._sklearn import Interval, StrOptions, fit_context
+from skasd.detection._base import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
+from skasd.detection._covariance import REG_COVAR, precision_factor, shrunk_covariance
+
+
+class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
+    """Score clips by their mean distance to the nearest training clips.
+
+    It assumes no form of the density, and a dozen clips are enough for it. Embeddings are often
+    scored this way.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=2
+        How many of the nearest training clips to average over.
+    metric : {"mahalanobis", "euclidean", "cosine"}, default="mahalanobis"
+        ``"mahalanobis"`` standardises the features and whitens them with their Ledoit-Wolf
+        covariance, so that units and correlations do not matter. ``"euclidean"`` takes the
+        features as they are. ``"cosine"`` compares directions alone, as suits embeddings; a clip
+        of zeros has no direction, and is at distance 1 from all.
+    contamination : float, default=0.1
+        Share of the training clips beyond the threshold, in (0, 0.5].
+    threshold : {"percentile", "gamma"}, default="percentile"
+        ``"percentile"`` takes it from the training scores themselves, ``"gamma"`` from a gamma
+        distribution fitted to the training clips' anomaly scores, as the DCASE baselines do since
+        2021.
+
+    Attributes
+    ----------
+    neighbors_ : NearestNeighbors
+        scikit-learn's search, over the training clips, centred and whitened but for cosines.
+    location_ : ndarray of shape (n_features_in_,)
+        Mean of the training clips.
+    whitening_ : ndarray of shape (n_features_in_, n_features_in_)
+        What centred features are multiplied by, for ``metric="mahalanobis"``.
+    X_fit_ : ndarray of shape (n_training_clips, n_features_in_)
+        The training clips.
+    offset_ : float
+        Threshold of `score_samples`.
+    training_scores_ : ndarray of shape (n_clips,)
+        Scores of the training clips, as `score_samples` counts, that the threshold comes from.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X has names that are all strings.
+
+    See Also
+    --------
+    GaussianMixtureDetector : Scores by a density.
+
+    Notes
+    -----
+    No clip is its own neighbour: a clip with the very features of a training clip is taken for
+    that one, which is left out. So training clips are scored as if they were new, and the threshold
+    holds for both.
+
+    References
+    ----------
+    Angiulli and Pizzuti, "Fast outlier detection in high dimensional spaces", PKDD 2002.
+
+    Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices",
+    Journal of Multivariate Analysis 88(2), 2004.
+
+    Examples
+    --------
+    >>> from skasd import NearestNeighborsDetector
+    >>> X = [[0.0], [1.0], [2.0], [4.0]]
+    >>> detector = NearestNeighborsDetector(n_neighbors=2, metric="euclidean").fit(X)
+    >>> detector.anomaly_score([[6.0], [4.0]])
+    array([3. , 2.5])
+    """
+
+    _parameter_constraints = {
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "metric": [StrOptions({"mahalanobis", "euclidean", "cosine"})],
+        **THRESHOLD_CONSTRAINTS,
+    }
+
+    def __init__(
+        self,
+        n_neighbors: int = 2,
+        *,
+        metric: str = "mahalanobis",
+        contamination: float = 0.1,
+        threshold: str = "percentile",
+    ):
+        self.n_neighbors = n_neighbors
+        self.metric = metric
+        self.contamination = contamination
+        self.threshold = threshold
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: ArrayLike, y=None) -> Self:
+        """Remember the clips, and fit the threshold.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features)
+            Features of healthy clips; more than `n_neighbors`.
+        y : ignored
+            For scikit-learn's pipelines.
+
+        Returns
+        -------
+        self : NearestNeighborsDetector
+
+        Raises
+        ------
+        ValueError
+            Where there are too few clips, or the features are not finite.
+        """
+        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        if len(X) <= self.n_neighbors:
+            raise ValueError(
+                f"n_neighbors={self.n_neighbors} needs at least {self.n_neighbors + 1} clips, as "
+                f"no clip is its own neighbour, got n_samples={len(X)}. Fit on more clips or with "
+                "fewer neighbours."
+            )
+        if self.metric == "mahalanobis":
+            scaler = StandardScaler().fit(X)
+            standardized = scaler.transform(X)
+            covariance = shrunk_covariance(
+                standardized, "ledoit_wolf", REG_COVAR, variance=np.mean(standardized**2)
+            )
+            self.whitening_ = precision_factor(covariance) / scaler.scale_[:, np.newaxis]
+        self.X_fit_ = X
+        self.location_ = X.mean(axis=0)
+        # Trees hardly help in so many dimensions, and skops does not trust them.
+        self.neighbors_ = NearestNeighbors(
+            algorithm="brute", metric="cosine" if self.metric == "cosine" else "euclidean"
+        ).fit(self._whiten(X))
+        self._fit_offset(self.score_samples(X))
+        return self
+
+    def score_samples(self, X: ArrayLike) -> np.ndarray:
+        """Compute the mean distance to the nearest training clips, with its sign turned.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,), float64
+            Higher is more normal; 0 at most.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        distances, nearest = self.neighbors_.kneighbors(self._whiten(X), self.n_neighbors + 1)
+        is_itself = (self.X_fit_[nearest] == X[:, np.newaxis]).all(axis=2)
+        left_out = np.where(is_itself.any(axis=1), is_itself.argmax(axis=1), self.n_neighbors)
+        np.put_along_axis(distances, left_out[:, np.newaxis], 0, axis=1)
+        return -distances.sum(axis=1) / self.n_neighbors
+
+    def _whiten(self, X: np.ndarray) -> np.ndarray:
+        if self.metric == "cosine":
+            return X
+        centred = X - self.location_
+        return centred @ self.whitening_ if self.metric == "mahalanobis" else centred

@@ -1,0 +1,364 @@
+"""A detector for each machine of a plant."""
+
+import warnings
+from collections.abc import Mapping
+from numbers import Integral
+from typing import Self
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, clone
+from sklearn.utils import Tags, check_consistent_length, get_tags
+from sklearn.utils.validation import check_is_fitted
+
+from skasd._sklearn import HasMethods, fit_context
+from skasd._utils.threads import parallel_threads
+from skasd.audio._clips import Clips
+from skasd.ensemble._fleet_task import FleetTask, check_machine, group_by_machine, rows
+from skasd.ensemble._saved_detectors import SavedDetectors
+
+N_NAMED = 5
+"""Machines that a message names."""
+
+
+class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
+    """Fit one detector for each machine; score each clip by its machine's own.
+
+    Parameters
+    ----------
+    estimator : detector, pipeline that ends with one, or mapping of str to such
+        What is cloned and fitted for each machine. A mapping has one for each machine type: the
+        part of a machine's label before ``_id_``, as in DCASE's ``fan_id_00``. A label without
+        ``_id_`` is its own type. None, as in a fleet that `skasd.load` returns, can score and not
+        fit.
+    n_jobs : int or None, default=None
+        Machines that are fitted or scored at the same time, by joblib. None means 1 unless in a
+        :obj:`joblib.parallel_config` context, such as one of a Dask cluster.
+
+    Attributes
+    ----------
+    detectors_ : mapping of str to fitted detector
+        By machine. What it has beside scores, such as `offset_` or `score_report`, is there.
+    failures_ : dict of str to str
+        Machines whose last fit failed, and why.
+
+    See Also
+    --------
+    skasd.save : Writes a fleet as a folder with one file a machine.
+
+    Notes
+    -----
+    A machine's detector depends on its own clips alone, and not on the order of machines. `fit`
+    forgets machines that do not occur; `partial_fit` leaves them as they are.
+
+    The report's Table 1 as a fleet is ``FleetDetector({m: make_iaeo3_opt(m) for m in MACHINES})``,
+    with `MACHINES` of `skasd.datasets`.
+
+    On a cluster, ``with joblib.parallel_config(backend="dask")`` spreads the machines over the
+    workers. One machine is one piece of work: where machines run at the same time, the members of
+    each run one after the other. Pass paths that the workers can read; arrays travel through the
+    scheduler. Where a worker dies, another one repeats its work. joblib uses a cluster of a single
+    thread not at all, and runs the work where it is called.
+
+    Start a worker for each core, and keep each from taking all of them: set ``PJRT_NPROC=1``,
+    which JAX counts its threads by, and ``OMP_NUM_THREADS=1`` where it starts, and
+    ``JAX_COMPILATION_CACHE_DIR`` to a folder that the workers share, so that a network is compiled
+    once. Scores are the serial ones to the bit where these two numbers are the same there; with
+    other BLAS threads alone to a relative 1e-5; with another ``PJRT_NPROC``, JAX trains to other
+    bits, as with another number of cores.
+
+    References
+    ----------
+    Table 1 of Grollmisch et al., "IAEO3 - Combining OpenL3 embeddings and interpolation
+    autoencoder for anomalous sound detection", DCASE 2020 Challenge, technical report.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd import FleetDetector, GaussianMixtureDetector
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.concatenate([rng.normal(0, 1, (100, 2)), rng.normal(9, 1, (100, 2))])
+    >>> machine = ["fan_id_00"] * 100 + ["fan_id_02"] * 100
+    >>> fleet = FleetDetector(GaussianMixtureDetector(random_state=0)).fit(X, machine=machine)
+    >>> fleet.predict([[0.0, 0.0], [0.0, 0.0]], machine=["fan_id_00", "fan_id_02"])
+    array([ 1, -1])
+    >>> sorted(fleet.detectors_)
+    ['fan_id_00', 'fan_id_02']
+    """
+
+    _parameter_constraints = {
+        "estimator": [HasMethods(["fit", "score_samples"]), Mapping, None],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(self, estimator, *, n_jobs=None):
+        self.estimator = estimator
+        self.n_jobs = n_jobs
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Clips | ArrayLike, y=None, *, machine: ArrayLike) -> Self:
+        """Fit a detector for each machine.
+
+        Parameters
+        ----------
+        X : what `estimator` is fitted on
+            Clips, spectrograms or features of healthy machines.
+        y : array-like of shape (n_clips,), default=None
+            Each machine's part of it is passed on.
+        machine : array-like of shape (n_clips,)
+            Label of the machine of each clip.
+
+        Returns
+        -------
+        self : FleetDetector
+
+        Raises
+        ------
+        TypeError
+            Where a label is no string, or `machine` is a single one.
+        ValueError
+            Where a parameter is invalid, a machine's type has no estimator, or no machine can be
+            fitted.
+
+        Warns
+        -----
+        UserWarning
+            Where a machine cannot be fitted: which ones, and why. The others are.
+        """
+        self.detectors_, self.failures_ = self._fit_machines(X, y, machine)
+        self._warn_of_failures(self.failures_)
+        return self
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(self, X: Clips | ArrayLike, y=None, *, machine: ArrayLike) -> Self:
+        """Add the machines that occur, or fit them anew; leave all others as they are.
+
+        Parameters
+        ----------
+        X, y, machine
+            See `fit`.
+
+        Returns
+        -------
+        self : FleetDetector
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `fit` does; the fleet is as before.
+
+        Warns
+        -----
+        UserWarning
+            Where a machine cannot be fitted. One that had a detector keeps it.
+        """
+        if not hasattr(self, "detectors_"):
+            return self.fit(X, y, machine=machine)
+        fitted, failures = self._fit_machines(X, y, machine)
+        self.detectors_ = self.detectors_ | fitted
+        earlier = {name: why for name, why in self.failures_.items() if name not in fitted}
+        self.failures_ = earlier | failures
+        self._warn_of_failures(failures)
+        return self
+
+    def score_samples(self, X: Clips | ArrayLike, *, machine: ArrayLike) -> np.ndarray:
+        """Compute how normal each clip is, by its machine's detector.
+
+        Parameters
+        ----------
+        X : what the detectors were fitted on
+            Clips, spectrograms or features.
+        machine : array-like of shape (n_clips,)
+            Label of the machine of each clip.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            In the order of the clips; higher is more normal. Only scores of the same machine can
+            be compared.
+
+        Raises
+        ------
+        AudioError
+            Where a clip cannot be read or analysed.
+        ModelFileError
+            Where the file of one of these machines is damaged.
+        ValueError
+            Where a machine is unknown, or could not be fitted.
+        """
+        return self._score("score_samples", X, machine)
+
+    def anomaly_score(self, X: Clips | ArrayLike, *, machine: ArrayLike) -> np.ndarray:
+        """Compute how anomalous each clip is: the number that DCASE and its CSV files mean.
+
+        Parameters
+        ----------
+        X, machine
+            See `score_samples`.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            ``-score_samples(X, machine=machine)``; higher is more anomalous.
+        """
+        return -self.score_samples(X, machine=machine)
+
+    def decision_function(self, X: Clips | ArrayLike, *, machine: ArrayLike) -> np.ndarray:
+        """Compute the distance from the threshold of each clip's machine.
+
+        Parameters
+        ----------
+        X, machine
+            See `score_samples`.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            Negative for anomalous clips.
+        """
+        return self._score("decision_function", X, machine)
+
+    def predict(self, X: Clips | ArrayLike, *, machine: ArrayLike) -> np.ndarray:
+        """Decide which clips are anomalous, by the threshold of each one's machine.
+
+        Parameters
+        ----------
+        X, machine
+            See `score_samples`.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,), int
+            +1 for normal clips, -1 for anomalous ones.
+        """
+        return self._score("predict", X, machine)
+
+    def fit_predict(self, X: Clips | ArrayLike, y=None, *, machine: ArrayLike) -> np.ndarray:
+        """Fit a detector for each machine, and decide which of the same clips are anomalous.
+
+        Parameters
+        ----------
+        X, y, machine
+            See `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,), int
+            +1 for normal clips, -1 for anomalous ones.
+        """
+        return self.fit(X, y, machine=machine).predict(X, machine=machine)
+
+    def _fit_machines(self, X, y, machine) -> tuple[dict[str, BaseEstimator], dict[str, str]]:
+        """Return fitted detectors, and the reasons of those that could not be fitted."""
+        labels = check_machine(X, machine)
+        check_consistent_length(X, y)
+        groups = dict(group_by_machine(labels))
+        estimators = {name: self._estimator_of(name) for name in groups}
+        in_turn = effective_n_jobs(self.n_jobs) > 1
+        outcomes = Parallel(n_jobs=self.n_jobs)(
+            delayed(FleetTask.fit)(
+                FleetTask(
+                    name,
+                    {name: clone(estimators[name])},
+                    rows(X, indices),
+                    rows(y, indices),
+                    indices,
+                    in_turn,
+                )
+            )
+            for name, indices in groups.items()
+        )
+        fitted = {name: detector for name, detector, _ in outcomes if detector is not None}
+        failures = {name: reason for name, detector, reason in outcomes if detector is None}
+        if not fitted:
+            name, reason = next(iter(failures.items()))
+            raise ValueError(f"None of {len(failures)} machines can be fitted. {name}: {reason}")
+        return fitted, failures
+
+    def _estimator_of(self, machine: str) -> BaseEstimator:
+        if self.estimator is None:
+            raise ValueError(
+                "estimator is None, as in a fleet that skasd.load returns: its folder holds what "
+                "was fitted, and not what to fit. Call set_params(estimator=...) first."
+            )
+        if not isinstance(self.estimator, Mapping):
+            return self.estimator
+        machine_type = machine.partition("_id_")[0]
+        if machine_type not in self.estimator:
+            raise ValueError(
+                f"Machine {machine!r} is of type {machine_type!r}, for which estimator has "
+                f"nothing: it has {_shortened(self.estimator)}."
+            )
+        return self.estimator[machine_type]
+
+    def _score(self, method: str, X, machine) -> np.ndarray:
+        check_is_fitted(self)
+        groups = dict(group_by_machine(check_machine(X, machine)))
+        for name in groups:
+            self._check_known(name)
+        in_turn = effective_n_jobs(self.n_jobs) > 1
+        tasks = (
+            FleetTask(name, self._only(name), rows(X, indices), None, indices, in_turn)
+            for name, indices in groups.items()
+        )
+        scoring = (delayed(FleetTask.score)(task, method) for task in tasks)
+        values = np.concatenate(parallel_threads(self.n_jobs, scoring))
+        in_order = np.empty_like(values)
+        in_order[np.concatenate(list(groups.values()))] = values
+        return in_order
+
+    def _only(self, machine: str) -> Mapping[str, BaseEstimator]:
+        """Return what a process that scores this machine needs."""
+        if isinstance(self.detectors_, SavedDetectors):
+            return self.detectors_.only(machine)
+        return {machine: self.detectors_[machine]}
+
+    def _check_known(self, machine: str) -> None:
+        if machine in self.detectors_:
+            return
+        if machine in self.failures_:
+            raise ValueError(
+                f"Machine {machine!r} could not be fitted: {self.failures_[machine]}\nMend that, "
+                "and call partial_fit with its clips."
+            )
+        raise ValueError(
+            f"Machine {machine!r} is unknown; known are {_shortened(self.detectors_)}. Fit it by "
+            "partial_fit, or check the label."
+        )
+
+    def _warn_of_failures(self, failures: dict[str, str]) -> None:
+        if not failures:
+            return
+        # scikit-learn's reasons go on for paragraphs; the first line says what it is.
+        named = [f"{name}: {why.splitlines()[0]}" for name, why in failures.items()][:N_NAMED]
+        message = "\n".join([f"{len(failures)} of the machines could not be fitted:", *named])
+        if len(failures) > N_NAMED:
+            message += f"\n{len(failures) - N_NAMED} more are in failures_."
+        kept = sum(name in self.detectors_ for name in failures)
+        if kept:
+            message += f"\nThose that had a detector keep it: {kept}."
+        warnings.warn(message, stacklevel=4)
+
+    def __repr__(self, N_CHAR_MAX=700) -> str:
+        if not isinstance(self.estimator, Mapping):
+            return super().__repr__(N_CHAR_MAX)
+        named = ", ".join(
+            f"{name!r}: {type(e).__name__}(...)" for name, e in self.estimator.items()
+        )
+        jobs = "" if self.n_jobs is None else f", n_jobs={self.n_jobs}"
+        return f"FleetDetector(estimator={{{named}}}{jobs})"
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        estimators = self.estimator
+        if not isinstance(estimators, Mapping):
+            estimators = {} if estimators is None else {"all": estimators}
+        for estimator in list(estimators.values())[:1]:
+            tags.input_tags = get_tags(estimator).input_tags
+        return tags
+
+
+def _shortened(machines: Mapping[str, object]) -> str:
+    named = ", ".join(repr(name) for name, _ in zip(machines, range(N_NAMED), strict=False))
+    return f"{named} and {len(machines) - N_NAMED} more" if len(machines) > N_NAMED else named

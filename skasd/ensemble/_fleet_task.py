@@ -1,0 +1,136 @@
+"""What a fleet does for one machine, in whatever process."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+import numpy as np
+from joblib import parallel_config
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+
+from skasd._sklearn import safe_indexing
+from skasd.audio._clips import Clips, check_clip, check_sequence
+from skasd.ensemble._members import share_analyses
+
+FIT_ERRORS = (ValueError, ArithmeticError, OSError, MemoryError)
+"""What one machine's clips can cause: AudioError, LinAlgError and WeightsError are ValueErrors."""
+
+
+class FleetTask(NamedTuple):
+    """One machine: its detector and its clips.
+
+    joblib's Dask backend leaves an argument of more than 1 kB with one worker, and the work is
+    lost with that worker, unless the argument is a tuple: a tuple travels with the work.
+
+    Parameters
+    ----------
+    machine : str
+        Label of the machine.
+    detectors : mapping of str to detector
+        The machine's detector. It may be in a file, which is loaded where the work is done.
+    X : clips, spectrograms or features
+        Of this machine.
+    y : array-like or None
+        Labels of its clips.
+    indices : ndarray of shape (n_clips_of_machine,)
+        Which of all clips these are.
+    in_turn : bool
+        Whether what is within a detector runs one after the other, because machines run at the
+        same time.
+    """
+
+    machine: str
+    detectors: Mapping[str, BaseEstimator]
+    X: Any
+    y: ArrayLike | None
+    indices: np.ndarray
+    in_turn: bool
+
+    def fit(self) -> tuple[str, BaseEstimator | None, str]:
+        """Fit the detector; return it, or None and why that was not possible."""
+        detector = self.detectors[self.machine]
+        try:
+            with self._inner_parallelism():
+                detector.fit(self._clips(detector), self.y)
+        except FIT_ERRORS as error:
+            return self.machine, None, str(error) or type(error).__name__
+        return self.machine, detector, ""
+
+    def score(self, method: str) -> np.ndarray:
+        """Call a method of the detector that returns a number for each clip."""
+        detector = self.detectors[self.machine]
+        with self._inner_parallelism():
+            return np.asarray(getattr(detector, method)(self._clips(detector)))
+
+    def _clips(self, detector: BaseEstimator):
+        """Return the clips; errors are to call an array by its place among all clips."""
+        if not share_analyses(detector):
+            return self.X
+        return [check_clip(clip, i) for i, clip in zip(self.indices, self.X, strict=True)]
+
+    def _inner_parallelism(self):
+        return parallel_config(backend="sequential") if self.in_turn else nullcontext()
+
+
+def check_machine(X: Clips | ArrayLike, machine: ArrayLike) -> np.ndarray:
+    """Check that there is a label for each clip.
+
+    Parameters
+    ----------
+    X : clips, spectrograms or features
+        What is fitted or scored.
+    machine : array-like of shape (n_clips,)
+        Labels.
+
+    Returns
+    -------
+    ndarray of shape (n_clips,), dtype object
+
+    Raises
+    ------
+    TypeError
+        Where `X` or `machine` is a single one, or a label is no string.
+    ValueError
+        Where the numbers of clips and labels differ, or a label is empty.
+    """
+    check_sequence(X)
+    if isinstance(machine, str):
+        raise TypeError(
+            f"machine is the single label {machine!r}. Pass one for each clip: "
+            f"[{machine!r}] * {len(X)}."
+        )
+    labels = np.asarray(machine, dtype=object)
+    if labels.shape != (len(X),):
+        raise ValueError(
+            f"machine has the shape {labels.shape}, and there are {len(X)} clips. Pass one label "
+            "for each clip."
+        )
+    for index, label in enumerate(labels):
+        if not isinstance(label, str):
+            raise TypeError(
+                f"machine is {label!r} for clip {index}. Labels are strings, such as 'fan_id_00'."
+            )
+        if not label:
+            raise ValueError(f"machine is empty for clip {index}. Labels are such as 'fan_id_00'.")
+    return labels
+
+
+def group_by_machine(labels: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Return the machines, sorted, and the indices of each one's clips.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.ensemble._fleet_task import group_by_machine
+    >>> dict(group_by_machine(np.array(["pump", "fan", "pump"], dtype=object)))
+    {'fan': array([1]), 'pump': array([0, 2])}
+    """
+    machines, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    groups = np.split(np.argsort(inverse, kind="stable"), np.cumsum(counts)[:-1])
+    return zip(machines.tolist(), groups, strict=True)
+
+
+def rows(X, indices: np.ndarray):
+    """Return the clips at these places; None of None."""
+    return None if X is None else safe_indexing(X, indices)

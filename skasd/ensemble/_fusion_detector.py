@@ -1,0 +1,239 @@
+"""Different detectors of the same clips, fused."""
+
+from numbers import Integral
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import clone
+from sklearn.utils import Bunch, Tags, get_tags
+
+from skasd._sklearn import BaseComposition, Interval, StrOptions, fit_context
+from skasd._steps import Parts, remedy
+from skasd.audio._clips import Clips
+from skasd.detection._base import THRESHOLD_CONSTRAINTS
+from skasd.ensemble._members import AGGREGATIONS, MembersMixin
+
+
+class FusionDetector(MembersMixin, BaseComposition):
+    """Score clips by several detectors, and aggregate what they say on a common scale.
+
+    A log-density, a distance and a reconstruction error have scales of their own. So each
+    detector's anomaly scores are standardised by the mean and standard deviation of its scores for
+    training clips that were left out: a score of 2 then means two standard deviations above what
+    is usual for a healthy machine, whichever detector gives it.
+
+    Parameters
+    ----------
+    detectors : list of (str, detector)
+        Names and detectors, or pipelines that end with one: anything with `fit` and
+        `score_samples`. All are fitted on the same clips. They are cloned, never fitted
+        themselves.
+    aggregation : {"mean", "max", "min", "median"}, default="mean"
+        What becomes of a clip's standardised anomaly scores. ``"max"`` calls a clip anomalous
+        where one detector does, ``"min"`` where all do.
+    weights : array-like of shape (n_detectors,), default=None
+        Weights of the detectors in the mean, not negative. None weighs all alike.
+    cv : int, default=5
+        Folds for the scores of left-out clips, which standardise the scores and give the
+        threshold. Each detector is fitted ``cv`` times, and once on all clips.
+    contamination : float, default=0.1
+        Share of the training clips beyond the threshold, in (0, 0.5].
+    threshold : {"percentile", "gamma"}, default="percentile"
+        ``"percentile"`` takes it from the training clips' scores themselves, ``"gamma"`` from a
+        gamma distribution fitted to their anomaly scores.
+    n_jobs : int or None, default=None
+        Detectors that are fitted, and blocks of clips that are scored, at the same time: in
+        threads, which share each clip's analysis, unless a :obj:`joblib.parallel_config` context
+        names another backend. None means 1 unless in such a context.
+
+    Attributes
+    ----------
+    estimators_ : list of n_detectors fitted detectors
+        The fitted detectors.
+    named_estimators_ : Bunch
+        The same by name.
+    score_means_, score_stds_ : ndarray of shape (n_detectors,)
+        What each detector's anomaly scores are standardised by.
+    offset_ : float
+        Threshold of `score_samples`.
+    training_scores_ : ndarray of shape (n_clips,)
+        Scores of the training clips, as `score_samples` counts, that the threshold comes from: of
+        clips that were left out.
+    n_features_in_ : int
+        Number of features, where the first detector has it.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where the first detector has them.
+
+    See Also
+    --------
+    RepeatedSeedEnsemble : Fits one detector with several seeds.
+
+    Notes
+    -----
+    Nothing is learned from anomalous clips. The folds are the same for each detector and in each
+    run. Seeds are those of the detectors: give each one a `random_state` for scores that can be
+    repeated.
+
+    References
+    ----------
+    Kriegel et al., "Interpreting and unifying outlier scores", SIAM International Conference on
+    Data Mining, 2011.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd import FusionDetector, GaussianMixtureDetector, NearestNeighborsDetector
+    >>> X = np.random.default_rng(0).normal(size=(100, 2))
+    >>> detectors = [
+    ...     ("density", GaussianMixtureDetector(random_state=0)),
+    ...     ("distance", NearestNeighborsDetector()),
+    ... ]
+    >>> fusion = FusionDetector(detectors).fit(X)
+    >>> fusion.predict([[0.0, 0.0], [5.0, 5.0]])
+    array([ 1, -1])
+    >>> fusion.member_scores([[0.0, 0.0], [5.0, 5.0]]).shape
+    (2, 2)
+    >>> fusion.set_params(distance__n_neighbors=3).get_params()["distance"]
+    NearestNeighborsDetector(n_neighbors=3)
+    """
+
+    _parameter_constraints = {
+        "detectors": [list],
+        "aggregation": [StrOptions(set(AGGREGATIONS))],
+        "weights": ["array-like", None],
+        "cv": [Interval(Integral, 2, None, closed="left")],
+        **THRESHOLD_CONSTRAINTS,
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        detectors: list[tuple[str, Any]],
+        *,
+        aggregation: str = "mean",
+        weights: ArrayLike | None = None,
+        cv: int = 5,
+        contamination: float = 0.1,
+        threshold: str = "percentile",
+        n_jobs: int | None = None,
+    ):
+        self.detectors = detectors
+        self.aggregation = aggregation
+        self.weights = weights
+        self.cv = cv
+        self.contamination = contamination
+        self.threshold = threshold
+        self.n_jobs = n_jobs
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Clips | ArrayLike, y=None) -> Self:
+        """Fit all detectors on healthy clips, their common scale, and the threshold.
+
+        Parameters
+        ----------
+        X : what the detectors are fitted on
+            Clips, spectrograms or features.
+        y : array-like of shape (n_clips,), default=None
+            Where it holds +1 (normal) and -1 (anomalous) alone, the anomalous clips are left out:
+            so a search with `skasd.model_selection` fits its best setting to normal clips.
+            Anything else is passed on.
+
+        Returns
+        -------
+        self : FusionDetector
+
+        Raises
+        ------
+        AudioError
+            Where a clip cannot be read or analysed.
+        ValueError
+            Where a parameter is invalid, all clips are anomalous, there are fewer clips than
+            folds, or a detector scores all clips alike.
+        """
+        self._check_detectors()
+        self._check_weights()
+        members = {f"Detector {name!r}": clone(detector) for name, detector in self.detectors}
+        self._fit_members(members, X, y, cv=self.cv, standardize=True)
+        names = [name for name, _ in self.detectors]
+        self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
+        return self
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters, and with `deep` those of the detectors by name.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to add the detectors and their parameters, such as ``name__n_neighbors``.
+
+        Returns
+        -------
+        dict of str to object
+        """
+        return self._get_params("detectors", deep=deep)
+
+    def set_params(self, **params) -> Self:
+        """Set parameters: of the fusion, a detector by its name, or of a detector.
+
+        Parameters
+        ----------
+        **params
+            Named as by `get_params`.
+
+        Returns
+        -------
+        self : FusionDetector
+
+        Raises
+        ------
+        ValueError
+            Where there is no such parameter.
+        """
+        self._set_params("detectors", **params)
+        return self
+
+    def _check_detectors(self) -> None:
+        if not self.detectors:
+            raise ValueError("detectors is empty. Pass at least one (name, detector).")
+        for item in self.detectors:
+            if not (isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str)):
+                raise ValueError(f"detectors holds {item!r}. Pass tuples (name, detector).")
+            name, detector = item
+            methods = ("fit", "score_samples", "get_params")
+            if isinstance(detector, type) or not all(hasattr(detector, each) for each in methods):
+                raise ValueError(
+                    f"Detector {name!r} is {detector!r}, which does not have all of "
+                    f"{', '.join(methods)}. {remedy(detector)}"
+                )
+        self._validate_names([name for name, _ in self.detectors])
+
+    def _check_weights(self) -> None:
+        if self.weights is None:
+            return
+        if self.aggregation != "mean":
+            raise ValueError(
+                f"weights are for aggregation='mean', got {self.aggregation!r}. Pass weights=None."
+            )
+        weights = np.asarray(self.weights, dtype=np.float64)
+        if weights.shape != (len(self.detectors),) or not (weights >= 0).all() or not weights.any():
+            raise ValueError(
+                f"weights={self.weights!r}: expected {len(self.detectors)} numbers, one for each "
+                "detector, that are not negative and not all 0."
+            )
+
+    def _aggregate(self, member_scores: np.ndarray) -> np.ndarray:
+        if self.weights is None:
+            return super()._aggregate(member_scores)
+        return np.average(member_scores, axis=1, weights=self.weights)
+
+    def _parts(self, fitted: bool) -> Parts:
+        are_fitted = fitted and hasattr(self, "named_estimators_")
+        detectors = list(self.named_estimators_.items()) if are_fitted else self.detectors
+        return Parts(detectors, side_by_side=True)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        for _, detector in self.detectors[:1]:
+            tags.input_tags = get_tags(detector).input_tags
+        return tags

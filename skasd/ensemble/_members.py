@@ -1,0 +1,181 @@
+"""What ensembles do with their members: fit, score out of fold, standardise, aggregate."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from joblib import delayed
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.model_selection import KFold
+from sklearn.utils import indexable
+from sklearn.utils.validation import check_is_fitted
+
+from skasd._sklearn import num_samples, safe_indexing
+from skasd._steps import clip_steps, first_steps
+from skasd._utils.threads import parallel_threads
+from skasd.audio._clips import Clips, check_clip, check_clips
+from skasd.detection._base import AnomalyDetectorMixin
+from skasd.features._base import ClipTransformer
+from skasd.metrics._labels import normal_clips
+
+AGGREGATIONS = {"min": np.min, "median": np.median, "mean": np.mean, "max": np.max}
+
+BLOCK = 64
+"""Clips that are scored at a time."""
+
+
+class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
+    """What an ensemble of fitted members and a fusion of them have in common.
+
+    A class with this mixin has the parameters `aggregation`, `n_jobs`, `contamination` and
+    `threshold`, and ends its `fit` with `self._fit_members(...)`.
+
+    Examples
+    --------
+    >>> from skasd import FeatureDetector, RepeatedSeedEnsemble
+    >>> X = [[1.0], [2.0], [3.0], [9.0]]
+    >>> RepeatedSeedEnsemble(FeatureDetector(), n_repeats=2).fit(X).member_scores([[5.0]])
+    array([[5., 5.]])
+    """
+
+    def member_scores(self, X: Clips | ArrayLike) -> np.ndarray:
+        """Compute the anomaly score of each clip by each member.
+
+        Parameters
+        ----------
+        X : what the members were fitted on
+            Clips, spectrograms or features.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_members)
+            What is aggregated to the anomaly score, standardised where this detector does so;
+            higher is more anomalous.
+        """
+        check_is_fitted(self)
+        # Block by block, what the members share is computed once, and not kept for all clips.
+        scores = parallel_threads(
+            self.n_jobs,
+            (delayed(self._score_block)(block) for block in _blocks(X, self.estimators_)),
+        )
+        return (np.concatenate(scores) - self.score_means_) / self.score_stds_
+
+    def score_samples(self, X: Clips | ArrayLike) -> np.ndarray:
+        """Compute how normal each clip is.
+
+        Parameters
+        ----------
+        X : what the members were fitted on
+            Clips, spectrograms or features.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            The aggregated anomaly score with its sign turned; higher is more normal.
+        """
+        return -self._aggregate(self.member_scores(X))
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features, where the members have it."""
+        return self._first_member.n_features_in_
+
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        """Names of the features, where the members have them."""
+        return self._first_member.feature_names_in_
+
+    @property
+    def _first_member(self):
+        # Not check_is_fitted: hasattr(ensemble, "n_features_in_") is to be False before fit.
+        if not hasattr(self, "estimators_"):
+            raise AttributeError(f"This {type(self).__name__} is not fitted.")
+        return self.estimators_[0]
+
+    def _score_block(self, X) -> np.ndarray:
+        return np.column_stack([_anomaly_score(member, X) for member in self.estimators_])
+
+    def _aggregate(self, member_scores: np.ndarray) -> np.ndarray:
+        return AGGREGATIONS[self.aggregation](member_scores, axis=1)
+
+    def _fit_members(
+        self, members: Mapping[str, BaseEstimator], X, y, *, cv: int | None, standardize: bool
+    ) -> None:
+        """Fit the members; take the threshold from their training scores, with cv out of fold."""
+        if y is not None and np.isin(np.asarray(y), (1, -1)).all():
+            X, y = normal_clips(X, y), None
+        X, y = indexable(X, y)
+        if share_analyses(*members.values()):
+            X = check_clips(X)
+        if cv is not None and num_samples(X) < cv:
+            raise ValueError(
+                f"cv={cv} needs as many clips, got n_samples={num_samples(X)}. Fit on more clips "
+                "or with fewer folds."
+            )
+        # Threads share each clip's analysis, and JAX's threads.
+        results = parallel_threads(
+            self.n_jobs,
+            (delayed(_fit_and_score)(member, X, y, cv) for member in members.values()),
+        )
+        fitted, scores = zip(*results, strict=True)
+        scores = np.column_stack(scores)
+        means, stds = np.zeros(len(fitted)), np.ones(len(fitted))
+        if standardize:
+            means, stds = scores.mean(axis=0), scores.std(axis=0)
+            for name, mean, std in zip(members, means, stds, strict=True):
+                # Scores that are alike but for rounding have no spread either.
+                if std <= 1e-12 * abs(mean):
+                    raise ValueError(
+                        f"{name} scores all {len(scores)} training clips alike ({mean:.6g}), so "
+                        "there is no spread to standardise its scores by. Leave it out, or fit on "
+                        "clips that differ."
+                    )
+        self.estimators_ = list(fitted)
+        self.score_means_, self.score_stds_ = means, stds
+        self._fit_offset(-self._aggregate((scores - means) / stds))
+
+
+def share_analyses(*detectors: Any) -> bool:
+    """Tell whether detectors can be handed clips that remember what is made of them."""
+    steps = [step for detector in detectors for step in first_steps(detector)]
+    return bool(steps) and all(isinstance(step, ClipTransformer) for step in steps)
+
+
+def take_clips(detector: Any, X: Any) -> bool:
+    """Tell whether a detector takes clips: its first steps say so, or it is handed paths."""
+    if clip_steps(detector):
+        return True
+    # Iterating over a table would give the names of its columns.
+    is_table = hasattr(X, "columns")
+    return not is_table and any(isinstance(clip, str | os.PathLike) for clip in X)
+
+
+def _blocks(X: Any, members: Sequence[Any]) -> Iterator[Any]:
+    """Split clips into blocks of `BLOCK`; leave what was computed elsewhere whole."""
+    if not take_clips(members[0], X):
+        yield X
+        return
+    check_clips(X)
+    clips, shared = list(X), share_analyses(*members)
+    for start in range(0, len(clips), BLOCK):
+        block = clips[start : start + BLOCK]
+        yield [check_clip(clip, start + i) for i, clip in enumerate(block)] if shared else block
+
+
+def _anomaly_score(member: BaseEstimator, X) -> np.ndarray:
+    return -member.score_samples(X)
+
+
+def _fit_and_score(member: BaseEstimator, X, y, cv: int | None) -> tuple[BaseEstimator, np.ndarray]:
+    """Fit a member; score its training clips, with cv by fits that have not seen them."""
+    member.fit(X, y)
+    if cv is None:
+        return member, _anomaly_score(member, X)
+    scores = np.empty(num_samples(X))
+    for train, test in KFold(cv, shuffle=True, random_state=0).split(X):
+        y_train = None if y is None else safe_indexing(y, train)
+        fold_member = clone(member).fit(safe_indexing(X, train), y_train)
+        scores[test] = _anomaly_score(fold_member, safe_indexing(X, test))
+    return member, scores

@@ -1,0 +1,207 @@
+"""Fit on clips, and score clips, of which some cannot be analysed."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from joblib import delayed
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.utils import get_tags
+
+from skasd._sklearn import StrOptions, validate_params
+from skasd._steps import first_steps, threshold_of
+from skasd._utils.threads import stream_threads
+from skasd.audio._clips import Clip, Clips, check_clip, check_clips, check_sequence
+from skasd.audio._reading import read_clip
+from skasd.ensemble._members import share_analyses, take_clips
+from skasd.exceptions import AudioError
+from skasd.features._base import ClipTransformer
+
+ON_ERROR = {"on_error": [StrOptions({"raise", "skip"})]}
+
+
+class ClipScore(NamedTuple):
+    """What came out for one clip.
+
+    Parameters
+    ----------
+    clip : str
+        Its path or, for an array, ``"clip "`` and its index.
+    anomaly_score : float
+        Higher is more anomalous; NaN where the clip could not be scored.
+    prediction : int
+        +1 normal, -1 anomalous, 0 where the clip could not be scored.
+    error : str or None
+        Why it could not be scored, and what to do about it.
+    """
+
+    clip: str
+    anomaly_score: float
+    prediction: int
+    error: str | None
+
+
+@validate_params(ON_ERROR)
+def fit_clips(
+    detector: BaseEstimator, X: Clips, y: ArrayLike | None = None, *, on_error: str = "raise"
+) -> dict[str, str]:
+    """Fit a detector on the clips that can be analysed.
+
+    Parameters
+    ----------
+    detector : detector, or pipeline that ends with one
+        It takes clips, and is fitted in place.
+    X : clips
+        Paths or arrays of samples of a healthy machine.
+    y : array-like of shape (n_clips,), default=None
+        What the detector's `fit` takes for y.
+    on_error : {"raise", "skip"}, default="raise"
+        What becomes of a clip that cannot be analysed. ``"raise"`` is what `fit` does;
+        ``"skip"`` leaves it out.
+
+    Returns
+    -------
+    dict of str to str
+        The clips that were left out, and why.
+
+    Raises
+    ------
+    AudioError
+        Where a clip cannot be analysed, with ``on_error="raise"``.
+    ValueError
+        Where no clip can be analysed, or the detector cannot be fitted on the others.
+
+    See Also
+    --------
+    score_clips : Scores clips of which some cannot be analysed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd import LogMelSpectrogram, TimeWeightedPooling, GaussianMixtureDetector
+    >>> from skasd import fit_clips
+    >>> from sklearn.pipeline import make_pipeline
+    >>> detector = make_pipeline(
+    ...     LogMelSpectrogram(n_mels=8), TimeWeightedPooling(), GaussianMixtureDetector()
+    ... )
+    >>> clips = list(np.random.default_rng(0).uniform(-0.1, 0.1, size=(6, 8000)))
+    >>> clips[2] = clips[2][:100]
+    >>> list(fit_clips(detector, clips, on_error="skip"))
+    ['clip 2']
+    """
+    check_sequence(X)
+    if on_error == "raise" or not take_clips(detector, X):
+        detector.fit(X, y)
+        return {}
+    steps = first_steps(detector, fitted=False)
+    shared = share_analyses(detector)
+    readable, failures = {}, {}
+    for index, source in enumerate(X):
+        try:
+            clip = check_clip(source, index)
+            for step in steps:
+                _try_step(step, clip)
+        except AudioError as error:
+            failures[error.clip] = _reason(error)
+        else:
+            readable[index] = clip if shared else source
+    if not readable:
+        name, reason = next(iter(failures.items()))
+        raise ValueError(f"None of the {len(failures)} clips can be analyzed. {name}: {reason}")
+    detector.fit(list(readable.values()), None if y is None else np.asarray(y)[list(readable)])
+    return failures
+
+
+@validate_params(ON_ERROR)
+def score_clips(
+    detector: BaseEstimator, X: Clips, *, on_error: str = "raise", n_jobs: int | None = None
+) -> Iterator[ClipScore]:
+    """Score clips one by one, as they are asked for.
+
+    Parameters
+    ----------
+    detector : fitted detector, or pipeline that ends with one
+        It takes clips.
+    X : clips
+        Paths or arrays of samples.
+    on_error : {"raise", "skip"}, default="raise"
+        What becomes of a clip that cannot be analysed. ``"raise"`` raises its `AudioError`;
+        ``"skip"`` says in its place why it has no score.
+    n_jobs : int or None, default=None
+        Clips that are scored at the same time, in threads.
+
+    Yields
+    ------
+    ClipScore
+        Of each clip, in their order.
+
+    Raises
+    ------
+    AudioError
+        Where a clip cannot be analysed, with ``on_error="raise"``.
+
+    See Also
+    --------
+    fit_clips : Fits on clips of which some cannot be analysed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd import LogMelSpectrogram, TimeWeightedPooling, GaussianMixtureDetector
+    >>> from skasd import score_clips
+    >>> from sklearn.pipeline import make_pipeline
+    >>> detector = make_pipeline(
+    ...     LogMelSpectrogram(n_mels=8), TimeWeightedPooling(), GaussianMixtureDetector()
+    ... )
+    >>> clips = np.random.default_rng(0).uniform(-0.1, 0.1, size=(6, 8000))
+    >>> scores = list(score_clips(detector.fit(clips), [clips[0], []], on_error="skip"))
+    >>> [score.prediction for score in scores]
+    [1, 0]
+    >>> scores[1].error
+    'holds no samples. Record it again or leave it out.'
+    """
+    threshold = threshold_of(detector)
+    check_clips(X) if on_error == "raise" else check_sequence(X)
+    shared = share_analyses(detector)
+    return stream_threads(
+        n_jobs,
+        (
+            delayed(_score)(detector, clip, index, threshold, shared, on_error)
+            for index, clip in enumerate(X)
+        ),
+    )
+
+
+def _score(
+    detector: Any, source: Any, index: int, threshold: float, shared: bool, on_error: str
+) -> ClipScore:
+    try:
+        clip = check_clip(source, index)
+        if not shared:
+            _read(clip)
+        anomaly_score = -float(detector.score_samples([clip if shared else source])[0])
+    except AudioError as error:
+        if on_error == "raise":
+            raise
+        return ClipScore(error.clip, np.nan, 0, _reason(error))
+    return ClipScore(clip.name, anomaly_score, -1 if anomaly_score > threshold else 1, None)
+
+
+def _try_step(step: Any, clip: Clip) -> None:
+    """Analyze a clip, which remembers it; or at least read it, if analyzing takes a fit."""
+    if not isinstance(step, ClipTransformer):
+        _read(clip)
+    elif get_tags(step).requires_fit:
+        step._read(clip)
+    else:
+        step.transform([clip])
+
+
+def _read(clip: Clip) -> None:
+    """Read a clip for a step that is not ours, whose own errors would not name the clip."""
+    read_clip(clip, sample_rate=16000)
+
+
+def _reason(error: AudioError) -> str:
+    return f"{error.problem}. {error.remedy}"

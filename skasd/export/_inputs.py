@@ -1,0 +1,82 @@
+"""What goes into a model: samples, or the spectrograms that the detector would make of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from skasd.export._data import Clips, Spectrograms
+from skasd.export._graph import Graph
+from skasd.export._spectrogram import check_length, count_frames
+from skasd.features._log_mel_spectrogram import LogMelSpectrogram
+
+SETTINGS = ("sample_rate", "n_fft", "hop_length", "n_mels", "power", "fmin", "fmax")
+"""What a spectrogram depends on."""
+
+
+def common_settings(log_mels: Sequence[LogMelSpectrogram]) -> dict[str, Any]:
+    """Return the settings that all of these steps have in common; of none, none."""
+    values = {name: {getattr(step, name) for step in log_mels} for name in SETTINGS}
+    values["fmax"] = {step.fmax or step.sample_rate / 2 for step in log_mels}
+    return {name: found.pop() for name, found in values.items() if len(found) == 1}
+
+
+def add_clips(graph: Graph, log_mels: Sequence[LogMelSpectrogram], duration: float) -> Clips:
+    """Add the input of samples.
+
+    Raises
+    ------
+    ValueError
+        Where the detector takes no clips, or clips of several rates.
+    """
+    if not log_mels:
+        raise ValueError(
+            "input='clip' needs a LogMelSpectrogram, which this detector does not have: it was "
+            "fitted on spectrograms. Pass input='spectrogram'."
+        )
+    settings = common_settings(log_mels)
+    if "sample_rate" not in settings:
+        rates = sorted({step.sample_rate for step in log_mels})
+        raise ValueError(
+            f"The steps LogMelSpectrogram have the sample rates {rates}, and one input cannot do "
+            "for all. Fit them with the same sample_rate."
+        )
+    n_samples = round(duration * settings["sample_rate"])
+    description = f"Mono samples at {settings['sample_rate']} Hz, in [-1, 1]."
+    return Clips(graph.input("clip", np.float32, (n_samples,), description), n_samples)
+
+
+def add_spectrograms(
+    graph: Graph,
+    steps: Sequence[BaseEstimator],
+    log_mels: Sequence[LogMelSpectrogram],
+    duration: float,
+    n_frames: int | None,
+) -> Spectrograms:
+    """Add the input of levels.
+
+    Raises
+    ------
+    ValueError
+        Where the number of frames is open, or the detector takes several kinds of spectrograms.
+    """
+    different = set(SETTINGS) - set(common_settings(log_mels))
+    if log_mels and different:
+        raise ValueError(
+            f"The steps LogMelSpectrogram differ in {', '.join(sorted(different))}, and one input "
+            "cannot do for all. Pass input='clip'."
+        )
+    if n_frames is None and not log_mels:
+        raise ValueError(
+            "n_frames=None: the detector was fitted on spectrograms, and does not know how many "
+            "frames a second has. Pass n_frames."
+        )
+    if n_frames is None:
+        n_samples = round(duration * log_mels[0].sample_rate)
+        check_length(log_mels[0], n_samples)
+        n_frames = count_frames(log_mels[0], n_samples)
+    # The first step takes the spectrograms: where it takes something else, `convert` says so.
+    n_mels = log_mels[0].n_mels if log_mels else steps[0].n_features_in_
+    tensor = graph.input("spectrogram", np.float32, (n_frames, n_mels), "Log-mel levels in dB.")
+    return Spectrograms(tensor, n_frames, n_mels)

@@ -1,0 +1,103 @@
+"""From a fitted detector to a model: input, operators, outputs and metadata."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import onnx
+from sklearn.base import BaseEstimator
+
+from skasd._steps import threshold_of
+from skasd._version import __version__
+from skasd.export._data import Clips, Scores, Spectrograms
+from skasd.export._graph import Graph
+from skasd.export._inputs import add_clips, add_spectrograms, common_settings
+from skasd.export._steps import OPERATORS, convert, leaves
+from skasd.features._log_mel_spectrogram import LogMelSpectrogram
+
+FORMAT = "1"
+"""Version of what the names and the metadata of a model mean."""
+
+
+def make_model(
+    detector: BaseEstimator, *, input: str, duration: float, n_frames: int | None
+) -> onnx.ModelProto:
+    """Make the model that `skasd.export_onnx` writes, of which it has the parameters."""
+    _check_arguments(input, duration, n_frames)
+    _check_steps(detector)
+    steps = [step for _, step in leaves(detector)]
+    log_mels = [step for step in steps if isinstance(step, LogMelSpectrogram)]
+    graph = Graph()
+    if input == "clip":
+        data = add_clips(graph, log_mels, duration)
+    else:
+        data = add_spectrograms(graph, steps, log_mels, duration, n_frames)
+    result = convert(detector, data)
+    if not isinstance(result, Scores):
+        raise TypeError(
+            f"{type(detector).__name__} gives {type(result).__name__.lower()} where scores are "
+            "needed. Export a detector, or a pipeline that ends with one."
+        )
+    threshold = threshold_of(detector)
+    _add_outputs(graph, data, result, threshold)
+    metadata = {
+        "format": FORMAT,
+        "skasd_version": __version__,
+        "input": input,
+        **_shape(data),
+        **common_settings(log_mels),
+        "threshold": repr(threshold),
+    }
+    return graph.model(
+        {name: str(value) for name, value in metadata.items()},
+        producer_name="skasd",
+        producer_version=__version__,
+    )
+
+
+def _check_arguments(input: str, duration: float, n_frames: int | None) -> None:
+    if input not in ("clip", "spectrogram"):
+        raise ValueError(f"input={input!r}: expected 'clip' or 'spectrogram'.")
+    if not isinstance(duration, Real) or not 0 < duration < np.inf:
+        raise ValueError(f"duration={duration!r}: expected a number of seconds above 0.")
+    if n_frames is None:
+        return
+    if not isinstance(n_frames, Integral) or n_frames < 1:
+        raise ValueError(f"n_frames={n_frames!r}: expected an int of at least 1.")
+    if input == "clip":
+        raise ValueError(f"n_frames={n_frames} is for input='spectrogram'. Pass duration.")
+
+
+def _check_steps(detector: BaseEstimator) -> None:
+    foreign = {
+        name or "detector": type(step).__name__
+        for name, step in leaves(detector)
+        if type(step) not in OPERATORS
+    }
+    if foreign:
+        raise TypeError(
+            "Cannot be exported to ONNX: "
+            f"{', '.join(f'{name} ({kind})' for name, kind in foreign.items())}. Fit a detector "
+            "without it, or score with skasd itself. What can be exported: "
+            f"{', '.join(step.__name__ for step in OPERATORS)}."
+        )
+
+
+def _shape(data: Clips | Spectrograms) -> dict[str, int]:
+    """Return the size of one clip, by name."""
+    return {name: size for name, size in data._asdict().items() if name != "tensor"}
+
+
+def _add_outputs(
+    graph: Graph, data: Clips | Spectrograms, scores: Scores, threshold: float
+) -> None:
+    # 0 for what is finite, else NaN, which not every operator of a runtime hands on.
+    flaw = (data.tensor.apply("Flatten") * 0).reduce("Sum", 1).cast(np.float64)
+    score = scores.tensor + flaw
+    # Not "above the threshold", which NaN never is.
+    is_normal = score.apply("LessOrEqual", np.array(threshold), dtype=bool)
+    graph.output("anomaly_score", score, "Higher is more anomalous.")
+    graph.output(
+        "is_anomalous",
+        is_normal.apply("Not"),
+        f"Whether anomaly_score is above {threshold!r}, or NaN.",
+    )

@@ -1,0 +1,52 @@
+"""`LogMelSpectrogram` in operators."""
+
+import sys
+
+import numpy as np
+
+from skasd.export._data import Clips, Spectrograms
+from skasd.features._log_mel_spectrogram import LogMelSpectrogram
+
+
+def count_frames(step: LogMelSpectrogram, n_samples: int) -> int:
+    """Count the frames of a clip, which zeros surround for half a frame."""
+    return 1 + (n_samples + 2 * (step.n_fft // 2) - step.n_fft) // step.hop_length
+
+
+def check_length(step: LogMelSpectrogram, n_samples: int) -> None:
+    """Refuse clips that the step itself would refuse."""
+    min_samples = max(step.n_fft, (step.min_frames - 1) * step.hop_length)
+    if n_samples < min_samples:
+        raise ValueError(
+            f"duration={n_samples / step.sample_rate:g} is too short: {n_samples} samples at "
+            f"{step.sample_rate} Hz where the analysis needs {min_samples} "
+            f"({min_samples / step.sample_rate:.3f} s)."
+        )
+
+
+def log_mel(step: LogMelSpectrogram, data: Clips | Spectrograms) -> Spectrograms:
+    """Transform clips as `LogMelSpectrogram` does: in float64, but for the spectrum.
+
+    Where the model takes spectrograms, they are what this step would give.
+    """
+    if isinstance(data, Spectrograms):
+        return data
+    check_length(step, data.n_samples)
+    from librosa.filters import get_window, mel
+
+    margin = step.n_fft // 2
+    samples = data.tensor.cast(np.float64).apply("Pad", np.array([0, margin, 0, margin]))
+    spectrum = samples.apply("Unsqueeze", np.array([2])).apply(
+        "STFT", np.array(step.hop_length), get_window("hann", step.n_fft), onesided=1
+    )
+    # librosa keeps the spectrum in float32; whatever follows is in float64.
+    magnitude = spectrum.cast(np.float32).cast(np.float64).reduce("SumSquare", 3)
+    if step.power != 2:
+        magnitude = magnitude.apply("Pow", np.array(step.power / 2))
+    filters = mel(
+        sr=step.sample_rate, n_fft=step.n_fft, n_mels=step.n_mels, fmin=step.fmin, fmax=step.fmax
+    )
+    # ONNX has the natural logarithm alone.
+    levels = ((magnitude @ filters.T) + sys.float_info.epsilon).apply("Log")
+    levels = (levels * (20 / step.power / np.log(10))).cast(np.float32)
+    return Spectrograms(levels, count_frames(step, data.n_samples), step.n_mels)

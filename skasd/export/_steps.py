@@ -1,0 +1,116 @@
+"""Which estimator becomes which operators, and how those that hold others are followed."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from skasd._steps import parts_of
+from skasd.detection._feature_detector import FeatureDetector
+from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
+from skasd.ensemble._fusion_detector import FusionDetector
+from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
+from skasd.export._autoencoder import error_statistics
+from skasd.export._data import Clips, Features, Scores, Spectrograms
+from skasd.export._detectors import aggregated_score, feature_score, mixture_score
+from skasd.export._features import joined, pooled_levels, principal_components, standardized
+from skasd.export._spectrogram import log_mel
+from skasd.features._frame_autoencoder import FrameAutoencoder
+from skasd.features._interpolation_autoencoder import InterpolationAutoencoder
+from skasd.features._log_mel_spectrogram import LogMelSpectrogram
+from skasd.features._principal_components import PrincipalComponents
+from skasd.features._time_weighted_pooling import TimeWeightedPooling
+
+Data = Clips | Spectrograms | Features | Scores
+
+# Here and below, of the very type: a subclass may compute something else.
+OPERATORS = {
+    LogMelSpectrogram: (log_mel, Clips | Spectrograms),
+    InterpolationAutoencoder: (error_statistics, Spectrograms),
+    FrameAutoencoder: (error_statistics, Spectrograms),
+    TimeWeightedPooling: (pooled_levels, Spectrograms),
+    PrincipalComponents: (principal_components, Features),
+    StandardScaler: (standardized, Features),
+    GaussianMixtureDetector: (mixture_score, Features),
+    FeatureDetector: (feature_score, Features),
+}
+"""Estimator → the function that writes its operators, and the data that it takes."""
+
+HOLDERS = {
+    Pipeline,
+    FeatureUnion,
+    FrozenEstimator,
+    FunctionTransformer,
+    GridSearchCV,
+    RandomizedSearchCV,
+    RepeatedSeedEnsemble,
+    FusionDetector,
+}
+"""Estimators that hold others, and compute nothing else than `SIDE_BY_SIDE` says."""
+
+SIDE_BY_SIDE = {
+    FeatureUnion: joined,
+    RepeatedSeedEnsemble: aggregated_score,
+    FusionDetector: aggregated_score,
+}
+"""Those whose parts all take the same data → the function that joins what they give."""
+
+
+def convert(step: BaseEstimator, data: Data, name: str = "") -> Data:
+    """Add a step's operators to the graph of its data.
+
+    Parameters
+    ----------
+    step : estimator
+        Fitted; it and all that it holds are in `OPERATORS` or `HOLDERS`.
+    data : Clips, Spectrograms or Features
+        What it takes.
+    name : str, default=""
+        Its name, as `set_params` has it.
+
+    Returns
+    -------
+    Clips, Spectrograms, Features or Scores
+        What the step gives.
+
+    Raises
+    ------
+    TypeError
+        Where the step does not take such data.
+    """
+    if type(step) in OPERATORS:
+        operators, taken = OPERATORS[type(step)]
+        if not isinstance(data, taken):
+            raise TypeError(
+                f"{name or 'detector'}: {type(step).__name__} takes no "
+                f"{type(data).__name__.lower()}, which the model's input or the step before gives. "
+                "Export the whole pipeline, from clips or spectrograms on."
+            )
+        return operators(step, data)
+    parts = parts_of(step)
+    if parts.side_by_side:
+        results = [
+            convert(part, data, _full_name(name, part_name)) for part_name, part in parts.steps
+        ]
+        return SIDE_BY_SIDE[type(step)](step, results)
+    for part_name, part in parts.steps:
+        data = convert(part, data, _full_name(name, part_name))
+    return data
+
+
+def leaves(step: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield what computes, with its name, and not what holds it."""
+    parts = parts_of(step) if type(step) in HOLDERS else None
+    if parts is None:
+        yield name, step
+        return
+    for part_name, part in parts.steps:
+        yield from leaves(part, _full_name(name, part_name))
+
+
+def _full_name(name: str, part_name: str) -> str:
+    return f"{name}__{part_name}" if name else part_name

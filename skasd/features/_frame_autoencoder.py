@@ -1,0 +1,126 @@
+"""The autoencoder of the DCASE 2020 challenge's baseline."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from skasd.features._window_autoencoder import WindowAutoencoder
+
+
+class FrameAutoencoder(WindowAutoencoder):
+    """Reproduce each window of frames through a bottleneck; describe a clip by the errors.
+
+    A dense network sees `n_frames` consecutive frames of a spectrogram and predicts the same ones,
+    through a few numbers. It learns this on a healthy machine; where a machine sounds otherwise,
+    it fails. The squared error, averaged over frames and bands, is one number for each window,
+    and `statistics` of these numbers are the features of the clip.
+
+    Parameters
+    ----------
+    encoder_units : sequence of int, default=(128, 128, 128, 128, 8)
+        Units of the encoder's layers, the bottleneck last. The decoder mirrors the encoder without
+        its bottleneck. All of them are ReLU; the output is linear.
+    n_frames : int, default=5
+        Frames in a window.
+    statistics : sequence of str, default=("mean",)
+        Features of a clip: of ``"mean"``, which is the baseline's anomaly score, ``"std"``,
+        ``"median"``, ``"max"`` and ``"iqr"``.
+    epochs : int, default=100
+        Passes over the training windows.
+    batch_size : int, default=512
+        Windows in a training step.
+    learning_rate : float, default=1e-3
+        Of Adam.
+    batch_norm : bool, default=True
+        Whether a batch normalisation stands between each hidden layer and its ReLU. After `fit` it
+        is folded into the layers.
+    standardize : bool, default=False
+        Whether the network sees, and errs in, bands that are standardised by mean and standard
+        deviation of the training frames. The baseline's errors are in dB², and so without.
+    input_noise : float, default=0.0
+        Standard deviation of Gaussian noise added to the input in training.
+    random_state : int, RandomState instance or None, default=None
+        Source of the initial weights, of the order of the windows and of the noise. The same int
+        gives the same bits where the number of cores is the same, and nothing global is seeded.
+    verbose : int, default=0
+        1 shows a progress bar over epochs, with the loss.
+
+    Attributes
+    ----------
+    coefs_ : list of ndarrays of shape (n_inputs, n_outputs), float32
+        Weights of each layer.
+    intercepts_ : list of ndarrays of shape (n_outputs,), float32
+        Biases of each layer.
+    loss_curve_ : list of float
+        Mean squared error in each epoch, in units of ``scale_**2``.
+    scale_ : ndarray of shape (n_features_in_,), float32
+        Ones; with `standardize` the standard deviation of each band over the training frames.
+        Errors are in units of its square.
+    training_error_ : ndarray of shape (n_features_in_,), float64
+        Mean squared error of each band over the windows of up to 100 training clips, in units of
+        ``scale_**2``: what an error map is held against.
+    n_features_in_ : int
+        Number of bands of the spectrograms.
+    n_parameters_ : int
+        Parameters of the network while it was trained: 269,992 for 128 bands.
+
+    See Also
+    --------
+    InterpolationAutoencoder : Predicts the middle frame from the others.
+    skasd.make_baseline : The challenge's baseline, ready to fit.
+
+    Notes
+    -----
+    What differs from the baseline's code: batch normalisation takes its mean and variance from the
+    finished network, the weights are an average over about the last fifth of the training steps
+    (see `InterpolationAutoencoder`), and no tenth of the windows is put aside for validation.
+
+    References
+    ----------
+    Koizumi et al., "Description and discussion on DCASE2020 challenge task2: Unsupervised
+    anomalous sound detection for machine condition monitoring", DCASE 2020 Workshop, section 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd import FrameAutoencoder
+    >>> spectrograms = np.random.default_rng(0).normal(size=(4, 50, 16))
+    >>> autoencoder = FrameAutoencoder((8, 2), epochs=2, random_state=0).fit(spectrograms)
+    >>> autoencoder.transform(spectrograms).shape
+    (4, 1)
+    """
+
+    def __init__(
+        self,
+        encoder_units: Sequence[int] = (128, 128, 128, 128, 8),
+        *,
+        n_frames: int = 5,
+        statistics: Sequence[str] = ("mean",),
+        epochs: int = 100,
+        batch_size: int = 512,
+        learning_rate: float = 1e-3,
+        batch_norm: bool = True,
+        standardize: bool = False,
+        input_noise: float = 0.0,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ):
+        self.encoder_units = encoder_units
+        self.n_frames = n_frames
+        self.statistics = statistics
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.batch_norm = batch_norm
+        self.standardize = standardize
+        self.input_noise = input_noise
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @property
+    def _input_frames(self) -> list[int]:
+        return list(range(self.n_frames))
+
+    @property
+    def _target_frames(self) -> list[int]:
+        return list(range(self.n_frames))

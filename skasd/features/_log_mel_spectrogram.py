@@ -1,0 +1,206 @@
+"""Log-mel spectrograms of clips."""
+
+import sys
+from functools import lru_cache
+from numbers import Integral, Real
+from typing import Any, Self
+
+import numpy as np
+from scipy import sparse
+
+from skasd._sklearn import Interval
+from skasd.audio._clips import Clips
+from skasd.features._base import ClipTransformer
+
+
+class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):
+    """Turn clips into log-mel spectrograms, as the DCASE baselines do.
+
+    The magnitude of the short-time Fourier transform (centred frames, Hann window), to the power
+    `power`, is summed in librosa's mel bands and put in dB:
+    ``20 / power * log10(mel + eps)``.
+
+    Parameters
+    ----------
+    sample_rate : int, default=16000
+        Rate that the analysis works at, in Hz. Clips of other rates are resampled.
+    n_fft : int, default=1024
+        Length of a frame, in samples. It is also the shortest clip that is accepted.
+    hop_length : int, default=512
+        Step from one frame to the next, in samples.
+    n_mels : int, default=128
+        Number of mel bands.
+    power : float, default=2.0
+        Exponent of the magnitude: 1 for amplitude, 2 for power.
+    fmin : float, default=0.0
+        Lower edge of the lowest band, in Hz.
+    fmax : float or None, default=None
+        Upper edge of the highest band, in Hz; half of `sample_rate` if None.
+    input_sample_rate : int, default=16000
+        What clips given as arrays are sampled at, in Hz. Files say so themselves.
+    channel : "mean" or int, default="mean"
+        Average of a file's channels, or the index of the one to use.
+    min_frames : int, default=1
+        Clips of fewer frames are refused: what the step after this one needs.
+    n_jobs : int or None, default=None
+        Number of threads that read and analyse clips.
+
+    See Also
+    --------
+    InterpolationAutoencoder : Takes the spectrograms.
+
+    Notes
+    -----
+    Stateless: `fit` validates, and an unfitted instance transforms. Silence is legal; it is
+    ``20 / power * log10(eps)``, about -157 dB for power 2.
+
+    References
+    ----------
+    Section 3.1 of Grollmisch et al., "IAEO3 - Combining OpenL3 embeddings and interpolation
+    autoencoder for anomalous sound detection", DCASE 2020 Challenge, technical report.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd import LogMelSpectrogram
+    >>> clips = np.random.default_rng(0).uniform(-0.1, 0.1, size=(2, 16000))
+    >>> spectrograms = LogMelSpectrogram(n_mels=64).fit_transform(clips)
+    >>> len(spectrograms), spectrograms[0].shape
+    (2, (32, 64))
+    """
+
+    _parameter_constraints = {
+        **ClipTransformer._parameter_constraints,
+        "n_fft": [Interval(Integral, 2, None, closed="left")],
+        "hop_length": [Interval(Integral, 1, None, closed="left")],
+        "n_mels": [Interval(Integral, 1, None, closed="left")],
+        "power": [Interval(Real, 0, None, closed="neither")],
+        "fmin": [Interval(Real, 0, None, closed="left")],
+        "fmax": [Interval(Real, 0, None, closed="neither"), None],
+        "min_frames": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        sample_rate: int = 16000,
+        *,
+        n_fft: int = 1024,
+        hop_length: int = 512,
+        n_mels: int = 128,
+        power: float = 2.0,
+        fmin: float = 0.0,
+        fmax: float | None = None,
+        input_sample_rate: int = 16000,
+        channel: str | int = "mean",
+        min_frames: int = 1,
+        n_jobs: int | None = None,
+    ):
+        self.sample_rate = sample_rate
+        self.n_fft = n_fft
+        self.hop_length = hop_length
+        self.n_mels = n_mels
+        self.power = power
+        self.fmin = fmin
+        self.fmax = fmax
+        self.input_sample_rate = input_sample_rate
+        self.channel = channel
+        self.min_frames = min_frames
+        self.n_jobs = n_jobs
+
+    @property
+    def min_samples(self) -> int:
+        """Number of samples at `sample_rate` that a clip needs."""
+        return max(self.n_fft, (self.min_frames - 1) * self.hop_length)
+
+    def transform(self, X: Clips) -> list[np.ndarray]:
+        """Compute the log-mel spectrogram of each clip.
+
+        Parameters
+        ----------
+        X : clips
+            Paths or arrays of samples.
+
+        Returns
+        -------
+        list of n_clips ndarrays of shape (n_frames, n_mels), float32
+            Levels in dB; ``n_frames = 1 + n_samples // hop_length``.
+
+        Raises
+        ------
+        AudioError
+            If a clip cannot be read or analyzed.
+        """
+        import librosa
+
+        # Resolves librosa's lazy imports here, once, and not in several threads at a time.
+        _ = librosa.stft, librosa.filters.mel
+        return super().transform(X)
+
+    def transform_clip(self, samples: np.ndarray) -> np.ndarray:
+        """Compute the log-mel spectrogram of one clip.
+
+        Parameters
+        ----------
+        samples : ndarray of shape (n_samples,), float32
+            Mono, at `sample_rate`.
+
+        Returns
+        -------
+        ndarray of shape (n_frames, n_mels), float32
+            Levels in dB.
+        """
+        import librosa
+
+        spectrum = librosa.stft(samples, n_fft=self.n_fft, hop_length=self.hop_length)
+        bands = _mel_bands(self.sample_rate, self.n_fft, self.n_mels, self.fmin, self.fmax)
+        # Rounded once, at the end, the levels are the same whatever BLAS and libm compute them.
+        mel = bands @ np.abs(spectrum.astype(np.complex128)) ** self.power
+        decibels = 20 / self.power * np.log10(mel + sys.float_info.epsilon)
+        return np.ascontiguousarray(decibels.T, dtype=np.float32)
+
+    def _check_parameters(self) -> None:
+        fmax = self.sample_rate / 2 if self.fmax is None else self.fmax
+        if not self.fmin < fmax <= self.sample_rate / 2:
+            raise ValueError(
+                f"fmin={self.fmin} and fmax={self.fmax} do not fit sample_rate="
+                f"{self.sample_rate}: 0 <= fmin < fmax <= sample_rate / 2 is needed."
+            )
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Name the columns of each spectrogram: ``mel_0``, and so on.
+
+        Parameters
+        ----------
+        input_features : ignored
+            For scikit-learn's pipelines.
+
+        Returns
+        -------
+        ndarray of shape (n_mels,), dtype object
+        """
+        return np.array([f"mel_{band}" for band in range(self.n_mels)], dtype=object)
+
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """Accept scikit-learn's setting without effect: spectrograms are no table.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"} or None, default=None
+            What the steps of a pipeline that do return tables shall return.
+
+        Returns
+        -------
+        self : LogMelSpectrogram
+        """
+        return self
+
+
+@lru_cache(maxsize=8)
+def _mel_bands(
+    sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float | None
+) -> sparse.csr_array:
+    """Return librosa's mel bands, which take longer to make than to use, without their zeros."""
+    import librosa
+
+    bands = librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax)
+    return sparse.csr_array(bands.astype(np.float64))

@@ -1,0 +1,231 @@
+"""An embedding that other machines teach."""
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
+from sklearn.utils import Tags, check_consistent_length, check_random_state, column_or_1d
+
+from skasd._sklearn import Interval, fit_context
+from skasd.features._base import Spectrograms, SpectrogramTransformer, check_spectrograms
+from skasd.features._convolutional_network import ConvolutionalNetwork, MixedClips
+
+
+class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer):
+    """Embed clips by a network that has learned to tell machines apart (outlier exposure).
+
+    What tells one healthy machine from its siblings often tells a faulty one as well. A small
+    convolutional network learns, on normal clips of several machines, which machine a clip is of;
+    its last layer but one describes the clip. It is fitted once for a fleet, and then a branch of
+    each machine's detector, which is fitted on that machine alone.
+
+    Parameters
+    ----------
+    channels : sequence of int, default=(16, 32, 64, 96, 128)
+        Channels of the convolutions, each of which halves frames and bands.
+    embedding_size : int, default=128
+        Number of features.
+    scale : float, default=16.0
+        What ArcFace multiplies the cosines by.
+    margin : float, default=0.3
+        ArcFace's margin, in radians.
+    mixup : float, default=0.5
+        Pairs of clips are mixed in training, by shares from Beta(mixup, mixup); 0 mixes none.
+    epochs : int, default=30
+        Passes over the clips.
+    batch_size : int, default=32
+        Clips in a training step.
+    learning_rate : float, default=1e-3
+        Of Adam, at the beginning; it falls to 0 like a cosine.
+    random_state : int, RandomState instance or None, default=None
+        Source of the initial weights and of everything that varies in training. The same int
+        gives the same bits where the number of cores is the same, and nothing global is seeded.
+    verbose : int, default=0
+        1 shows a progress bar over epochs, with the loss.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_machines,)
+        The machines.
+    kernels_, biases_ : lists of ndarrays, float32
+        Of each convolution, batch normalisation folded in: shapes (3, 3, n_channels_in,
+        n_channels_out) and (n_channels_out,).
+    coefs_ : ndarray of shape (n_inputs, embedding_size), float32
+        Weights of the dense layer.
+    intercepts_ : ndarray of shape (embedding_size,), float32
+        Biases of the dense layer.
+    mean_, scale_ : ndarrays of shape (n_features_in_,), float32
+        Mean and standard deviation of each band over all frames, by which it is standardised.
+    loss_curve_ : list of float
+        Mean loss in each epoch.
+    n_features_in_ : int
+        Number of bands of the spectrograms.
+
+    See Also
+    --------
+    skasd.make_iaeo3_plus : Takes a fitted one as a branch.
+    NearestNeighborsDetector : Scores clips by the nearest embeddings.
+
+    Notes
+    -----
+    Keras trains, on JAX unless ``KERAS_BACKEND`` says otherwise; `transform` is NumPy, and a
+    pickle holds arrays only.
+
+    References
+    ----------
+    Deng et al., "ArcFace: Additive angular margin loss for deep face recognition", CVPR 2019.
+
+    Zhang et al., "mixup: Beyond empirical risk minimization", ICLR 2018.
+
+    Giri et al., "Self-supervised classification for detecting anomalous sounds", DCASE 2020
+    Workshop.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd import MachineIDEmbedding
+    >>> spectrograms = np.random.default_rng(0).normal(size=(6, 40, 16))
+    >>> machine_ids = ["id_00", "id_02", "id_04"] * 2
+    >>> embedding = MachineIDEmbedding((4, 8), embedding_size=5, epochs=1, random_state=0)
+    >>> embedding.fit_transform(spectrograms, machine_ids).shape
+    (6, 5)
+    """
+
+    _parameter_constraints = {
+        "channels": ["array-like"],
+        "embedding_size": [Interval(Integral, 1, None, closed="left")],
+        "scale": [Interval(Real, 0, None, closed="neither")],
+        "margin": [Interval(Real, 0, np.pi, closed="left")],
+        "mixup": [Interval(Real, 0, None, closed="left")],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        channels: Sequence[int] = (16, 32, 64, 96, 128),
+        *,
+        embedding_size: int = 128,
+        scale: float = 16.0,
+        margin: float = 0.3,
+        mixup: float = 0.5,
+        epochs: int = 30,
+        batch_size: int = 32,
+        learning_rate: float = 1e-3,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ):
+        self.channels = channels
+        self.embedding_size = embedding_size
+        self.scale = scale
+        self.margin = margin
+        self.mixup = mixup
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Spectrograms, y: ArrayLike) -> Self:
+        """Learn to tell the machines apart.
+
+        Parameters
+        ----------
+        X : spectrograms
+            A sequence of n_clips arrays of shape (n_frames, n_mels), or one 3-D array: normal
+            clips of several machines.
+        y : array-like of shape (n_clips,)
+            Which machine each clip is of: any labels, such as ``"fan id_00"``.
+
+        Returns
+        -------
+        self : MachineIDEmbedding
+
+        Raises
+        ------
+        AudioError
+            Where a clip has no frame.
+        ValueError
+            Where a parameter or a spectrogram is invalid, there are fewer than two machines, or
+            the training diverges.
+        """
+        channels = list(self.channels)
+        if not channels or not all(isinstance(n, Integral) and n > 0 for n in channels):
+            raise ValueError(
+                f"channels={self.channels!r}: expected one positive int for each convolution."
+            )
+        spectrograms = check_spectrograms(X)
+        if y is None:
+            raise ValueError("MachineIDEmbedding needs y: which machine each clip is of.")
+        check_consistent_length(spectrograms, y)
+        classes, indices = np.unique(column_or_1d(y), return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(
+                f"y names one machine, {classes[0]!r}: there is nothing to tell it from. Pass "
+                "clips of other machines as well."
+            )
+        random_state = check_random_state(self.random_state)
+
+        from skasd.features._training.machine_classifier import train_machine_classifier
+
+        frames = np.concatenate(spectrograms)
+        self.n_features_in_ = frames.shape[1]
+        self.mean_ = frames.mean(axis=0, dtype=np.float64).astype(np.float32)
+        scale = frames.std(axis=0, dtype=np.float64).astype(np.float32)
+        self.scale_ = np.where(scale > 0, scale, np.float32(1))
+        batches = MixedClips(
+            [self._standardize(spectrogram) for spectrogram in spectrograms],
+            indices,
+            batch_size=self.batch_size,
+            mixup=self.mixup,
+            random_state=random_state,
+        )
+        network, self.loss_curve_ = train_machine_classifier(
+            batches,
+            channels=[int(n) for n in channels],
+            embedding_size=self.embedding_size,
+            scale=self.scale,
+            margin=self.margin,
+            learning_rate=self.learning_rate,
+            epochs=self.epochs,
+            random_state=random_state,
+            verbose=self.verbose,
+        )
+        self.kernels_, self.biases_, self.coefs_, self.intercepts_ = network
+        self.classes_ = classes
+        return self
+
+    def transform_spectrogram(self, spectrogram: np.ndarray) -> np.ndarray:
+        """Embed one clip.
+
+        Parameters
+        ----------
+        spectrogram : ndarray of shape (n_frames, n_mels), float32
+            At least one frame.
+
+        Returns
+        -------
+        ndarray of shape (embedding_size,), float32
+            Embedding of the clip.
+        """
+        network = ConvolutionalNetwork(self.kernels_, self.biases_, self.coefs_, self.intercepts_)
+        return network.embed(self._standardize(spectrogram))
+
+    def _standardize(self, spectrogram: np.ndarray) -> np.ndarray:
+        return (spectrogram - self.mean_) / self.scale_
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.intercepts_)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags

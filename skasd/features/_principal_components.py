@@ -1,0 +1,106 @@
+"""Fewer features."""
+
+import warnings
+from numbers import Integral
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.decomposition import PCA
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skasd._sklearn import Interval, fit_context
+
+
+class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Project features onto their first principal components, or onto as many as there are.
+
+    scikit-learn's PCA, but that fewer clips than components are a warning, not an error.
+
+    Parameters
+    ----------
+    n_components : int, default=50
+        Components to keep, at most.
+
+    Attributes
+    ----------
+    pca_ : PCA
+        scikit-learn's, with as many components as the data have.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X has names that are all strings.
+
+    References
+    ----------
+    Section 3.1 of Grollmisch et al., "IAEO3 - Combining OpenL3 embeddings and interpolation
+    autoencoder for anomalous sound detection", DCASE 2020 Challenge, technical report.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd import PrincipalComponents
+    >>> X = np.random.default_rng(0).normal(size=(100, 8))
+    >>> PrincipalComponents(n_components=2).fit_transform(X).shape
+    (100, 2)
+    """
+
+    _parameter_constraints = {"n_components": [Interval(Integral, 1, None, closed="left")]}
+
+    def __init__(
+        self,
+        n_components: int = 50,
+    ):
+        self.n_components = n_components
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: ArrayLike, y=None) -> Self:
+        """Find the components.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features)
+            Features.
+        y : ignored
+            For scikit-learn's pipelines.
+
+        Returns
+        -------
+        self : PrincipalComponents
+
+        Warns
+        -----
+        UserWarning
+            Where there are fewer clips or features than components.
+        """
+        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        n_components = min(self.n_components, *X.shape)
+        if n_components < self.n_components:
+            warnings.warn(
+                f"{len(X)} clips of {X.shape[1]} features have {n_components} principal "
+                f"components, not n_components={self.n_components}. Fit on more clips to have all.",
+                stacklevel=2,
+            )
+        # The full decomposition draws no random numbers.
+        self.pca_ = PCA(n_components, svd_solver="full").fit(X)
+        return self
+
+    def transform(self, X: ArrayLike) -> np.ndarray:
+        """Project features onto the components.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_components), float64
+        """
+        check_is_fitted(self)
+        return self.pca_.transform(validate_data(self, X, dtype=np.float64, reset=False))
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.pca_.n_components_

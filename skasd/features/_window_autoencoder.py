@@ -1,0 +1,250 @@
+"""What the autoencoders share: all but the frames that they see and those that they predict."""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from numbers import Integral, Real
+from typing import Any, Self
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skasd._sklearn import Interval, fit_context
+from skasd.features._base import Spectrograms, SpectrogramTransformer, check_spectrograms
+from skasd.features._training.windows import WindowBatches
+
+
+def _interquartile_range(errors: np.ndarray) -> float:
+    low, high = np.percentile(errors, [25, 75])
+    return high - low
+
+
+STATISTICS = {
+    "mean": np.mean,
+    "std": np.std,
+    "median": np.median,
+    "max": np.max,
+    "iqr": _interquartile_range,
+}
+"""What an autoencoder can say of the errors in a clip."""
+
+_WINDOWS_AT_A_TIME = 4096  # bounds the memory that a long clip takes
+_CLIPS_FOR_TRAINING_ERROR = 100  # more would take as long as an epoch and hardly change a mean
+
+
+class WindowAutoencoder(SpectrogramTransformer):
+    """Train a dense network on windows of frames; describe a clip by the network's errors.
+
+    A subclass has the parameters that `_parameter_constraints` lists, and says by
+    `_input_frames` and `_target_frames` what the network sees and predicts.
+    """
+
+    _parameter_constraints = {
+        "encoder_units": ["array-like"],
+        "n_frames": [Interval(Integral, 1, None, closed="left")],
+        "statistics": ["array-like"],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "batch_norm": ["boolean"],
+        "standardize": ["boolean"],
+        "input_noise": [Interval(Real, 0, None, closed="left")],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    @property
+    @abstractmethod
+    def _input_frames(self) -> list[int]:
+        """Frames of a window that the network sees."""
+
+    @property
+    @abstractmethod
+    def _target_frames(self) -> list[int]:
+        """Frames of a window that the network predicts."""
+
+    def _check_window(self) -> None:
+        """Refuse a number of frames that leaves nothing to see or to predict."""
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Spectrograms, y: Any = None) -> Self:
+        """Train the network on the windows of all clips.
+
+        Parameters
+        ----------
+        X : spectrograms
+            A sequence of n_clips arrays of shape (n_frames, n_mels), or one 3-D array.
+        y : ignored
+            For scikit-learn's pipelines.
+
+        Returns
+        -------
+        self : autoencoder
+
+        Raises
+        ------
+        AudioError
+            Where a clip has fewer frames than a window.
+        ValueError
+            Where a parameter or a spectrogram is invalid, or the training diverges.
+        """
+        encoder_units = self._check_encoder_units()
+        self._check_statistics()
+        self._check_window()
+        spectrograms = check_spectrograms(X, min_frames=self.min_frames)
+        n_mels = spectrograms[0].shape[1]
+        random_state = check_random_state(self.random_state)
+
+        from skasd.features._training.dense import train_dense_network
+
+        batches = WindowBatches(
+            spectrograms,
+            n_frames=self.n_frames,
+            input_frames=self._input_frames,
+            target_frames=self._target_frames,
+            batch_size=self.batch_size,
+            standardize=self.standardize,
+            input_noise=self.input_noise,
+            random_state=random_state,
+        )
+        n_inputs, n_outputs = len(self._input_frames) * n_mels, len(self._target_frames) * n_mels
+        network = train_dense_network(
+            batches,
+            [n_inputs, *encoder_units, *reversed(encoder_units[:-1]), n_outputs],
+            batch_norm=self.batch_norm,
+            learning_rate=self.learning_rate,
+            epochs=self.epochs,
+            random_state=random_state,
+            verbose=self.verbose,
+        ).fold_standardisation(batches)
+        self.n_features_in_ = n_mels
+        self.coefs_ = network.coefs
+        self.intercepts_ = network.intercepts
+        self.loss_curve_ = network.loss_curve
+        self.n_parameters_ = network.n_parameters
+        self.scale_ = batches.scale
+        self.training_error_ = self._mean_error_by_band(spectrograms)
+        return self
+
+    @property
+    def min_frames(self) -> int:
+        """Number of frames that a clip needs: those of a window."""
+        return self.n_frames
+
+    def transform_spectrogram(self, spectrogram: np.ndarray) -> np.ndarray:
+        """Describe one clip by statistics of its errors.
+
+        Parameters
+        ----------
+        spectrogram : ndarray of shape (n_frames, n_mels), float32
+            At least `n_frames` frames.
+
+        Returns
+        -------
+        ndarray of shape (n_statistics,), float64
+            In units of ``scale_**2``.
+        """
+        errors = self._window_errors(spectrogram)
+        return np.array([STATISTICS[name](errors) for name in self.statistics], dtype=np.float64)
+
+    def reconstruction_error(self, X: Spectrograms) -> list[np.ndarray]:
+        """Compute the mean squared error of each window.
+
+        Parameters
+        ----------
+        X : spectrograms
+            A sequence of n_clips arrays of shape (n_frames, n_mels), or one 3-D array.
+
+        Returns
+        -------
+        list of n_clips ndarrays of shape (n_windows,), float64
+            In units of ``scale_**2``; ``n_windows = n_frames_of_clip - n_frames + 1``.
+        """
+        return [self._window_errors(spectrogram) for spectrogram in self._check_spectrograms(X)]
+
+    def error_map(self, X: Spectrograms) -> list[np.ndarray]:
+        """Compute the squared error of each window in each band.
+
+        Parameters
+        ----------
+        X : spectrograms
+            A sequence of n_clips arrays of shape (n_frames, n_mels), or one 3-D array.
+
+        Returns
+        -------
+        list of n_clips ndarrays of shape (n_windows, n_mels), float32
+            Averaged over the frames that a window predicts, in the band's unit: times
+            ``scale_**2`` it is in dB², for spectrograms in dB. The middle of row i's window is
+            frame ``i + n_frames // 2``.
+        """
+        return [
+            np.concatenate(list(self._squared_error_blocks(spectrogram)))
+            for spectrogram in self._check_spectrograms(X)
+        ]
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Name the features: ``error_mean``, and so on.
+
+        Parameters
+        ----------
+        input_features : ignored
+            For scikit-learn's pipelines.
+
+        Returns
+        -------
+        ndarray of shape (n_statistics,), dtype object
+        """
+        check_is_fitted(self)
+        return np.array([f"error_{name}" for name in self.statistics], dtype=object)
+
+    def _mean_error_by_band(self, spectrograms: Sequence[np.ndarray]) -> np.ndarray:
+        total, n_windows = np.zeros(self.n_features_in_), 0
+        every = -(-len(spectrograms) // _CLIPS_FOR_TRAINING_ERROR)
+        for spectrogram in spectrograms[::every]:
+            for block in self._squared_error_blocks(spectrogram):
+                total += block.sum(axis=0, dtype=np.float64)
+                n_windows += len(block)
+        return total / n_windows
+
+    def _window_errors(self, spectrogram: np.ndarray) -> np.ndarray:
+        """Return the mean squared error of each window, (n_windows,), float64."""
+        blocks = self._squared_error_blocks(spectrogram)
+        return np.concatenate([block.mean(axis=1, dtype=np.float64) for block in blocks])
+
+    def _squared_error_blocks(self, spectrogram: np.ndarray) -> Iterator[np.ndarray]:
+        n_windows = len(spectrogram) - self.n_frames + 1
+        for start in range(0, n_windows, _WINDOWS_AT_A_TIME):
+            stop = min(start + _WINDOWS_AT_A_TIME, n_windows)
+            frames = spectrogram[start : stop + self.n_frames - 1]
+            errors = self._predict(frames)
+            for i, frame in enumerate(self._target_frames):
+                errors[:, i] -= frames[frame:][: stop - start]
+            errors /= self.scale_
+            yield np.square(errors, out=errors).mean(axis=1)
+
+    def _predict(self, frames: np.ndarray) -> np.ndarray:
+        """Return what the network predicts, (n_windows, n_target_frames, n_mels)."""
+        n_windows = len(frames) - self.n_frames + 1
+        rows = np.arange(n_windows)[:, np.newaxis] + self._input_frames
+        activation = np.take(frames, rows, axis=0).reshape(n_windows, -1)
+        layers = zip(self.coefs_, self.intercepts_, strict=True)
+        for layer, (coefs, intercepts) in enumerate(layers):
+            if layer > 0:
+                np.maximum(activation, 0, out=activation)
+            activation = activation @ coefs
+            activation += intercepts
+        return activation.reshape(n_windows, len(self._target_frames), self.n_features_in_)
+
+    def _check_encoder_units(self) -> list[int]:
+        units = list(self.encoder_units)
+        if not units or not all(isinstance(n, Integral) and n > 0 for n in units):
+            raise ValueError(
+                f"encoder_units={self.encoder_units!r}: expected one positive int for each layer."
+            )
+        return [int(n) for n in units]
+
+    def _check_statistics(self) -> None:
+        if not len(self.statistics) or not set(self.statistics) <= set(STATISTICS):
+            raise ValueError(
+                f"statistics={self.statistics!r}: expected some of {', '.join(STATISTICS)}."
+            )

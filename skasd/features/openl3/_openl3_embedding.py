@@ -1,0 +1,325 @@
+"""OpenL3 embeddings as a transformer of clips."""
+
+import os
+from functools import lru_cache
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from joblib import delayed
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+from tqdm.auto import tqdm
+
+from skasd._sklearn import Interval, Options, StrOptions, fit_context
+from skasd._utils.threads import parallel_threads, threads_each
+from skasd.audio._clips import Clip, Clips, check_clips
+from skasd.features._base import ClipTransformer
+from skasd.features.openl3._cache import EmbeddingCache, default_folder
+from skasd.features.openl3._engines import ENGINES, Engine
+from skasd.features.openl3._frontend import SAMPLE_RATE, network_input, split_windows
+from skasd.features.openl3._network import build_network
+from skasd.features.openl3._weights import WeightsError, find_weights, read_weights
+
+POOLINGS = {"mean": np.mean, "max": np.max}
+
+
+class OpenL3Embedding(ClipTransformer):
+    """Describe clips by OpenL3, a network that was trained to tell which sound fits a picture.
+
+    A clip is cut into windows of one second; the network turns each into an embedding, and their
+    average over the clip is its features. The numbers are those of the openl3 package.
+
+    Parameters
+    ----------
+    input_repr : {"linear", "mel128", "mel256"}, default="mel256"
+        Spectrogram that the network sees.
+    content_type : {"env", "music"}, default="env"
+        What it was trained on: environmental sounds, or music.
+    embedding_size : {512, 6144}, default=512
+        Length of an embedding.
+    hop_size : float, default=0.1
+        Step from one window to the next, in seconds.
+    center : bool, default=True
+        Whether the first window is centred on the clip's first sample, rather than begins there.
+    frontend : {"kapre", "librosa"}, default="kapre"
+        Whose spectrogram.
+    pooling : {"mean", "max"}, default="mean"
+        What makes one embedding of those of a clip; `embed` returns them all.
+    weights : "auto" or path, default="auto"
+        The published weights, as .h5 or .h5.gz. ``"auto"`` looks into the folder that the
+        environment variable ``SKASD_OPENL3_WEIGHTS`` names, the folder of an installed openl3
+        package, and the user's cache; then it downloads them into that.
+    engine : {"auto", "ncnn", "keras"}, default="auto"
+        What runs the network. ``"auto"`` is ncnn; Keras is for a GPU.
+    cache : "auto", path or None, default="auto"
+        Folder that remembers the features of each clip by its content; the user's cache if
+        ``"auto"``, no memory if None.
+    channel : "mean" or int, default="mean"
+        Average of a file's channels, or the index of the one to use.
+    input_sample_rate : int, default=16000
+        What clips given as arrays are sampled at, in Hz. Files say so themselves.
+    n_jobs : int or None, default=None
+        Number of clips that are worked on at the same time, each with its share of the cores.
+    verbose : int, default=0
+        1 shows a progress bar over clips, and one of a download.
+
+    Attributes
+    ----------
+    weights_digest_ : str
+        SHA-256 of the weights. A fitted instance refuses to work with others.
+
+    See Also
+    --------
+    LogMelSpectrogram : The beginning of the other branch.
+
+    Notes
+    -----
+    Nothing is learned. The network is loaded on first use, and never pickled.
+
+    An entry of the cache takes about 2 kB for 512 numbers, and 205 kB where `embed` remembers a
+    clip of 10 s at a hop of 0.1 s. The folder is ``skasd/openl3-embeddings`` in the user's cache;
+    delete it to clear the cache.
+
+    References
+    ----------
+    Cramer et al., "Look, listen, and learn more: Design choices for deep audio embeddings",
+    ICASSP 2019.
+
+    Section 3.1 of Grollmisch et al., "IAEO3 - Combining OpenL3 embeddings and interpolation
+    autoencoder for anomalous sound detection", DCASE 2020 Challenge, technical report.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd import OpenL3Embedding
+    >>> embedding = OpenL3Embedding(input_repr="mel128", hop_size=1.0, cache=None,
+    ...                             weights="tests/data/openl3_audio_mel128_golden.h5.gz")
+    >>> embedding.fit_transform(np.zeros((1, 16000))).shape
+    (1, 512)
+    """
+
+    sample_rate = SAMPLE_RATE
+
+    _parameter_constraints = {
+        **ClipTransformer._parameter_constraints,
+        "input_repr": [StrOptions({"linear", "mel128", "mel256"})],
+        "content_type": [StrOptions({"env", "music"})],
+        "embedding_size": [Options(Integral, {512, 6144})],
+        "hop_size": [Interval(Real, 1 / SAMPLE_RATE, None, closed="left")],
+        "center": ["boolean"],
+        "frontend": [StrOptions({"kapre", "librosa"})],
+        "pooling": [StrOptions(set(POOLINGS))],
+        "weights": [str, os.PathLike],
+        "engine": [StrOptions({"auto", *ENGINES})],
+        "cache": [str, os.PathLike, None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        input_repr: str = "mel256",
+        *,
+        content_type: str = "env",
+        embedding_size: int = 512,
+        hop_size: float = 0.1,
+        center: bool = True,
+        frontend: str = "kapre",
+        pooling: str = "mean",
+        weights: str | os.PathLike[str] = "auto",
+        engine: str = "auto",
+        cache: str | os.PathLike[str] | None = "auto",
+        channel: str | int = "mean",
+        input_sample_rate: int = 16000,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ):
+        self.input_repr = input_repr
+        self.content_type = content_type
+        self.embedding_size = embedding_size
+        self.hop_size = hop_size
+        self.center = center
+        self.frontend = frontend
+        self.pooling = pooling
+        self.weights = weights
+        self.engine = engine
+        self.cache = cache
+        self.channel = channel
+        self.input_sample_rate = input_sample_rate
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Clips, y: Any = None) -> Self:
+        """Check the parameters, the clips and the weights; nothing is learned.
+
+        Parameters
+        ----------
+        X : clips
+            Paths or arrays of samples.
+        y : ignored
+            For scikit-learn's pipelines.
+
+        Returns
+        -------
+        self : OpenL3Embedding
+
+        Raises
+        ------
+        AudioError
+            Where a file is missing, or an array is not a clip.
+        WeightsError
+            Where the weights cannot be had, or are not OpenL3's.
+        """
+        check_clips(X)
+        self.weights_digest_ = self._load_engine().network.digest
+        return self
+
+    def transform(self, X: Clips) -> np.ndarray:
+        """Compute the features of each clip.
+
+        Parameters
+        ----------
+        X : clips
+            Paths or arrays of samples.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, embedding_size), float64
+
+        Raises
+        ------
+        AudioError
+            Where a clip cannot be read.
+        WeightsError
+            Where the weights are not those of `fit`.
+        """
+        return np.array(self._map(X, self.pooling), dtype=np.float64)
+
+    def embed(self, X: Clips) -> list[np.ndarray]:
+        """Compute the embedding of each window of each clip.
+
+        Parameters
+        ----------
+        X : clips
+            Paths or arrays of samples.
+
+        Returns
+        -------
+        list of n_clips ndarrays of shape (n_windows, embedding_size), float32
+            Window i belongs to the time ``i * hop_size``: its centre with `center`, else its begin.
+
+        Raises
+        ------
+        AudioError
+            Where a clip cannot be read.
+        WeightsError
+            Where the weights are not those of `fit`.
+        """
+        return self._map(X, None)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Name the features: ``openl3_0``, and so on.
+
+        Parameters
+        ----------
+        input_features : ignored
+            For scikit-learn's pipelines.
+
+        Returns
+        -------
+        ndarray of shape (embedding_size,), dtype object
+        """
+        return np.array([f"openl3_{i}" for i in range(self.embedding_size)], dtype=object)
+
+    def transform_clip(self, samples: np.ndarray) -> np.ndarray:
+        """Compute the features of one clip, without the cache.
+
+        Parameters
+        ----------
+        samples : ndarray of shape (n_samples,), float32
+            Mono, at 48 kHz.
+
+        Returns
+        -------
+        ndarray of shape (embedding_size,), float32
+            Features of the clip.
+
+        Raises
+        ------
+        WeightsError
+            If the weights are not those of `fit`.
+        """
+        return self._embed(samples, self._fitted_engine(), self.pooling)
+
+    def _map(self, X: Clips, pooling: str | None) -> list[np.ndarray]:
+        engine = self._fitted_engine()
+        progress = tqdm(check_clips(X), unit="clip", desc="OpenL3", disable=not self.verbose)
+        return parallel_threads(
+            self.n_jobs, (delayed(self._recall)(clip, engine, pooling) for clip in progress)
+        )
+
+    def _recall(self, clip: Clip, engine: Engine, pooling: str | None) -> np.ndarray:
+        """Return embeddings that the clip or the disk remembers, or compute them."""
+        settings = (
+            engine.network.digest,
+            type(engine).__name__,
+            self.input_repr,
+            self.embedding_size,
+            float(self.hop_size),
+            bool(self.center),
+            self.frontend,
+            pooling,
+        )
+
+        def fetch() -> np.ndarray:
+            samples = self._read(clip)
+            if self.cache is None:
+                return self._embed(samples, engine, pooling)
+            folder = default_folder() if self.cache == "auto" else self.cache
+            return EmbeddingCache(folder).fetch(
+                samples, settings, lambda: self._embed(samples, engine, pooling)
+            )
+
+        key = (type(self), *settings, self.input_sample_rate, self.channel)
+        return clip.analyze(key, fetch)
+
+    def _embed(self, samples: np.ndarray, engine: Engine, pooling: str | None) -> np.ndarray:
+        windows = split_windows(samples, self.hop_size, self.center)
+        embeddings = engine.embed(network_input(windows, self.input_repr, self.frontend))
+        return POOLINGS[pooling](embeddings, axis=0) if pooling else embeddings
+
+    def _fitted_engine(self) -> Engine:
+        check_is_fitted(self)
+        engine = self._load_engine()
+        if engine.network.digest != self.weights_digest_:
+            raise WeightsError(
+                f"The weights at hand have the digest {engine.network.digest[:12]}…, and this "
+                f"OpenL3Embedding was fitted with {self.weights_digest_[:12]}…: its scores would "
+                "mean nothing. Provide the weights of then, or fit again."
+            )
+        return engine
+
+    def _load_engine(self) -> Engine:
+        path = find_weights(self.weights, self.input_repr, self.content_type, self.verbose)
+        kind = "ncnn" if self.engine == "auto" else self.engine
+        modified = path.stat().st_mtime_ns
+        n_threads = threads_each(self.n_jobs)
+        return _load_engine(path, modified, self.input_repr, self.embedding_size, kind, n_threads)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "weights_digest_")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = True
+        return tags
+
+
+@lru_cache(maxsize=2)
+def _load_engine(
+    path: Path, modified: int, input_repr: str, embedding_size: int, kind: str, n_threads: int
+) -> Engine:
+    """Build an engine once in a process; a file that has changed since is read anew."""
+    return ENGINES[kind](build_network(read_weights(path), input_repr, embedding_size), n_threads)

@@ -1,0 +1,208 @@
+"""OpenL3's published weights: found on this machine or downloaded, checked, read with h5py alone.
+
+The files stand in the ``models`` branch of marl/openl3 on GitHub. A download is verified against
+its git blob id, the SHA-1 over ``blob <size>``, a zero byte, and the content.
+"""
+
+import gzip
+import hashlib
+import importlib.util
+import io
+import os
+import re
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from platformdirs import user_cache_path
+from tqdm.auto import tqdm
+
+from skasd._utils.files import write_whole
+from skasd.features.openl3._network import expected_shapes
+
+URL = "https://github.com/marl/openl3/raw/models/"
+FOLDER_VARIABLE = "SKASD_OPENL3_WEIGHTS"
+
+BLOB_IDS = {
+    "openl3_audio_linear_env-v0_4_0.h5.gz": "7837407f033f3564c7e8d53fc4a4241fe160478b",
+    "openl3_audio_linear_music-v0_4_0.h5.gz": "4e2e61beb17865481c8b8791c72eac8307e2753a",
+    "openl3_audio_mel128_env-v0_4_0.h5.gz": "8c3dfee140f7776373841e5938a3e76c54f28942",
+    "openl3_audio_mel128_music-v0_4_0.h5.gz": "73ff29de441865318c4b3a3f98c40763c4773e7c",
+    "openl3_audio_mel256_env-v0_4_0.h5.gz": "34dbd7a91cdd2de6a3d6d036ac0a24d27d78e3cc",
+    "openl3_audio_mel256_music-v0_4_0.h5.gz": "15e483646fa3d4091a463f0affbb706e6bbbb098",
+}
+
+
+class WeightsError(ValueError):
+    """Weights that cannot be had, or are not OpenL3's."""
+
+
+def find_weights(
+    weights: str | os.PathLike, input_repr: str, content_type: str, verbose: int = 0
+) -> Path:
+    """Return the file that holds the weights, downloaded if it is nowhere else.
+
+    Parameters
+    ----------
+    weights : "auto" or path
+        A file, or ``"auto"``: the folder that the environment variable ``SKASD_OPENL3_WEIGHTS``
+        names, the folder of an installed openl3 package, the user's cache, a download into it.
+    input_repr : {"linear", "mel128", "mel256"}
+        Which network.
+    content_type : {"env", "music"}
+        What it was trained on.
+    verbose : int, default=0
+        1 shows a progress bar of a download.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    WeightsError
+        Where the file does not exist, or cannot be downloaded.
+    """
+    if weights != "auto":
+        path = Path(weights)
+        if not path.is_file():
+            raise WeightsError(f"weights={str(path)!r}: there is no such file. {_ways()}")
+        return path
+    name = f"openl3_audio_{input_repr}_{content_type}"
+    published = f"{name}-v0_4_0.h5.gz"
+    candidates = [published, f"{name}-v0_4_0.h5", f"{name}.h5.gz", f"{name}.h5"]
+    folder = os.environ.get(FOLDER_VARIABLE)
+    package = importlib.util.find_spec("openl3")
+    folders = [
+        *([Path(folder)] if folder else []),
+        *map(Path, package.submodule_search_locations if package else []),
+        cache_folder(),
+    ]
+    for path in (folder / candidate for folder in folders for candidate in candidates):
+        if path.is_file():
+            return path
+    if folder:
+        raise WeightsError(
+            f"{FOLDER_VARIABLE} names {folder}, which holds none of {', '.join(candidates)}. "
+            f"{_ways()}"
+        )
+    return _download(published, cache_folder() / published, verbose)
+
+
+def cache_folder() -> Path:
+    """Return the user's cache folder for downloaded weights.
+
+    Returns
+    -------
+    Path
+    """
+    return user_cache_path("skasd") / "openl3-weights"
+
+
+def read_weights(path: Path) -> Mapping[str, np.ndarray]:
+    """Read a weights file; nothing in it is executed.
+
+    Parameters
+    ----------
+    path : Path
+        HDF5 as ``save_weights`` of TensorFlow's Keras writes it, gzipped or not.
+
+    Returns
+    -------
+    mapping of str to ndarray, float32
+        By the names of `skasd.features.openl3._network.expected_shapes`.
+
+    Raises
+    ------
+    WeightsError
+        Where the file is truncated, or holds other arrays than OpenL3's audio network.
+    """
+    import h5py
+
+    content = path.read_bytes()
+    try:
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+        with h5py.File(io.BytesIO(content), "r") as file:
+            weights = _collect(file)
+    except (OSError, EOFError, zlib.error, KeyError, RuntimeError) as error:
+        raise WeightsError(
+            f"{path}: cannot be read as OpenL3's weights ({error}). It may be truncated, or no "
+            f"HDF5 file. {_ways()}"
+        ) from error
+    expected = expected_shapes()
+    found = {name: array.shape for name, array in weights.items()}
+    if found != expected:
+        name = min(expected.items() ^ found.items())[0]
+        raise WeightsError(
+            f"{path}: holds other weights than OpenL3's audio network: {name} should be of shape "
+            f"{expected.get(name)}, and is of shape {found.get(name)}. {_ways()}"
+        )
+    return weights
+
+
+def _collect(file) -> dict[str, np.ndarray]:
+    """Name the arrays by kind and place: Keras numbers its layers anew in each session."""
+    weights = {}
+    names = [
+        name.decode() if isinstance(name, bytes) else name for name in file.attrs["layer_names"]
+    ]
+    norms = [name for name in names if name.startswith("batch_normalization")]
+    convolutions = [name for name in names if re.match("conv2d|audio_embedding_layer", name)]
+    for kind, layers in (("norm", norms), ("conv", convolutions)):
+        for i, layer in enumerate(layers):
+            for path in file[layer].attrs["weight_names"]:
+                path = path.decode() if isinstance(path, bytes) else path
+                parameter = path.rpartition("/")[2].partition(":")[0]
+                weights[f"{kind}_{i}/{parameter}"] = np.asarray(file[layer][path], np.float32)
+    return weights
+
+
+def _download(name: str, target: Path, verbose: int) -> Path:
+    """Download a file, check it, and only then give it its name."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with write_whole(target) as file:
+            try:
+                _copy(URL + name, file, name, verbose)
+            except (urllib.error.URLError, OSError) as error:
+                raise WeightsError(
+                    f"{URL}{name} cannot be downloaded: {error}. Download it elsewhere, and put "
+                    f"it at {target}. {_ways()}"
+                ) from error
+            file.seek(0)
+            content = file.read()
+            blob_id = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+            if blob_id != BLOB_IDS[name]:
+                raise WeightsError(
+                    f"{URL}{name} is not the published file: {len(content)} bytes with the git "
+                    f"blob id {blob_id}, where {BLOB_IDS[name]} is expected. It may have been cut "
+                    f"off: try again. {_ways()}"
+                )
+    except OSError as error:
+        raise WeightsError(
+            f"The weights cannot be kept, because {target.parent} cannot be written: {error}. "
+            f"{_ways()}"
+        ) from error
+    return target
+
+
+def _copy(url: str, file, name: str, verbose: int) -> None:
+    with urllib.request.urlopen(url, timeout=60) as response:
+        total = int(response.headers.get("Content-Length") or 0) or None
+        with tqdm(total=total, unit="B", unit_scale=True, desc=name, disable=not verbose) as bar:
+            while block := response.read(1 << 16):
+                file.write(block)
+                bar.update(len(block))
+
+
+def _ways() -> str:
+    return (
+        "Pass a file to weights=, or put openl3_audio_<input_repr>_<content_type>-v0_4_0.h5.gz "
+        f"into {cache_folder()} or into a folder that the environment variable {FOLDER_VARIABLE} "
+        "names; "
+        "make_iaeo3(openl3=False) goes on without OpenL3."
+    )

@@ -1,0 +1,118 @@
+"""A walk through a fitted pipeline with one clip: its autoencoders, and the features by branch."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin
+from sklearn.pipeline import FeatureUnion
+
+from skasd._steps import parts_of
+from skasd.features._frame_autoencoder import FrameAutoencoder
+from skasd.features._interpolation_autoencoder import InterpolationAutoencoder
+from skasd.features._log_mel_spectrogram import LogMelSpectrogram
+from skasd.features._machine_id_embedding import MachineIDEmbedding
+from skasd.features._time_weighted_pooling import TimeWeightedPooling
+from skasd.features._window_autoencoder import WindowAutoencoder
+from skasd.features.openl3._openl3_embedding import OpenL3Embedding
+
+WORDS = {
+    InterpolationAutoencoder: "interpolation error",
+    FrameAutoencoder: "reconstruction error",
+    OpenL3Embedding: "OpenL3 embedding",
+    TimeWeightedPooling: "level of the bands",
+    MachineIDEmbedding: "embedding taught by other machines",
+}
+"""What a branch with such a step is called where people read it."""
+
+
+class Branch(NamedTuple):
+    """What one branch of a pipeline makes of the clip."""
+
+    name: str
+    features: np.ndarray  # of shape (n_features,)
+    steps: list[BaseEstimator]  # that the features come through, from the branching on
+
+
+class View(NamedTuple):
+    """What an autoencoder of a pipeline gets to see of the clip."""
+
+    autoencoder: WindowAutoencoder
+    log_mel: LogMelSpectrogram | None
+    spectrogram: np.ndarray  # of shape (n_frames, n_mels)
+
+
+def walk(member: BaseEstimator, clip: Any) -> tuple[list[Branch], list[View]]:
+    """Send a clip through all steps of a member but the detector.
+
+    Parameters
+    ----------
+    member : fitted pipeline that ends with a detector
+        What is no pipeline has neither branches nor autoencoders.
+    clip : path or ndarray
+        What the member takes a sequence of.
+
+    Returns
+    -------
+    branches : list of Branch
+        Of the features that the detector gets, in their order. Where branches fork again, these
+        are the innermost ones.
+    views : list of View
+        Of each autoencoder.
+    """
+    *steps, _ = _flatten([member])
+    if not steps:
+        return [], []
+    branches, views = _walk("features", steps, [clip], None)
+    names = [_in_words(branch) for branch in branches]
+    if len(set(names)) < len(names):
+        names = [branch.name for branch in branches]
+    return [b._replace(name=name) for b, name in zip(branches, names, strict=True)], views
+
+
+def _walk(
+    name: str, steps: Iterable[BaseEstimator], X: Any, log_mel: LogMelSpectrogram | None
+) -> tuple[list[Branch], list[View]]:
+    branches, views, passed = [], [], []
+    for step in _flatten(steps):
+        if isinstance(step, FeatureUnion):
+            branches = []
+            for inner_name, inner_step in parts_of(step).steps:
+                inner, inner_views = _walk(inner_name, [inner_step], X, log_mel)
+                weight = (step.transformer_weights or {}).get(inner_name, 1)
+                branches += [b._replace(features=weight * b.features) for b in inner]
+                views += inner_views
+            X = np.concatenate([branch.features for branch in branches])[np.newaxis]
+            continue
+        if isinstance(step, LogMelSpectrogram):
+            log_mel = step
+        if isinstance(step, WindowAutoencoder):
+            views.append(View(step, log_mel, np.asarray(X[0], dtype=np.float32)))
+        X = step.transform(X)
+        if isinstance(step, OneToOneFeatureMixin):
+            branches = _replace_features(branches, np.asarray(X)[0])
+        else:
+            branches = []
+        passed.append(step)
+    return branches or [Branch(name, np.asarray(X)[0], passed)], views
+
+
+def _flatten(steps: Iterable[Any]) -> Iterator[Any]:
+    """Yield the steps that the data pass one after the other; a union is one of them."""
+    for step in steps:
+        parts = parts_of(step)
+        if parts is None or parts.side_by_side:
+            yield step
+        else:
+            yield from _flatten(part for _, part in parts.steps)
+
+
+def _replace_features(branches: list[Branch], features: np.ndarray) -> list[Branch]:
+    ends = np.cumsum([len(branch.features) for branch in branches])
+    parts = np.split(features, ends[:-1]) if branches else []
+    return [b._replace(features=part) for b, part in zip(branches, parts, strict=True)]
+
+
+def _in_words(branch: Branch) -> str:
+    words = [WORDS[type(step)] for step in branch.steps if type(step) in WORDS]
+    return words[0] if words else branch.name

@@ -1,0 +1,215 @@
+"""What each branch of features has to do with the score of a clip."""
+
+from collections.abc import Sequence
+from itertools import combinations
+from math import comb
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin
+from sklearn.mixture import GaussianMixture
+
+from skasd.detection._feature_detector import FeatureDetector
+from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
+from skasd.ensemble._fusion_detector import FusionDetector
+from skasd.features._time_weighted_pooling import TimeWeightedPooling
+from skasd.inspection._branches import Branch
+
+
+def shares_of_branches(
+    detectors: Sequence[BaseEstimator], branches: Sequence[Sequence[Branch]]
+) -> dict[str, float]:
+    """Split the score of a clip between the branches of features.
+
+    Parameters
+    ----------
+    detectors : sequence of n_members fitted detectors
+        The last step of each member.
+    branches : sequence of n_members sequences of Branch
+        Of the features that each of them gets of the clip.
+
+    Returns
+    -------
+    dict of str to float
+        Each branch's share, in [0, 1]; they sum to 1. Empty where there are several branches and
+        a detector is neither a `GaussianMixtureDetector` nor a `FeatureDetector`.
+    """
+    of_members = [contributions(*member) for member in zip(detectors, branches, strict=True)]
+    if any(of_member is None for of_member in of_members):
+        return {}
+    values = np.mean(of_members, axis=0)
+    names = [branch.name for branch in branches[0]]
+    return dict(zip(names, (values / values.sum()).tolist(), strict=True))
+
+
+def shares_of_fused(detector: BaseEstimator, clip: Any) -> np.ndarray:
+    """Split the score of a clip between the detectors that are fused.
+
+    Parameters
+    ----------
+    detector : fitted detector
+        Of what is no `FusionDetector`, the score is its own.
+    clip : path or ndarray
+        What the detector takes a sequence of.
+
+    Returns
+    -------
+    ndarray of shape (n_fused,)
+        By how much each standardised score is above 0, weighted, as shares; with
+        ``aggregation="max"`` that of the highest alone. Zeros where no score is above 0, or where
+        other aggregations leave nothing to share.
+    """
+    if not isinstance(detector, FusionDetector):
+        return np.ones(1)
+    (scores,) = detector.member_scores([clip])
+    above = np.maximum(scores, 0)
+    if detector.aggregation == "max":
+        above = np.where(np.arange(len(above)) == above.argmax(), above, 0)
+    elif detector.aggregation != "mean":
+        return np.zeros(len(above))
+    if detector.weights is not None:
+        above = above * np.asarray(detector.weights)
+    return above / above.sum() if above.any() else above
+
+
+def shares_of_groups(
+    weights: np.ndarray,
+    detectors: Sequence[Sequence[BaseEstimator]],
+    branches: Sequence[Sequence[Sequence[Branch]]],
+) -> dict[str, float]:
+    """Split the score of a clip between the branches of all detectors that are fused.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_fused,)
+        Shares of the detectors.
+    detectors, branches
+        For each of them, see `shares_of_branches`.
+
+    Returns
+    -------
+    dict of str to float
+        Shares of the branches; branches of the same name count together. Empty where the score
+        cannot be split.
+    """
+    shares: dict[str, float] = {}
+    for weight, *group in zip(weights, detectors, branches, strict=True):
+        within = shares_of_branches(*group)
+        if not within or not weights.any():
+            return {}
+        for name, share in within.items():
+            shares[name] = shares.get(name, 0.0) + float(weight) * share
+    return shares
+
+
+def contributions(detector: BaseEstimator, branches: Sequence[Branch]) -> np.ndarray | None:
+    """Compute what each branch contributes to the score of a clip.
+
+    Parameters
+    ----------
+    detector : fitted detector
+        The last step of a pipeline.
+    branches : sequence of Branch
+        Of the features that it gets of the clip.
+
+    Returns
+    -------
+    ndarray of shape (n_branches,) or None
+        Not negative. For a mixture, Shapley values of the squared Mahalanobis distance from the
+        most responsible component, where the distance of some branches is that of their features
+        alone: they sum to the distance of all. None where there are several branches and the
+        detector is neither a `GaussianMixtureDetector` nor a `FeatureDetector`.
+    """
+    ends = np.cumsum([len(branch.features) for branch in branches])
+    if len(branches) == 1:
+        return np.ones(1)
+    if isinstance(detector, FeatureDetector):
+        return np.eye(len(ends))[np.searchsorted(ends, detector.feature_index_, "right")]
+    if not isinstance(detector, GaussianMixtureDetector):
+        return None
+    deviation, covariance = _deviation(detector.mixture_, branches)
+    columns = np.split(np.arange(ends[-1]), ends[:-1])
+
+    def distance(subset: Sequence[int]) -> float:
+        if not subset:
+            return 0.0
+        of_subset = np.concatenate([columns[i] for i in subset])
+        part = deviation[of_subset]
+        return part @ np.linalg.solve(covariance[np.ix_(of_subset, of_subset)], part)
+
+    n = len(branches)
+    values = np.zeros(n)
+    for i in range(n):
+        others = [j for j in range(n) if j != i]
+        for size in range(n):
+            for subset in combinations(others, size):
+                gain = distance((*subset, i)) - distance(subset)
+                values[i] += gain / (n * comb(n - 1, size))
+    return values
+
+
+def level_deviations(detector: BaseEstimator, branches: Sequence[Branch]) -> np.ndarray | None:
+    """Say of each band how far its pooled level is from what the other features let expect.
+
+    Parameters
+    ----------
+    detector, branches
+        See `contributions`.
+
+    Returns
+    -------
+    ndarray of shape (n_mels,) or None
+        Squared, in variances of the level given all other features, and averaged over what the
+        pooling computes for the band: the density lost by that level alone. None where the
+        detector is no mixture, or no branch holds levels.
+    """
+    index = level_branch(branches)
+    if index is None or not isinstance(detector, GaussianMixtureDetector):
+        return None
+    deviation, covariance = _deviation(detector.mixture_, branches)
+    precision = np.linalg.inv(covariance)
+    lost = (precision @ deviation) ** 2 / np.diag(precision)
+    start = sum(len(branch.features) for branch in branches[:index])
+    of_levels = lost[start : start + len(branches[index].features)]
+    return of_levels.reshape(-1, _last_step(branches[index]).n_features_in_).mean(axis=0)
+
+
+def level_branch(branches: Sequence[Branch]) -> int | None:
+    """Return the index of the first branch with levels of bands; None where there is none.
+
+    Parameters
+    ----------
+    branches : sequence of Branch
+        Of the features of the clip.
+
+    Returns
+    -------
+    int or None
+        Levels that are projected onto components are no levels of bands any more.
+    """
+    for index, branch in enumerate(branches):
+        step = _last_step(branch)
+        if isinstance(step, TimeWeightedPooling) and step.projection_ is None:
+            return index
+    return None
+
+
+def _last_step(branch: Branch) -> BaseEstimator | None:
+    """Return the step that the features come from; scalers do not count."""
+    steps = [step for step in branch.steps if not isinstance(step, OneToOneFeatureMixin)]
+    return steps[-1] if steps else None
+
+
+def _deviation(
+    mixture: GaussianMixture, branches: Sequence[Branch]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distance from the most responsible component's mean, and its covariance."""
+    features = np.concatenate([branch.features for branch in branches])
+    (component,) = mixture.predict(features[np.newaxis])
+    covariance = {
+        "full": lambda of_all: of_all[component],
+        "tied": lambda of_all: of_all,
+        "diag": lambda of_all: np.diag(of_all[component]),
+        "spherical": lambda of_all: of_all[component] * np.eye(len(features)),
+    }[mixture.covariance_type](mixture.covariances_)
+    return features - mixture.means_[component], covariance

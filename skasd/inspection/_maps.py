@@ -1,0 +1,125 @@
+"""Maps over time and frequency: what was heard, what was predicted, and how far they differ."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+from skasd.features._log_mel_spectrogram import LogMelSpectrogram
+from skasd.inspection._branches import View
+
+_BANDS_OF_A_TONE = 3  # mel filters overlap by half
+
+
+class ErrorMaps(NamedTuple):
+    """Maps of one clip, each of shape (n_windows, n_mels); see `Explanation`."""
+
+    first_frame: int  # middle of the first window
+    spectrogram: np.ndarray
+    prediction: np.ndarray
+    error: np.ndarray
+    excess: np.ndarray
+    smoothed_excess: np.ndarray  # in units of scale_**2, as the score counts it
+
+
+def error_maps(views: Sequence[View]) -> ErrorMaps:
+    """Compute the maps of one clip: means over several autoencoders.
+
+    Parameters
+    ----------
+    views : sequence of View
+        What each of the autoencoders gets to see; all the same spectrogram.
+
+    Returns
+    -------
+    ErrorMaps
+        Of the windows that all of the autoencoders have.
+    """
+    middles = [view.autoencoder.n_frames // 2 for view in views]
+    n_windows = [len(view.spectrogram) - view.autoencoder.n_frames + 1 for view in views]
+    first = max(middles)
+    stop = min(middle + n for middle, n in zip(middles, n_windows, strict=True))
+    maps = [
+        _maps_of(view, slice(first - m, stop - m)) for view, m in zip(views, middles, strict=True)
+    ]
+    return ErrorMaps(
+        first,
+        views[0].spectrogram[first:stop],
+        *(np.mean(each, axis=0) for each in zip(*maps, strict=True)),
+    )
+
+
+def _maps_of(view: View, windows: slice) -> tuple[np.ndarray, ...]:
+    autoencoder, spectrogram = view.autoencoder, view.spectrogram
+    middle = autoencoder._target_frames.index(autoencoder.n_frames // 2)
+    prediction = autoencoder._predict(spectrogram)[:, middle]
+    (error,) = autoencoder.error_map([spectrogram])
+    excess = error - autoencoder.training_error_
+    # An odd frame spoils all windows that it is in.
+    around = (autoencoder.n_frames, _BANDS_OF_A_TONE)
+    smoothed = ndimage.uniform_filter(excess, around, mode="nearest")
+    square_decibels = autoencoder.scale_.astype(np.float64) ** 2
+    maps = prediction, error * square_decibels, excess * square_decibels, smoothed
+    return tuple(each[windows] for each in maps)
+
+
+def common_analysis(views: Sequence[View], **settings) -> LogMelSpectrogram:
+    """Return what computed the spectrograms, or would have if they were not computed elsewhere.
+
+    Parameters
+    ----------
+    views : sequence of View
+        Of one clip.
+    **settings
+        Settings of `LogMelSpectrogram` where no step of the detector is one.
+
+    Returns
+    -------
+    LogMelSpectrogram
+
+    Raises
+    ------
+    ValueError
+        Where there are several, or the settings are out of range.
+    """
+    analyses = [view.log_mel for view in views if view.log_mel is not None]
+    if not analyses:
+        n_mels = views[0].spectrogram.shape[1]
+        analyses = [LogMelSpectrogram(n_mels=n_mels, **settings)]
+        analyses[0]._validate_params()
+        analyses[0]._check_parameters()
+    different = {
+        name
+        for analysis in analyses
+        for name, value in analysis.get_params().items()
+        if value != getattr(analyses[0], name) and name not in ("min_frames", "n_jobs")
+    }
+    if different:
+        raise ValueError(
+            "The detector's autoencoders see different spectrograms, whose maps have no mean: "
+            f"{', '.join(sorted(different))} differ. Explain pipelines with one of them each."
+        )
+    return analyses[0]
+
+
+def band_middles_and_edges(analysis: LogMelSpectrogram) -> tuple[np.ndarray, np.ndarray]:
+    """Return the middles of the bands, and where each one passes into the next.
+
+    Parameters
+    ----------
+    analysis : LogMelSpectrogram
+        What computes the bands.
+
+    Returns
+    -------
+    middles : ndarray of shape (n_mels,)
+        In Hz.
+    edges : ndarray of shape (n_mels + 1,)
+        In Hz; half-way between the middles.
+    """
+    import librosa
+
+    fmax = analysis.sample_rate / 2 if analysis.fmax is None else analysis.fmax
+    corners = librosa.mel_frequencies(analysis.n_mels + 2, fmin=analysis.fmin, fmax=fmax)
+    return corners[1:-1], (corners[:-1] + corners[1:]) / 2

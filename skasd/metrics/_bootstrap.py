@@ -1,0 +1,139 @@
+"""How far a metric depends on which clips were tested."""
+
+from collections.abc import Callable
+from functools import partial
+from numbers import Integral, Real
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils import check_random_state
+
+from skasd._sklearn import Interval, validate_params
+from skasd.metrics._labels import validate
+from skasd.metrics._scores import auc, f1, pauc, precision, recall
+
+
+@validate_params(
+    {
+        "confidence": [Interval(Real, 0, 1, closed="neither")],
+        "n_resamples": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+)
+def confidence_interval(
+    metric: Callable[..., float],
+    y: ArrayLike,
+    anomaly_scores: ArrayLike,
+    *,
+    confidence: float = 0.95,
+    n_resamples: int = 1000,
+    random_state: int | np.random.RandomState | None = None,
+    **metric_parameters: float,
+) -> tuple[float, float]:
+    """Estimate how far a metric depends on which clips were tested, by the percentile bootstrap.
+
+    The clips of each class are drawn anew, with replacement and as many as there are. The
+    interval speaks of other test clips of the same machine, not of other seeds or training clips.
+    Where a score is perfect, each resample is, and the interval is too narrow.
+
+    Parameters
+    ----------
+    metric : {auc, pauc, precision, recall, f1}
+        A metric of this module: the function itself.
+    y, anomaly_scores
+        See `auc`.
+    confidence : float, default=0.95
+        How many resamples lie within, in (0, 1).
+    n_resamples : int, default=1000
+        Number of resamples.
+    random_state : int, RandomState instance or None, default=None
+        Source of the resamples.
+    **metric_parameters
+        `max_fpr` or `threshold`, for `metric`.
+
+    Returns
+    -------
+    low, high : float
+        Ends of the interval.
+
+    Raises
+    ------
+    ValueError
+        Where there is no such metric, or a parameter is out of range.
+
+    References
+    ----------
+    Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.metrics import auc, confidence_interval
+    >>> y = np.repeat([1, -1], 100)
+    >>> anomaly_scores = np.random.default_rng(0).normal(size=200) + (y == -1)
+    >>> low, high = confidence_interval(auc, y, anomaly_scores, random_state=0)
+    >>> low < auc(y, anomaly_scores) < high
+    True
+    """
+    if metric not in _RESAMPLED:
+        names = ", ".join(known.__name__ for known in _RESAMPLED)
+        raise ValueError(f"metric={metric!r} is none of the functions {names} of skasd.metrics.")
+    metric(y, anomaly_scores, **metric_parameters)
+    is_anomalous, anomaly_scores = validate(y, anomaly_scores)
+    random_state = check_random_state(random_state)
+    counts = np.empty((n_resamples, len(is_anomalous)))
+    for of_class in (is_anomalous, ~is_anomalous):
+        n_clips = of_class.sum()
+        counts[:, of_class] = random_state.multinomial(
+            n_clips, np.full(n_clips, 1 / n_clips), size=n_resamples
+        )
+    values = _RESAMPLED[metric](is_anomalous, anomaly_scores, counts, **metric_parameters)
+    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def _resampled_pauc(
+    is_anomalous: np.ndarray, anomaly_scores: np.ndarray, counts: np.ndarray, max_fpr: float = 0.1
+) -> np.ndarray:
+    """Compute `pauc` of many resamples, which say how often they hold each clip.
+
+    A thousand resamples take as long as fifty calls of scikit-learn.
+    """
+    order = np.argsort(-anomaly_scores)
+    last_of_ties = np.flatnonzero(np.diff(anomaly_scores[order], append=-np.inf))
+
+    def rates(of_class):
+        found = np.cumsum((counts * of_class)[:, order], axis=1)[:, last_of_ties]
+        return np.pad(found, ((0, 0), (1, 0))) / of_class.sum()
+
+    fpr, tpr = rates(~is_anomalous), rates(is_anomalous)
+    width, rise = np.diff(fpr), np.diff(tpr)
+    inside = np.clip(max_fpr - fpr[:, :-1], 0, width)
+    slope = np.divide(rise, width, out=np.zeros_like(rise), where=width > 0)
+    area = (inside * (tpr[:, :-1] + slope * inside / 2)).sum(axis=1)
+    least = max_fpr**2 / 2
+    return (1 + (area - least) / (max_fpr - least)) / 2
+
+
+def _resampled_judgement(
+    is_anomalous: np.ndarray,
+    anomaly_scores: np.ndarray,
+    counts: np.ndarray,
+    threshold: float,
+    weight_of_anomalous: float,
+) -> np.ndarray:
+    """Compute hits / (weighted mean of the anomalous and the judged anomalous)."""
+    judged = anomaly_scores > threshold
+    hits = counts[:, judged & is_anomalous].sum(axis=1)
+    n_anomalous, n_judged = is_anomalous.sum(), counts[:, judged].sum(axis=1)
+    total = weight_of_anomalous * n_anomalous + (1 - weight_of_anomalous) * n_judged
+    return hits / np.maximum(total, np.finfo(float).tiny)
+
+
+_RESAMPLED = {
+    auc: partial(_resampled_pauc, max_fpr=1.0),
+    pauc: _resampled_pauc,
+    precision: partial(_resampled_judgement, weight_of_anomalous=0.0),
+    recall: partial(_resampled_judgement, weight_of_anomalous=1.0),
+    f1: partial(_resampled_judgement, weight_of_anomalous=0.5),
+}

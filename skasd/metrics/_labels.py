@@ -1,0 +1,127 @@
+"""Labels of clips, and the check of what every metric takes."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils import check_consistent_length
+
+from skasd._sklearn import safe_indexing
+
+
+def check_labels(y: ArrayLike) -> np.ndarray:
+    """Check labels: +1 for normal clips, -1 for anomalous ones.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_clips,)
+        Labels.
+
+    Returns
+    -------
+    ndarray of shape (n_clips,), bool
+        True for anomalous clips.
+
+    Raises
+    ------
+    ValueError
+        Where there are no labels, or others than +1 and -1.
+
+    Examples
+    --------
+    >>> from skasd.metrics._labels import check_labels
+    >>> check_labels([1, -1])
+    array([False,  True])
+    """
+    y = np.asarray(y)
+    if y.ndim != 1 or len(y) == 0:
+        raise ValueError(f"Expected one label for each clip, got an array of shape {y.shape}.")
+    remedy = (
+        "Labels are the numbers +1 (normal) and -1 (anomalous). Where they are true or 1 for "
+        "anomalous clips, pass np.where(y, -1, 1)."
+    )
+    if y.dtype.kind not in "iuf":
+        raise ValueError(f"y has dtype {y.dtype}. {remedy}")
+    unknown = np.flatnonzero((y != 1) & (y != -1))
+    if len(unknown):
+        raise ValueError(f"y is {y[unknown[0]]} at index {unknown[0]}. {remedy}")
+    return y == -1
+
+
+def validate(y: ArrayLike, anomaly_scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Check what every metric takes.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_clips,)
+        +1 for normal clips, -1 for anomalous ones; some of both.
+    anomaly_scores : array-like of shape (n_clips,)
+        Finite; higher is more anomalous.
+
+    Returns
+    -------
+    is_anomalous : ndarray of shape (n_clips,), bool
+        The positive class.
+    anomaly_scores : ndarray of shape (n_clips,), float64
+        As given.
+
+    Raises
+    ------
+    ValueError
+        Where the two do not fit together, a score is not finite, or a class is missing.
+
+    Examples
+    --------
+    >>> from skasd.metrics._labels import validate
+    >>> validate([1, -1], [0.5, 2])
+    (array([False,  True]), array([0.5, 2. ]))
+    """
+    is_anomalous = check_labels(y)
+    anomaly_scores = np.asarray(anomaly_scores, dtype=np.float64)
+    if anomaly_scores.shape != is_anomalous.shape:
+        raise ValueError(
+            f"y has {len(is_anomalous)} labels, anomaly_scores has shape {anomaly_scores.shape}. "
+            "Pass one score for each label."
+        )
+    not_finite = np.flatnonzero(~np.isfinite(anomaly_scores))
+    if len(not_finite):
+        index = not_finite[0]
+        raise ValueError(
+            f"anomaly_scores is {anomaly_scores[index]} at index {index}, and not finite for "
+            f"{len(not_finite)} clips in all. Leave those clips out or mend the detector."
+        )
+    if is_anomalous.all() or not is_anomalous.any():
+        missing = "normal clip (y = 1)" if is_anomalous.all() else "anomalous clip (y = -1)"
+        raise ValueError(f"There is no {missing} in y: a metric needs clips of both classes.")
+    return is_anomalous, anomaly_scores
+
+
+def normal_clips(X, y: ArrayLike):
+    """Return the clips that `y` says are normal.
+
+    Parameters
+    ----------
+    X : sequence of n_clips
+        Clips, spectrograms or features.
+    y : array-like of shape (n_clips,)
+        +1 for normal clips, -1 for anomalous ones.
+
+    Returns
+    -------
+    the same kind of sequence
+        Those of which `y` is +1.
+
+    Raises
+    ------
+    ValueError
+        Where no clip is normal, or `y` is no label for each clip.
+
+    Examples
+    --------
+    >>> from skasd.metrics._labels import normal_clips
+    >>> normal_clips(["1.wav", "2.wav", "3.wav"], [1, -1, 1])
+    ['1.wav', '3.wav']
+    """
+    check_consistent_length(X, y)
+    normal = np.flatnonzero(~check_labels(y))
+    if len(normal) == 0:
+        raise ValueError(f"All {len(y)} clips are anomalous (y = -1). Pass normal ones as well.")
+    return safe_indexing(X, normal)

@@ -1,0 +1,92 @@
+"""Clips that come into a folder."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from skasd.monitoring._monitor_event import ClipFile
+
+SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
+"""Files of a folder that count as recordings."""
+
+
+def find_clip(path: Path) -> ClipFile | None:
+    """Tell a file from others.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    ClipFile or None
+        None where there is no such file.
+    """
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return ClipFile(path.name, status.st_size, status.st_mtime_ns)
+
+
+def watch_arrivals(
+    folder: Path,
+    *,
+    seen: Mapping[str, ClipFile],
+    poll_seconds: float,
+    once: bool,
+    wait: Callable[[float], None],
+) -> Iterator[ClipFile]:
+    """Wait for clips, and until each is written whole.
+
+    Parameters
+    ----------
+    folder : Path
+    seen : mapping of str to ClipFile
+        Clips by name that are not to come. Whoever takes a clip puts it there.
+    poll_seconds : float
+        What `wait` is called with between two looks.
+    once : bool
+        Whether to stop when all that was there at the first look has come.
+    wait : callable
+
+    Yields
+    ------
+    ClipFile
+        In the order of arrival; of those that arrive between two looks, the oldest first. It has
+        the same size and time in two looks, or has vanished after the first of them.
+
+    Raises
+    ------
+    OSError
+        Where the folder cannot be read.
+    """
+    pending: dict[str, ClipFile] = {}
+    is_first = True
+    while True:
+        found = _look(folder)
+        for name, clip in list(pending.items()):
+            if found.get(name) in (None, clip):
+                del pending[name]
+                yield clip
+        for name, clip in found.items():
+            if seen.get(name) != clip and (is_first or not once or name in pending):
+                pending[name] = clip
+        if once and not pending:
+            return
+        is_first = False
+        wait(poll_seconds)
+
+
+def _look(folder: Path) -> dict[str, ClipFile]:
+    """List the clips in a folder, the oldest first."""
+    with os.scandir(folder) as entries:
+        clips = [
+            find_clip(Path(entry.path))
+            for entry in entries
+            if not entry.name.startswith(".")
+            and os.path.splitext(entry.name)[1].lower() in SUFFIXES
+            and entry.is_file()
+        ]
+    clips = sorted(filter(None, clips), key=lambda clip: (clip.mtime_ns, clip.name))
+    return {clip.name: clip for clip in clips}

@@ -1,0 +1,189 @@
+"""Events in a file that outlives whoever writes it."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from filelock import FileLock, Timeout
+
+from skasd.monitoring._monitor_event import MonitorEvent
+
+FORMAT = 1
+_FORMAT_FIELD = "skasd_events"
+_LONGEST_HEADER = 1 << 20
+
+
+class EventFileError(ValueError):
+    """A file that events cannot be read from, or appended to.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skasd.monitoring import EventFile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with EventFile(f"{folder}/events.jsonl", {"source": "fan"}):
+    ...         pass
+    ...     with EventFile(f"{folder}/events.jsonl", {"source": "pump"}):  # doctest: +ELLIPSIS
+    ...         pass
+    Traceback (most recent call last):
+    skasd.monitoring._event_file.EventFileError: ...source was fan, and is pump. Pass another file.
+    """
+
+
+class EventFile:
+    """One JSON line an event, appended by one process at a time, which may be killed at any time.
+
+    The first line says of what the events are. A last line that was cut off is dropped when the
+    file is opened. Iterating over it reads the events that it holds.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The file; made where it is missing.
+    settings : mapping of str to object
+        Of what the events are: source and settings, as JSON has them. A file of others is refused.
+
+    Raises
+    ------
+    EventFileError
+        A ValueError. On entering the context: where the file is no event file, is of another source
+        or other settings, or another process has it open. On reading: where a line is no event.
+    OSError
+        Where it cannot be opened.
+
+    Notes
+    -----
+    A lock beside the file, ``.NAME.lock``, keeps other processes away. It is let go when the
+    process ends, however it ends. An event is handed to the operating system before the next window
+    is looked at, so a killed process loses none; it is not forced to the disk, and a machine
+    without power may lose the last.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skasd.monitoring import EventFile, MonitorEvent
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for window in range(2):
+    ...         with EventFile(f"{folder}/events.jsonl", {"source": "fan"}) as file:
+    ...             print([event.window for event in file])
+    ...             file.append(MonitorEvent(window, 0, 1, 2.0, 3.0, False, False, None, None))
+    []
+    [0]
+    """
+
+    def __init__(self, path: str | os.PathLike, settings: Mapping[str, Any]):
+        self.path = Path(path)
+        self._header = json.loads(json.dumps({_FORMAT_FIELD: FORMAT, **settings}))
+        self._lock = FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout=0)
+        self._file = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise EventFileError(
+                f"{self.path}: another monitor appends to it. Stop that one, or pass another file."
+            ) from error
+        try:
+            # Unbuffered: a line is either handed over or not.
+            self._file = open(self.path, "a+b", buffering=0)
+            self._claim()
+            self._drop_torn_line()
+        except (OSError, EventFileError):
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exception) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        self._lock.release()
+
+    def __iter__(self) -> Iterator[MonitorEvent]:
+        with open(self.path, "rb") as lines:
+            next(lines)
+            for number, line in enumerate(lines, start=2):
+                try:
+                    yield MonitorEvent.from_json(line)
+                except ValueError as error:
+                    raise EventFileError(
+                        f"{self.path}: line {number} cannot be read: {error}. Repair it, or pass "
+                        "another file."
+                    ) from error
+
+    def append(self, event: MonitorEvent, **more: Any) -> None:
+        """Append an event.
+
+        Parameters
+        ----------
+        event : MonitorEvent
+        **more
+            Further fields for its line.
+
+        Raises
+        ------
+        EventFileError
+            Where it cannot be written, as on a full disk. The file then ends with the event before.
+        """
+        self._write(event.to_json(**more), f"the event of window {event.window}")
+
+    def _write(self, line: str, name: str) -> None:
+        size = self._file.seek(0, os.SEEK_END)
+        rest = line.encode() + b"\n"
+        try:
+            while rest:
+                # A disk that is nearly full takes a part, and refuses the rest.
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            self._file.truncate(size)
+            raise EventFileError(
+                f"{self.path}: {name} cannot be written: {error.strerror}. Nothing before it is "
+                "lost: make room, and start again to go on."
+            ) from error
+
+    def _claim(self) -> None:
+        """Write the first line, or compare the one that is there."""
+        with open(self.path, "rb") as file:
+            held = file.readline(_LONGEST_HEADER)
+        header = json.dumps(self._header)
+        if (header + "\n").encode().startswith(held):
+            # What is less than this very line is left from a run that was killed as it began.
+            if len(held) < len(header) + 1:
+                self._file.truncate(0)
+                self._write(header, "the first line")
+            return
+        try:
+            fields = json.loads(held)
+            held_format = fields[_FORMAT_FIELD]
+        except (ValueError, LookupError, TypeError) as error:
+            raise EventFileError(
+                f"{self.path} is no event file of skasd, and is left as it is. Pass another file."
+            ) from error
+        if held_format != FORMAT:
+            raise EventFileError(
+                f"{self.path} has format {held_format}, and this skasd knows {FORMAT}. Pass "
+                "another file."
+            )
+        names = [n for n in {**fields, **self._header} if fields.get(n) != self._header.get(n)]
+        if names:
+            difference = "; ".join(
+                f"{name} was {fields.get(name)}, and is {self._header.get(name)}" for name in names
+            )
+            raise EventFileError(
+                f"{self.path} holds events of another source or other settings: {difference}. "
+                "Pass another file."
+            )
+
+    def _drop_torn_line(self) -> None:
+        size = end = self._file.seek(0, os.SEEK_END)
+        while end:
+            start = self._file.seek(max(0, end - 65536))
+            newline = self._file.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                if start + newline + 1 < size:
+                    self._file.truncate(start + newline + 1)
+                return
+            end = start

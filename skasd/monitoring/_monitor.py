@@ -1,0 +1,304 @@
+"""Watch a machine: windows of a stream, or clips that come into a folder."""
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skasd._sklearn import Interval, validate_parameter_constraints
+from skasd._steps import threshold_of
+from skasd.monitoring._alarm import Alarm
+from skasd.monitoring._arrivals import find_clip, watch_arrivals
+from skasd.monitoring._detector_input import (
+    check_takes_clips,
+    find_channel,
+    find_sample_rate,
+)
+from skasd.monitoring._monitor_event import ClipFile, MonitorEvent
+from skasd.monitoring._windows import convert_blocks, cut_windows
+
+_CONSTRAINTS = {
+    "clip_seconds": [Interval(Real, 0, None, closed="neither")],
+    "hop_seconds": [Interval(Real, 0, None, closed="neither"), None],
+    "sample_rate": [Interval(Integral, 1, None, closed="left")],
+}
+
+
+class Monitor:
+    """Score a running machine's sound window by window, and raise an alarm.
+
+    Parameters
+    ----------
+    detector : fitted detector, or pipeline that ends with one
+        It was fitted on clips, and has `score_samples` and `offset_`.
+    clip_seconds : float, default=10.0
+        Length of a window, in seconds, rounded to whole samples. The scores mean what they did in
+        training where it is as long as the training clips.
+    hop_seconds : float or None, default=None
+        From the begin of a window to that of the next; `clip_seconds` if None. Less makes them
+        overlap, more leaves gaps that nobody listens to.
+    alarm : str, default="3 of 5"
+        ``"k of n"``: the alarm is raised once k of the last n windows are anomalous.
+    release : int or None, default=None
+        It is cleared once at most so many of the last n are. ``(k - 1) // 2`` if None; see `Alarm`.
+    sample_rate : int, default=16000
+        What the blocks are sampled at, in Hz. Where the detector takes arrays to be sampled at
+        another rate (`input_sample_rate` of its `LogMelSpectrogram` or `OpenL3Embedding`), the
+        stream is resampled to that.
+
+    Raises
+    ------
+    NotFittedError
+        A ValueError: where the detector is not fitted.
+    TypeError
+        Where it is no detector, or has no threshold.
+    ValueError
+        Where a parameter is out of range, or the detector does not take clips of this length.
+
+    See Also
+    --------
+    Alarm : When single decisions become an alarm.
+
+    Notes
+    -----
+    A window counts as anomalous exactly where `predict` says so of it. A window that cannot be
+    scored, because samples in it are NaN or infinite, is an event with an error; it counts neither
+    for nor against the alarm. Where input was lost, pass NaN in its place, and the times of what
+    follows stay right. Resampling spreads a NaN over up to 0.1 s.
+
+    What is held in memory is one window, and the n last decisions. `OpenL3Embedding` keeps what it
+    computes on disk: pass it ``cache=None`` for a machine that is watched for long.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skasd import LogMelSpectrogram, Monitor, NearestNeighborsDetector, TimeWeightedPooling
+    >>> from skasd.datasets import make_machine_sounds
+    >>> clips, y = make_machine_sounds("pump", n_normal=32, n_anomalous=3, duration=1.0,
+    ...                                snr_db=12, random_state=2)
+    >>> detector = make_pipeline(LogMelSpectrogram(n_mels=32), TimeWeightedPooling(),
+    ...                          NearestNeighborsDetector(contamination=0.05)).fit(clips[:30])
+    >>> monitor = Monitor(detector, clip_seconds=1.0, alarm="2 of 3")
+    >>> sound = np.concatenate(clips[30:])
+    >>> for event in monitor.stream(sound[i : i + 1000] for i in range(0, len(sound), 1000)):
+    ...     print(event.start, event.is_anomalous, event.alarm_change)
+    0.0 False None
+    1.0 False None
+    2.0 True None
+    3.0 True raised
+    4.0 True None
+    """
+
+    def __init__(
+        self,
+        detector: Any,
+        *,
+        clip_seconds: float = 10.0,
+        hop_seconds: float | None = None,
+        alarm: str = "3 of 5",
+        release: int | None = None,
+        sample_rate: int = 16000,
+    ):
+        parameters = {
+            "clip_seconds": clip_seconds,
+            "hop_seconds": hop_seconds,
+            "sample_rate": sample_rate,
+        }
+        validate_parameter_constraints(_CONSTRAINTS, parameters, caller_name="Monitor")
+        self.detector = detector
+        self.clip_seconds = clip_seconds
+        self.hop_seconds = clip_seconds if hop_seconds is None else hop_seconds
+        self.alarm = alarm
+        self.release = Alarm(alarm, release).release
+        self.sample_rate = sample_rate
+        self._offset = -threshold_of(detector)
+        self._rate = find_sample_rate(detector, sample_rate)
+        self._channel = find_channel(detector)
+        self._window_length = self._samples("clip_seconds", self.clip_seconds)
+        self._hop_length = self._samples("hop_seconds", self.hop_seconds)
+        check_takes_clips(detector, self._window_length, self._rate)
+
+    def stream(
+        self,
+        blocks: Iterable[np.ndarray],
+        *,
+        after: Iterable[MonitorEvent] = (),
+        replay: bool = False,
+    ) -> Iterator[MonitorEvent]:
+        """Score each window of a stream as soon as its last sample is there.
+
+        Parameters
+        ----------
+        blocks : iterable of arrays of shape (n_samples,) or (n_samples, n_channels)
+            The stream in blocks of any size: ints, or floats in [-1, 1].
+        after : iterable of MonitorEvent, default=()
+            What an earlier run said. The alarm and the numbering go on from there.
+        replay : bool, default=False
+            Whether `blocks` begins with the first sample of the earlier run, so that the windows of
+            `after` are passed over, rather than with what follows on them.
+
+        Yields
+        ------
+        MonitorEvent
+            For each whole window.
+
+        Raises
+        ------
+        AudioError
+            Where a block is no array of samples, or lacks the detector's channel.
+        ValueError
+            Where `after` is not what this monitor says.
+        """
+        alarm = Alarm(self.alarm, self.release)
+        first = sum(1 for _ in self._take_up(after, alarm))
+        samples = convert_blocks(
+            blocks, channel=self._channel, from_rate=self.sample_rate, to_rate=self._rate
+        )
+        windows = cut_windows(
+            samples, window_length=self._window_length, hop_length=self._hop_length
+        )
+        for number, window in enumerate(windows, start=0 if replay else first):
+            if number >= first:
+                score, error = self._score(window)
+                start = number * self._hop_length
+                end = start + self._window_length
+                yield self._event(
+                    alarm, number, score, error, start=start / self._rate, end=end / self._rate
+                )
+
+    def watch(
+        self,
+        folder: str | os.PathLike,
+        *,
+        poll_seconds: float = 2.0,
+        once: bool = False,
+        after: Iterable[MonitorEvent] = (),
+        wait: Callable[[float], None] = time.sleep,
+    ) -> Iterator[MonitorEvent]:
+        """Score each clip that comes into a folder: whole, once, in the order of arrival.
+
+        Parameters
+        ----------
+        folder : str or PathLike
+            Its WAV, FLAC, OGG and MP3 files are the clips. What is in folders within it, and files
+            whose names begin with a dot, are passed over.
+        poll_seconds : float, default=2.0
+            Seconds from one look into the folder to the next. A clip is scored once its size and
+            time are the same in two of them.
+        once : bool, default=False
+            Whether to stop when all that was there at the first look is scored.
+        after : iterable of MonitorEvent, default=()
+            What an earlier run said. Its clips are not scored again, unless they have changed.
+        wait : callable, default=time.sleep
+            Called with `poll_seconds` between two looks.
+
+        Yields
+        ------
+        MonitorEvent
+            For each clip. One that vanishes, cannot be read, or changes while it is read, is an
+            event with an error.
+
+        Raises
+        ------
+        OSError
+            Where the folder cannot be read.
+        ValueError
+            Where `after` is not what this monitor says.
+        """
+        folder = Path(folder)
+        alarm = Alarm(self.alarm, self.release)
+        seen, first = {}, 0
+        for event in self._take_up(after, alarm):
+            if event.clip is None:
+                raise ValueError(
+                    f"Event {first} of the earlier run is of a stream, not of a folder."
+                )
+            seen[event.clip.name] = event.clip
+            first += 1
+        arrivals = watch_arrivals(
+            folder, seen=seen, poll_seconds=poll_seconds, once=once, wait=wait
+        )
+        for number, arrival in enumerate(arrivals, start=first):
+            clip, score, error = self._score_clip(folder, arrival)
+            seen[clip.name] = clip
+            yield self._event(alarm, number, score, error, clip=clip)
+
+    def _take_up(self, events: Iterable[MonitorEvent], alarm: Alarm) -> Iterator[MonitorEvent]:
+        """Bring an alarm to the state that it had after some events."""
+        for number, event in enumerate(events):
+            if event.window != number:
+                raise ValueError(
+                    f"Event {number} of the earlier run is of window {event.window}: one is "
+                    "missing, or there twice."
+                )
+            if event.error is None:
+                alarm.update(event.is_anomalous)
+            if event.alarm != alarm.is_raised or event.threshold != -self._offset:
+                raise ValueError(
+                    f"Window {number} of the earlier run was of another alarm or threshold: "
+                    f"alarm={event.alarm}, threshold={event.threshold}."
+                )
+            yield event
+
+    def _event(
+        self,
+        alarm: Alarm,
+        number: int,
+        score: float,
+        error: str | None,
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        clip: ClipFile | None = None,
+    ) -> MonitorEvent:
+        """Decide, by what `score_samples` says."""
+        is_anomalous = error is None and score - self._offset < 0
+        change = alarm.update(is_anomalous) if error is None else None
+        return MonitorEvent(
+            window=number,
+            start=start,
+            end=end,
+            anomaly_score=-score if error is None else math.nan,
+            threshold=-self._offset,
+            is_anomalous=is_anomalous,
+            alarm=alarm.is_raised,
+            alarm_change=change,
+            error=error,
+            clip=clip,
+        )
+
+    def _score(self, clip: np.ndarray | str) -> tuple[float, str | None]:
+        """Return what `score_samples` says of a clip, or why it says nothing."""
+        if isinstance(clip, np.ndarray):
+            n_bad = np.count_nonzero(~np.isfinite(clip))
+            if n_bad:
+                return math.nan, f"{n_bad} of its {len(clip)} samples are NaN or infinite"
+        try:
+            score = float(self.detector.score_samples([clip])[0])
+        except (ValueError, OSError) as error:
+            return math.nan, str(error)
+        return score, None if math.isfinite(score) else f"its score is {score}"
+
+    def _score_clip(self, folder: Path, clip: ClipFile) -> tuple[ClipFile, float, str | None]:
+        """Score a file that may vanish or change at any time."""
+        path = folder / clip.name
+        score, error = self._score(os.fspath(path))
+        found = find_clip(path)
+        if found is None and error is not None:
+            # As what it is not, so that it is new where it comes back.
+            return ClipFile(clip.name, 0, 0), math.nan, "it vanished before it was read"
+        if found not in (None, clip):
+            error = "it changed while it was read, and is scored once it stays the same"
+        return clip, score, error
+
+    def _samples(self, name: str, seconds: float) -> int:
+        n_samples = round(seconds * self._rate)
+        if n_samples < 1:
+            raise ValueError(f"{name}={seconds}: is less than one sample at {self._rate} Hz.")
+        return n_samples

@@ -1,0 +1,50 @@
+"""A noise that any detector can score: the same one when it is saved and when it is loaded."""
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from skasd._steps import first_steps
+from skasd.features._base import ClipTransformer, SpectrogramTransformer
+from skasd.features._log_mel_spectrogram import LogMelSpectrogram
+from skasd.features.openl3._openl3_embedding import OpenL3Embedding
+
+N_CLIPS = 2
+
+
+def make_check_input(detector: BaseEstimator) -> np.ndarray:
+    """Make clips, spectrograms or features of noise: what the detector is fitted on.
+
+    Parameters
+    ----------
+    detector : fitted detector, or pipeline that ends with one
+
+    Returns
+    -------
+    ndarray
+        Of shape (2, n_samples), (2, n_frames, n_mels) or (2, n_features).
+
+    Examples
+    --------
+    >>> from skasd import FeatureDetector
+    >>>     >>> make_check_input(FeatureDetector().fit([[1.0], [2.0]])).shape
+    (2, 1)
+    """
+    noise = np.random.default_rng(0)
+    steps = first_steps(detector)
+    if all(isinstance(step, ClipTransformer) for step in steps):
+        seconds = max(_shortest_seconds(step) for step in steps)
+        n_samples = round((1 + seconds) * steps[0].input_sample_rate)
+        return noise.normal(0, 0.1, size=(N_CLIPS, n_samples))
+    if isinstance(steps[0], SpectrogramTransformer):
+        n_frames = max(10 + getattr(steps[0], "n_frames", 0), steps[0].min_frames)
+        return noise.normal(-30, 10, size=(N_CLIPS, n_frames, steps[0].n_features_in_))
+    return noise.normal(size=(N_CLIPS, steps[0].n_features_in_))
+
+
+def _shortest_seconds(step: ClipTransformer) -> float:
+    if isinstance(step, OpenL3Embedding):
+        return 0.0
+    if isinstance(step, LogMelSpectrogram):
+        # A frame more than it needs: files of format 1 hold scores of such a noise.
+        return max(step.n_fft, step.min_frames * step.hop_length) / step.sample_rate
+    return step.min_samples / step.sample_rate

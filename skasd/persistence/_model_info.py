@@ -1,0 +1,121 @@
+"""What a model file says about the detector in it."""
+
+import json
+import platform
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from skasd._steps import last_step, threshold_of
+from skasd._version import __version__
+
+PACKAGES = ("numpy", "scipy", "scikit-learn", "librosa", "soxr", "ncnn", "skops")
+"""Packages, beside skasd and Python, whose versions are noted: scoring goes through them."""
+
+QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a model file says about the detector in it.
+
+    Parameters
+    ----------
+    detector : str
+        Class of the detector.
+    created : str
+        When it was saved: ISO 8601, UTC.
+    versions : dict of str to str
+        Of skasd, Python and the packages that scoring goes through.
+    settings : dict of str to object
+        The detector's parameters by name, without those that are estimators themselves.
+    n_clips : int or None
+        Number of clips that it was fitted on, where the detector knows.
+    threshold : float
+        The anomaly score above which a clip is anomalous.
+    training_quantiles : dict of str to float or None
+        Anomaly scores of the training clips: ``"0.5"`` is their median.
+    check_scores : list of float
+        Scores of a noise that `skasd.load` scores again where versions differ.
+    """
+
+    detector: str
+    created: str
+    versions: dict[str, str]
+    settings: dict[str, Any]
+    n_clips: int | None
+    threshold: float
+    training_quantiles: dict[str, float] | None
+    check_scores: list[float]
+
+    @classmethod
+    def of(cls, detector: BaseEstimator, check_scores: np.ndarray) -> Self:
+        """Describe a fitted detector.
+
+        Parameters
+        ----------
+        detector : fitted detector, or pipeline that ends with one
+        check_scores : ndarray
+            Its scores of the noise.
+
+        Returns
+        -------
+        ModelInfo
+        """
+        last = last_step(detector)
+        training_scores = getattr(last, "training_scores_", None)
+        quantiles = None
+        if training_scores is not None:
+            values = np.quantile(-training_scores, QUANTILES)
+            quantiles = {f"{q:g}": float(v) for q, v in zip(QUANTILES, values, strict=True)}
+        return cls(
+            detector=type(detector).__name__,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            versions=installed_versions(),
+            settings=_settings(detector),
+            n_clips=None if training_scores is None else len(training_scores),
+            threshold=threshold_of(detector),
+            training_quantiles=quantiles,
+            check_scores=check_scores.tolist(),
+        )
+
+    def to_json(self) -> str:
+        """Return it as text."""
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Read it from text.
+
+        Raises
+        ------
+        ValueError
+            Where the text is not what `to_json` returns.
+        """
+        try:
+            return cls(**json.loads(text))
+        except TypeError as error:
+            raise ValueError(str(error)) from error
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the versions of what is installed here."""
+    versions = {name: metadata.version(name) for name in PACKAGES}
+    return {"skasd": __version__, "python": platform.python_version(), **versions}
+
+
+def _settings(detector: BaseEstimator) -> dict[str, Any]:
+    settings = {}
+    for name, value in detector.get_params().items():
+        holds_estimators = isinstance(value, list) and any(isinstance(v, tuple) for v in value)
+        if isinstance(value, BaseEstimator) or holds_estimators:
+            continue
+        try:
+            settings[name] = json.loads(json.dumps(value))
+        except TypeError:
+            settings[name] = repr(value)
+    return settings

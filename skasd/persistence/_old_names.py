@@ -1,0 +1,39 @@
+"""Where public names were, so that model files and pickles of then can be loaded."""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+
+MOVED = {
+    "skasd._saved_detectors.SavedDetectors": "skasd.ensemble._saved_detectors",
+    "skasd.autoencoder.frame.FrameAutoencoder": "skasd",
+    "skasd.autoencoder.interpolation.InterpolationAutoencoder": "skasd",
+    "skasd.detection.feature.FeatureDetector": "skasd",
+    "skasd.detection.mixture.GaussianMixtureDetector": "skasd",
+    "skasd.detection.neighbors.NearestNeighborsDetector": "skasd",
+    "skasd.ensemble.RepeatedSeedEnsemble": "skasd",
+    "skasd.fleet.FleetDetector": "skasd",
+    "skasd.fusion.FusionDetector": "skasd",
+    "skasd.machine_id.MachineIDEmbedding": "skasd",
+    "skasd.openl3.embedding.OpenL3Embedding": "skasd",
+    "skasd.persistence.model_file.load": "skasd",
+    "skasd.pooling.TimeWeightedPooling": "skasd",
+    "skasd.projection.PrincipalComponents": "skasd",
+    "skasd.spectrogram.LogMelSpectrogram": "skasd",
+}
+"""Name that model files and pickles of version 0.1.0.dev0 hold → the module that has it now."""
+
+
+def register_old_modules() -> None:
+    r"""Let modules that are gone be imported, with the names that old files look for there.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> pickle.loads(b"cskasd.detection.mixture\nGaussianMixtureDetector\n.")
+    <class 'skasd.GaussianMixtureDetector'>
+    """
+    for old, place in MOVED.items():
+        module, _, name = old.rpartition(".")
+        stand_in = sys.modules.setdefault(module, ModuleType(module))
+        vars(stand_in).setdefault(name, getattr(import_module(place), name))

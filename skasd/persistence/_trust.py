@@ -1,0 +1,72 @@
+"""What may stand in a model file."""
+
+import json
+
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import Bunch
+
+from skasd.detection._feature_detector import FeatureDetector
+from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
+from skasd.detection._nearest_neighbors_detector import NearestNeighborsDetector
+from skasd.ensemble._fusion_detector import FusionDetector
+from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
+from skasd.features._frame_autoencoder import FrameAutoencoder
+from skasd.features._interpolation_autoencoder import InterpolationAutoencoder
+from skasd.features._log_mel_spectrogram import LogMelSpectrogram
+from skasd.features._machine_id_embedding import MachineIDEmbedding
+from skasd.features._principal_components import PrincipalComponents
+from skasd.features._time_weighted_pooling import TimeWeightedPooling
+from skasd.features.openl3._openl3_embedding import OpenL3Embedding
+from skasd.persistence._old_names import MOVED
+
+TRUSTED = (
+    FeatureDetector,
+    FrameAutoencoder,
+    FusionDetector,
+    GaussianMixtureDetector,
+    InterpolationAutoencoder,
+    LogMelSpectrogram,
+    MachineIDEmbedding,
+    NearestNeighborsDetector,
+    OpenL3Embedding,
+    PrincipalComponents,
+    RepeatedSeedEnsemble,
+    TimeWeightedPooling,
+    FrozenEstimator,
+    Bunch,
+)
+"""Types that are trusted beside those that skops trusts: scikit-learn's and NumPy's."""
+
+CALLABLE_NODES = {"MethodNode", "OperatorFuncNode", "PartialNode"}
+"""What skops can hold, and a detector never needs: something that could be called."""
+
+
+def trusted_names() -> set[str]:
+    """Return the names of `TRUSTED`, as skops writes them and once wrote them."""
+    names = {f"{each.__module__}.{each.__qualname__}" for each in TRUSTED}
+    old = {old for old, place in MOVED.items() if f"{place}.{old.rpartition('.')[2]}" in names}
+    return names | old
+
+
+def check_nodes(schema: bytes) -> None:
+    """Refuse what could be called once it is loaded.
+
+    Parameters
+    ----------
+    schema : bytes
+        skops's description of the file's content, as JSON of any form.
+
+    Raises
+    ------
+    TypeError
+        Where it holds such a thing.
+    """
+    pending = [json.loads(schema)]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, dict):
+            if each.get("__loader__") in CALLABLE_NODES:
+                raise TypeError(f"it holds a {each['__loader__']}, which could be called")
+            pending += each.values()
+        elif isinstance(each, list):
+            pending += each

@@ -1,0 +1,54 @@
+"""Systems by the names that the command line has for them."""
+
+from collections.abc import Callable, Mapping
+
+from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
+from skasd.systems._baseline import make_baseline
+from skasd.systems._iaeo3 import make_iaeo3, make_iaeo3_opt
+from skasd.systems._iaeo3_plus import make_iaeo3_plus
+
+SYSTEMS: Mapping[str, Callable[..., RepeatedSeedEnsemble]] = {
+    "iaeo3": lambda machine, **settings: make_iaeo3(**settings),
+    "iaeo3-opt": make_iaeo3_opt,
+    "iaeo3-plus": lambda machine, **settings: make_iaeo3_plus(**settings),
+    "iae": lambda machine, **settings: make_iaeo3(**{"openl3": False, "score": "mean", **settings}),
+    "baseline": lambda machine, **settings: make_baseline(**settings),
+}
+"""Name → factory that takes the machine type and settings."""
+
+
+def make_system(name: str, machine: str, **settings) -> RepeatedSeedEnsemble:
+    """Make a system by the name that the command line has for it.
+
+    Parameters
+    ----------
+    name : {"iaeo3", "iaeo3-opt", "iaeo3-plus", "iae", "baseline"}
+        `make_iaeo3`, `make_iaeo3_opt`, `make_iaeo3_plus`, the interpolation autoencoder alone with
+        its mean error as the score, or `make_baseline`.
+    machine : str
+        Machine type, which ``"iaeo3-opt"`` has settings for.
+    **settings
+        Settings of the factory.
+
+    Returns
+    -------
+    RepeatedSeedEnsemble
+        Not fitted.
+
+    Raises
+    ------
+    ValueError
+        Where there is no such system, or it has no such setting.
+
+    Examples
+    --------
+    >>> from skasd.systems import make_system
+    >>> make_system("iae", "fan", n_repeats=2).n_repeats
+    2
+    """
+    if name not in SYSTEMS:
+        raise ValueError(f"system={name!r}: expected one of {', '.join(SYSTEMS)}.")
+    try:
+        return SYSTEMS[name](machine, **settings)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"The settings do not fit system={name!r}: {error}") from error

@@ -1,0 +1,228 @@
+"""IAEO3, and IAEO3_opt with its settings for each machine type."""
+
+import os
+from collections.abc import Sequence
+from types import MappingProxyType
+
+import numpy as np
+from sklearn.pipeline import FeatureUnion, Pipeline
+
+from skasd.datasets._layout import MACHINES
+from skasd.detection._feature_detector import FeatureDetector
+from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
+from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
+from skasd.features._interpolation_autoencoder import InterpolationAutoencoder
+from skasd.features._window_autoencoder import STATISTICS
+from skasd.systems._branches import check_input, log_mel_steps, openl3_branch
+
+SETTINGS = ("n_fft", "hop_length", "n_mels", "sample_rate", "encoder_units", "openl3")
+"""Columns of Table 1, as `make_iaeo3` calls them."""
+
+_LARGE, _SMALL = (256, 128, 64, 32), (128, 64, 32)
+
+TABLE_1 = MappingProxyType(
+    {
+        system: MappingProxyType(dict(zip(SETTINGS, row, strict=True)))
+        for system, row in {
+            "IAEO3": (1024, 512, 128, 16000, _LARGE, True),
+            "ToyCar": (1024, 512, 128, 16000, _LARGE, True),
+            "ToyConveyor": (512, 256, 128, 16000, _LARGE, True),
+            "fan": (1024, 512, 256, 4000, _SMALL, True),
+            "pump": (2048, 1024, 128, 16000, _LARGE, True),
+            "slider": (1024, 512, 128, 16000, _LARGE, True),
+            "valve": (1024, 512, 128, 16000, _LARGE, False),
+        }.items()
+    }
+)
+"""Table 1: settings of the general system, and of IAEO3_opt for each machine type."""
+
+
+def make_iaeo3(
+    *,
+    openl3: bool = True,
+    input: str = "clips",
+    sample_rate: int = 16000,
+    n_fft: int = 1024,
+    hop_length: int = 512,
+    n_mels: int = 128,
+    input_sample_rate: int = 16000,
+    channel: str | int = "mean",
+    encoder_units: Sequence[int] = (256, 128, 64, 32),
+    n_frames: int = 5,
+    epochs: int = 30,
+    weights: str | os.PathLike = "auto",
+    hop_size: float = 0.1,
+    cache: str | os.PathLike | None = "auto",
+    score: str = "mixture",
+    n_components: int = 3,
+    n_repeats: int = 5,
+    aggregation: str = "min",
+    contamination: float = 0.1,
+    threshold: str = "percentile",
+    cv: int | None = None,
+    random_state: int | np.random.RandomState | None = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> RepeatedSeedEnsemble:
+    """Make IAEO3: interpolation errors and OpenL3 embeddings, a mixture, and five seeds.
+
+    Parameters
+    ----------
+    openl3 : bool, default=True
+        Whether OpenL3 embeddings, standardised and projected onto 50 principal components, stand
+        beside the errors of the autoencoder. They need the published weights, of 19 MB, which are
+        downloaded unless they are at hand.
+    input : {"clips", "spectrograms"}, default="clips"
+        What is fitted and scored. ``"spectrograms"`` starts at the autoencoder, for log-mel
+        spectrograms in dB that were computed elsewhere; the settings from `sample_rate` to
+        `channel` then have no effect, and `openl3` must be False.
+    sample_rate, n_fft, hop_length, n_mels, input_sample_rate, channel
+        Settings of `LogMelSpectrogram`.
+    encoder_units, n_frames, epochs
+        Settings of `InterpolationAutoencoder`.
+    weights, hop_size, cache
+        Settings of `OpenL3Embedding`. The members share embeddings with or without a cache, which
+        keeps them for the next fit.
+    score : {"mixture", "mean", "std", "median", "max", "iqr"}, default="mixture"
+        ``"mixture"`` scores all features together. One of the autoencoder's five statistics is
+        the anomaly score by itself, as ``"max"`` is in the report's system for valves; `openl3`
+        must then be False.
+    n_components : int, default=3
+        Of `GaussianMixtureDetector`.
+    n_repeats, aggregation, contamination, threshold, cv, random_state, n_jobs
+        Settings of `RepeatedSeedEnsemble`. `n_jobs` members are fitted at the same time;
+        ``cv=2`` gives a threshold that holds for new clips.
+    verbose : int, default=0
+        1 shows a progress bar for each training.
+
+    Returns
+    -------
+    RepeatedSeedEnsemble
+        Not fitted. Its parameters, as `set_params` and `GridSearchCV` name them, are those of
+        the ensemble itself and, for example,
+
+        - ``estimator__features__iae__spectrogram__n_fft``
+        - ``estimator__features__iae__autoencoder__encoder_units``
+        - ``estimator__features__openl3``, which may be ``"drop"``
+        - ``estimator__features__openl3__embedding__hop_size``
+        - ``estimator__features__openl3__pca__n_components``
+        - ``estimator__detector__n_components``
+
+    Raises
+    ------
+    ValueError
+        Where `input` or `score` has another value, or does not go with `openl3`.
+
+    References
+    ----------
+    Table 1 and section 3.1 of Grollmisch et al., "IAEO3 - Combining OpenL3 embeddings and
+    interpolation autoencoder for anomalous sound detection", DCASE 2020 Challenge, technical
+    report.
+
+    Examples
+    --------
+    >>> from skasd import make_iaeo3
+    >>> from skasd.datasets import make_machine_sounds
+    >>> clips, y = make_machine_sounds("fan", n_normal=12, n_anomalous=3, duration=2.0,
+    ...                                random_state=0)
+    >>> detector = make_iaeo3(openl3=False, epochs=2, n_components=1, n_repeats=2,
+    ...                       random_state=0)
+    >>> detector.fit(clips[y == 1]).score_samples(clips).shape
+    (15,)
+    """
+    check_input(input, openl3)
+    if score != "mixture" and score not in STATISTICS:
+        raise ValueError(f"score={score!r}: expected 'mixture' or one of {', '.join(STATISTICS)}.")
+    if openl3 and score != "mixture":
+        raise ValueError(
+            f"openl3=True adds embeddings, which score={score!r} would not look at. Pass "
+            "openl3=False, or score='mixture'."
+        )
+    autoencoder = InterpolationAutoencoder(
+        encoder_units=encoder_units, n_frames=n_frames, epochs=epochs, verbose=verbose
+    )
+    if score == "mixture":
+        detector = GaussianMixtureDetector(n_components=n_components, shrinkage=None)
+    else:
+        autoencoder.set_params(statistics=(score,))
+        detector = FeatureDetector()
+    iae = Pipeline(
+        log_mel_steps(
+            autoencoder,
+            input,
+            sample_rate=sample_rate,
+            n_fft=n_fft,
+            hop_length=hop_length,
+            n_mels=n_mels,
+            input_sample_rate=input_sample_rate,
+            channel=channel,
+        )
+    )
+    embedding = openl3_branch(
+        weights=weights,
+        hop_size=hop_size,
+        cache=cache,
+        input_sample_rate=input_sample_rate,
+        channel=channel,
+        verbose=verbose,
+    )
+    # OpenL3 comes first: where its weights are missing, nothing is trained before it says so.
+    features = FeatureUnion([("openl3", embedding if openl3 else "drop"), ("iae", iae)])
+    member = Pipeline([("features", features), ("detector", detector)])
+    return RepeatedSeedEnsemble(
+        member,
+        n_repeats=n_repeats,
+        aggregation=aggregation,
+        contamination=contamination,
+        threshold=threshold,
+        cv=cv,
+        n_jobs=n_jobs,
+        random_state=random_state,
+    )
+
+
+def make_iaeo3_opt(machine: str, **settings) -> RepeatedSeedEnsemble:
+    """Make IAEO3_opt: IAEO3 with the report's settings for a machine type.
+
+    Parameters
+    ----------
+    machine : {"ToyCar", "ToyConveyor", "fan", "pump", "slider", "valve"}
+        Machine type of DCASE 2020. For valves, the largest error of the interpolation autoencoder
+        is the score, without OpenL3 and without a mixture.
+    **settings
+        Settings of `make_iaeo3`, which override those of the report.
+
+    Returns
+    -------
+    RepeatedSeedEnsemble
+        Not fitted, with the parameters that `make_iaeo3` names.
+
+    Raises
+    ------
+    ValueError
+        Where `machine` is another one, or the settings do not go together.
+    TypeError
+        Where there is no such setting.
+
+    References
+    ----------
+    Table 1 and section 3.2 of Grollmisch et al., "IAEO3 - Combining OpenL3 embeddings and
+    interpolation autoencoder for anomalous sound detection", DCASE 2020 Challenge, technical
+    report.
+
+    Examples
+    --------
+    >>> from skasd import make_iaeo3_opt
+    >>> pump = make_iaeo3_opt("pump", n_repeats=2).get_params()
+    >>> pump["estimator__features__iae__spectrogram__n_fft"], pump["n_repeats"]
+    (2048, 2)
+    >>> make_iaeo3_opt("valve").get_params()["estimator__detector"]
+    FeatureDetector()
+    """
+    if machine not in MACHINES:
+        raise ValueError(
+            f"machine={machine!r}: expected one of {', '.join(MACHINES)}. For another machine, "
+            "make_iaeo3 takes all settings."
+        )
+    score = {"score": "max"} if machine == "valve" else {}
+    return make_iaeo3(**{**TABLE_1[machine], **score, **settings})
