@@ -100,7 +100,7 @@ def make_iaeo3_plus(
     pseudo-anomalies made from held-out normal clips (a raised or lowered range of bands, a burst,
     a modulated range, a tone, another car behind), the shrinkage by the likelihood of held-out
     clips. Six variants were also measured on anomalous toy cars while it was made, and so was the
-    choice of ``benchmarks/choose_plus.py``, by normal clips of 20 machines, which is better on
+    choice of ``studies/choose_plus.py``, by normal clips of 20 machines, which is better on
     synthetic sliders and valves and worse on those cars. For a machine that is loud for moments,
     a smaller `decay` listens to these.
 
