@@ -41,14 +41,11 @@ def write_clips(
 
 def fit_with_openl3(paths: list[str], *, hop_size: float, n_jobs: int | None = None):
     """Return IAEO3 with OpenL3, which has learned no more from few clips than it needs to score."""
-    detector = make_iaeo3(
-        weights=GOLDEN_WEIGHTS,
-        hop_size=hop_size,
-        cache=None,
-        epochs=1,
-        n_components=1,
-        random_state=0,
-        n_jobs=n_jobs,
+    detector = make_iaeo3(weights=GOLDEN_WEIGHTS, epochs=1, random_state=0, n_jobs=n_jobs)
+    detector.set_params(
+        estimator__features__openl3__embedding__hop_size=hop_size,
+        estimator__features__openl3__embedding__cache=None,
+        estimator__detector__n_components=1,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # fewer clips than principal components

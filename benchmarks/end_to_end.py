@@ -72,7 +72,9 @@ def fit_by_part(paths: list[str], model: Path) -> list[Row]:
     openl3 = {"weights": GOLDEN_WEIGHTS, "hop_size": 1.0, "cache": model.parent / "embeddings"}
     OpenL3Embedding(**openl3).fit_transform(paths[:N_DISTINCT])
     with cost() as fit:
-        make_iaeo3(**openl3, epochs=EPOCHS, random_state=0).fit(paths)
+        iaeo3 = make_iaeo3(weights=GOLDEN_WEIGHTS, epochs=EPOCHS, random_state=0)
+        prefix = "estimator__features__openl3__embedding__"
+        iaeo3.set_params(**{prefix + name: value for name, value in openl3.items()}).fit(paths)
     detector = make_iaeo3(openl3=False, epochs=1, random_state=0).fit(paths)
     skasd.save(detector, model)
     scoring = score(detector, paths)

@@ -97,8 +97,8 @@ def measure(machine, *, epochs=10, clips_each=CLIPS_EACH, seed=0) -> list[Outcom
         random_state=seed,
     )
     train, held_out, base = np.split(clips, [N_TRAIN, N_TRAIN + N_HELD_OUT])
-    detector = make_iaeo3(
-        openl3=False, epochs=epochs, n_components=1, n_repeats=2, random_state=seed
+    detector = make_iaeo3(openl3=False, epochs=epochs, n_repeats=2, random_state=seed).set_params(
+        estimator__detector__n_components=1
     )
     # So few clips take more steps than ten epochs of 512 windows have.
     detector.set_params(estimator__features__iae__autoencoder__batch_size=64).fit(train)

@@ -37,8 +37,8 @@ ONE_THREAD = {
 
 
 def small_system():
-    return make_iaeo3_plus(
-        n_mels=64, encoder_units=(64, 32, 16), epochs=5, n_repeats=2, random_state=0
+    return make_iaeo3_plus(n_mels=64, epochs=5, n_repeats=2, random_state=0).set_params(
+        estimator__features__log_mel__branches__iae__encoder_units=(64, 32, 16)
     )
 
 

@@ -22,7 +22,9 @@ N_DISTINCT = 100
 
 
 def detector():
-    return make_iaeo3(openl3=False, epochs=1, n_components=1, random_state=0)
+    return make_iaeo3(openl3=False, epochs=1, random_state=0).set_params(
+        estimator__detector__n_components=1
+    )
 
 
 def measure_fit(paths: list[str]) -> Cost:

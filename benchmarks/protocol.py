@@ -45,7 +45,7 @@ def write_development_set(root: Path) -> None:
 
 
 def start(root: Path, out: Path, jobs: int) -> subprocess.Popen:
-    settings = ("openl3=false", "epochs=2", "n_repeats=2", "n_components=1")
+    settings = ("openl3=false", "epochs=2", "n_repeats=2", "estimator__detector__n_components=1")
     options = ["--out", out, "--system", "iaeo3-opt", f"--jobs={jobs}"]
     options += [f"--set={setting}" for setting in settings]
     return subprocess.Popen(skasd_command("evaluate", root, *options), start_new_session=True)

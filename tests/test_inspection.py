@@ -4,6 +4,7 @@ import librosa
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
+from settings import make
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -50,12 +51,12 @@ PLANTED = {
 
 @pytest.fixture(scope="module")
 def detector():
-    return make_iaeo3(openl3=False, n_components=1, **TINY).fit(TRAIN)
+    return make(make_iaeo3, openl3=False, n_components=1, **TINY).fit(TRAIN)
 
 
 @pytest.fixture(scope="module")
 def plus():
-    return make_iaeo3_plus(**TINY).fit(TRAIN)
+    return make(make_iaeo3_plus, **TINY).fit(TRAIN)
 
 
 def of_noise(deviation, seed=0):
@@ -64,7 +65,7 @@ def of_noise(deviation, seed=0):
 
 @pytest.fixture(scope="module")
 def of_spectrograms():
-    detector = make_iaeo3(openl3=False, n_components=1, input="spectrograms", **TINY)
+    detector = make(make_iaeo3, openl3=False, n_components=1, input="spectrograms", **TINY)
     return detector.fit([of_noise(5, seed) for seed in range(1, 11)])
 
 
@@ -126,7 +127,7 @@ def test_spectrograms_take_their_units_from_the_arguments(of_spectrograms):
 
 def test_clips_and_spectrograms_are_explained_alike(detector):
     spectrograms = LOG_MEL.transform(CLIPS)
-    other = make_iaeo3(openl3=False, n_components=1, input="spectrograms", **TINY)
+    other = make(make_iaeo3, openl3=False, n_components=1, input="spectrograms", **TINY)
     other.fit(spectrograms[:20])
     assert str(explain(other, spectrograms[20])) == str(explain(detector, NEW[0]))
 
@@ -140,8 +141,8 @@ def test_path_is_a_clip(detector, tmp_path):
 @pytest.mark.parametrize(
     ("system", "words"),
     [
-        (make_baseline(**TINY), "reconstruction error"),
-        (make_iaeo3(openl3=False, score="max", **TINY), "interpolation error"),
+        (make(make_baseline, **TINY), "reconstruction error"),
+        (make(make_iaeo3, openl3=False, score="max", **TINY), "interpolation error"),
     ],
 )
 def test_one_branch_is_the_whole_score(system, words):

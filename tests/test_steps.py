@@ -4,6 +4,7 @@ import joblib
 import numpy as np
 import pytest
 import soundfile
+from settings import make
 from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import NotFittedError
@@ -102,8 +103,14 @@ def test_held_detectors_skip_broken_clips(held):
 
 
 def test_search_is_explained():
-    detector = make_iaeo3(
-        openl3=False, n_mels=16, encoder_units=(8, 4), epochs=1, n_repeats=1, n_components=1
+    detector = make(
+        make_iaeo3,
+        openl3=False,
+        n_mels=16,
+        encoder_units=(8, 4),
+        epochs=1,
+        n_repeats=1,
+        n_components=1,
     )
     search = GridSearchCV(
         detector, {"random_state": [0]}, scoring=auc_scorer, cv=NormalKFold(2, random_state=0)
