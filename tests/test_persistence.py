@@ -1,3 +1,4 @@
+import copy
 import io
 import json
 import os
@@ -14,9 +15,10 @@ import skops.io
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from settings import make
-from sklearn.ensemble import IsolationForest
+from sklearn.ensemble import IsolationForest, RandomTreesEmbedding
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
+from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import OneClassSVM
@@ -37,6 +39,7 @@ from skasd import (
 )
 from skasd.persistence import ModelFileError, ModelVersionWarning, read_info
 from skasd.persistence._container import read_archive, write_archive
+from skasd.persistence._trees import check_trees
 
 DATA = Path(__file__).parent / "data"
 CLIPS = np.random.default_rng(0).uniform(-0.5, 0.5, size=(12, 8000))
@@ -84,6 +87,7 @@ SYSTEMS = {
         [("levels", levels(GaussianMixtureDetector())), ("neighbours", neighbours())], cv=2
     ),
     "scikit-learn's detector": lambda: levels(OneClassSVM()),
+    "isolation forest": lambda: levels(IsolationForest(n_estimators=5, random_state=0)),
 }
 
 
@@ -153,10 +157,16 @@ def test_what_is_not_saved(tmp_path):
     path = tmp_path / "machine.skasd"
     with pytest.raises(NotFittedError):
         skasd.save(make_baseline(), path)
-    with pytest.raises(TypeError, match="LogMelSpectrogram has no score_samples"):
+    with pytest.raises(TypeError, match=r"LogMelSpectrogram\(\) has no score_samples"):
         skasd.save(LogMelSpectrogram(), path)
-    with pytest.raises(TypeError, match=r"holds sklearn.tree._tree.Tree, which skasd.load would"):
-        skasd.save(levels(IsolationForest(n_estimators=2)).fit(CLIPS), path)
+    neighbors = LocalOutlierFactor(n_neighbors=2, novelty=True, algorithm="kd_tree")
+    with pytest.raises(TypeError, match=r"holds sklearn.neighbors._kd_tree.KDTree, which"):
+        skasd.save(levels(neighbors).fit(CLIPS), path)
+    trees = make_pipeline(
+        RandomTreesEmbedding(n_estimators=2, sparse_output=False), FeatureDetector()
+    )
+    with pytest.raises(TypeError, match=r"Tree outside of IsolationForest"):
+        skasd.save(levels(trees).fit(CLIPS), path)
     assert not list(tmp_path.iterdir())
 
 
@@ -328,6 +338,46 @@ def test_any_bytes_give_a_detector_or_our_error(small_archive, edits):
         pass
     else:
         assert hasattr(loaded, "score_samples")
+
+
+TREE_FAULTS = {
+    "a child beyond the end": (("left_child", 0, 10**6), "the children of a node"),
+    "a child before its parent": (("right_child", 0, 0), "the children of a node"),
+    "one child alone": (("left_child", 0, -1), "the children of a node"),
+    "a feature beyond the end": (("feature", 0, 99), "the feature of a node"),
+    "a negative feature": (("feature", 0, -7), "the feature of a node"),
+    "no threshold": (("threshold", 0, np.nan), "the threshold of a node"),
+}
+
+
+@pytest.mark.parametrize("fault", TREE_FAULTS)
+def test_trees_are_checked_before_they_are_followed(fault):
+    """A tree that leaves its arrays ends the interpreter, or reads what is not its own."""
+    (field, index, value), problem = TREE_FAULTS[fault]
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    forest = IsolationForest(n_estimators=2, random_state=0).fit(X)
+    state = forest.estimators_[1].tree_.__getstate__()
+    nodes = state["nodes"].copy()
+    nodes[field][index] = value
+    forest.estimators_[1].tree_.__setstate__({**state, "nodes": nodes})
+    schema = json.dumps([{"__loader__": "TreeNode"}] * 2).encode()
+    with pytest.raises(ValueError, match=problem):
+        check_trees(forest, schema)
+
+
+def test_arrays_of_a_forest_fit_its_trees():
+    forest = IsolationForest(n_estimators=2, random_state=0).fit([[0.0], [1.0], [3.0]])
+    schema = json.dumps([{"__loader__": "TreeNode"}] * 2).encode()
+    check_trees(forest, schema)
+    for attribute, wrong in {
+        "estimators_features_": [np.array([3]), np.array([0])],
+        "_decision_path_lengths": (np.ones(1), np.ones(1)),
+        "offset_": np.nan,
+    }.items():
+        broken = copy.deepcopy(forest)
+        setattr(broken, attribute, wrong)
+        with pytest.raises(ValueError, match="of an isolation forest cannot be right"):
+            check_trees(broken, schema)
 
 
 JSON = st.recursive(

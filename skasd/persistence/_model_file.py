@@ -19,6 +19,7 @@ from skasd.persistence._check_input import make_check_input
 from skasd.persistence._container import ModelFileError, read_archive, write_archive
 from skasd.persistence._fleet_folder import load_fleet, save_fleet
 from skasd.persistence._model_info import ModelInfo, installed_versions
+from skasd.persistence._trees import check_trees
 from skasd.persistence._trust import check_nodes, trusted_names
 
 _MALFORMED = (
@@ -110,6 +111,7 @@ def save(detector: BaseEstimator, path: str | os.PathLike) -> None:
         )
     buffer = io.BytesIO(archive)
     with zipfile.ZipFile(buffer, "a") as members:
+        check_trees(detector, members.read("schema.json"))
         members.writestr("skasd.json", info.to_json())
     write_archive(path, buffer.getvalue())
 
@@ -166,7 +168,8 @@ def load(path: str | os.PathLike) -> Any:
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as members:
             info = ModelInfo.from_json(members.read("skasd.json"))
-            check_nodes(members.read("schema.json"))
+            schema = members.read("schema.json")
+            check_nodes(schema)
         with warnings.catch_warnings():
             # Differing versions are judged by the scores, below.
             warnings.simplefilter("ignore", InconsistentVersionWarning)
@@ -174,6 +177,7 @@ def load(path: str | os.PathLike) -> Any:
         if not hasattr(detector, "score_samples"):
             raise TypeError(f"it holds {type(detector).__name__}, which is no detector")
         check_is_fitted(detector)
+        check_trees(detector, schema)
         change = _change_of_scores(detector, info)
     except _MALFORMED as error:
         raise ModelFileError(

@@ -18,6 +18,7 @@ from skasd.features._principal_components import PrincipalComponents
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
 from skasd.features.openl3._openl3_embedding import OpenL3Embedding
 from skasd.persistence._old_names import MOVED
+from skasd.persistence._trees import TREE
 
 TRUSTED = (
     FeatureDetector,
@@ -45,7 +46,7 @@ def trusted_names() -> set[str]:
     """Return the names of `TRUSTED`, as skops writes them and once wrote them."""
     names = {f"{each.__module__}.{each.__qualname__}" for each in TRUSTED}
     old = {old for old, place in MOVED.items() if f"{place}.{old.rpartition('.')[2]}" in names}
-    return names | old
+    return names | old | {TREE}
 
 
 def check_nodes(schema: bytes) -> None:
