@@ -17,10 +17,11 @@ from typer.testing import CliRunner
 import skasd
 from skasd import FeatureDetector, LogMelSpectrogram, Monitor, TimeWeightedPooling
 from skasd.audio import check_clips, read_clip
+from skasd.audio._blocks import read_blocks
+from skasd.audio._pcm import read_pcm
 from skasd.cli import app
 from skasd.cli._stopping import Stopped, Stopping
-from skasd.monitoring import Alarm, EventFile, MonitorEvent, read_blocks, read_pcm
-from skasd.monitoring._event_file import EventFileError
+from skasd.monitoring import Alarm, EventFile, EventFileError, MonitorEvent
 
 RATE = 16000
 

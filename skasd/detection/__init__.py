@@ -8,6 +8,7 @@ from skasd.detection._base import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
 from skasd.detection._feature_detector import FeatureDetector
 from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
 from skasd.detection._nearest_neighbors_detector import NearestNeighborsDetector
+from skasd.detection._score_report import ScoreReport
 
 __all__ = [
     "THRESHOLD_CONSTRAINTS",
@@ -15,4 +16,5 @@ __all__ = [
     "FeatureDetector",
     "GaussianMixtureDetector",
     "NearestNeighborsDetector",
+    "ScoreReport",
 ]

@@ -1,5 +1,6 @@
 """From clips to spectrograms, and from these to features of each clip."""
 
+from skasd.exceptions import WeightsError
 from skasd.features._frame_autoencoder import FrameAutoencoder
 from skasd.features._interpolation_autoencoder import InterpolationAutoencoder
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
@@ -16,4 +17,5 @@ __all__ = [
     "OpenL3Embedding",
     "PrincipalComponents",
     "TimeWeightedPooling",
+    "WeightsError",
 ]

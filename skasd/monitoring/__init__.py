@@ -3,6 +3,7 @@
 from skasd._utils.public_names import claim_names
 from skasd.audio._blocks import read_blocks, read_sample_rate
 from skasd.audio._pcm import PCM_FORMATS, read_pcm
+from skasd.exceptions import EventFileError
 from skasd.monitoring._alarm import Alarm
 from skasd.monitoring._event_file import EventFile
 from skasd.monitoring._monitor import Monitor
@@ -13,6 +14,7 @@ __all__ = [
     "Alarm",
     "ClipFile",
     "EventFile",
+    "EventFileError",
     "Monitor",
     "MonitorEvent",
     "read_blocks",
