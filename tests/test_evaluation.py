@@ -181,7 +181,7 @@ def test_what_cannot_be_evaluated_is_said(root, tmp_path):
     assert not evaluation.results
     assert not evaluation.complete
     reasons = evaluation.not_evaluated
-    assert "There is no folder train" in reasons["valve", "04"]
+    assert "there is no folder train" in reasons["valve", "04"]
     assert "fan_id_00: none of its test clips can be read" in reasons["fan", "00"]
     assert "Its clips are scored, but" in reasons["fan", "02"]
     assert "no anomalous" in reasons["fan", "02"]

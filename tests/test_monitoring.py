@@ -357,7 +357,7 @@ def test_event_file_of_something_else(detector, tmp_path):
         b"A diary, and no line's end": "is no event file of skasd, and is left as it is",
         b"1\n": "is no event file of skasd",
         b"[]\n": "is no event file of skasd",
-        b'{"skasd_events": 2}\n': "has format 2",
+        b'{"skasd_events": 2}\n': "has the format 2",
     }
     for content, message in damaged.items():
         path.write_bytes(content)
