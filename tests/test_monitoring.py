@@ -17,8 +17,7 @@ from typer.testing import CliRunner
 import skasd
 from skasd import FeatureDetector, LogMelSpectrogram, Monitor, TimeWeightedPooling
 from skasd.audio import check_clips, read_clip
-from skasd.audio._blocks import read_blocks
-from skasd.audio._pcm import read_pcm
+from skasd.audio._blocks import read_blocks, read_pcm
 from skasd.cli import app
 from skasd.cli._stopping import Stopped, Stopping
 from skasd.monitoring import Alarm, EventFile, EventFileError, MonitorEvent
