@@ -1,12 +1,56 @@
-"""What is raised where a clip cannot be analysed."""
+"""What skasd raises and warns of; every error says what is wrong, and what to do about it."""
+
+__all__ = [
+    "AudioError",
+    "DatasetError",
+    "EvaluationError",
+    "EventFileError",
+    "ModelFileError",
+    "ModelVersionWarning",
+    "SkasdError",
+    "WeightsError",
+]
 
 
-class AudioError(ValueError):
-    """A clip that cannot be analysed.
+class SkasdError(ValueError):
+    """What skasd cannot work with; the base of its errors.
 
     Parameters
     ----------
-    clip : str
+    what : str
+        What cannot be worked with: a file, folder, machine or argument.
+    problem : str
+        What is wrong with it.
+    remedy : str
+        What to do about it: a sentence or more.
+
+    Examples
+    --------
+    >>> from skasd.exceptions import SkasdError
+    >>> try:
+    ...     raise SkasdError("fan.wav", "holds no samples", "Record it again.")
+    ... except SkasdError as error:
+    ...     error.what, error.remedy
+    ('fan.wav', 'Record it again.')
+    """
+
+    def __init__(self, what: str, problem: str, remedy: str):
+        # All three are the exception's args, from which a pickle makes it anew.
+        super().__init__(what, problem, remedy)
+        self.what = what
+        self.problem = problem
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.problem}. {self.remedy}"
+
+
+class AudioError(SkasdError):
+    """A clip that cannot be analyzed.
+
+    Parameters
+    ----------
+    what : str
         The clip's path or, for an array, ``"clip "`` and its index.
     problem : str
         What is wrong with it.
@@ -18,14 +62,144 @@ class AudioError(ValueError):
     >>> from skasd import AudioError
     >>> raise AudioError("fan.wav", "holds no samples", "Record it again.")
     Traceback (most recent call last):
-    skasd.AudioError: fan.wav: holds no samples. Record it again.
+    skasd.exceptions.AudioError: fan.wav: holds no samples. Record it again.
     """
 
-    def __init__(self, clip: str, problem: str, remedy: str):
-        super().__init__(clip, problem, remedy)
-        self.clip = clip
-        self.problem = problem
-        self.remedy = remedy
+    @property
+    def clip(self) -> str:
+        """The clip: another name of `what`."""
+        return self.what
 
-    def __str__(self) -> str:
-        return f"{self.clip}: {self.problem}. {self.remedy}"
+
+class DatasetError(SkasdError):
+    """Recordings that are missing, named otherwise than expected, or cannot be fetched.
+
+    Parameters
+    ----------
+    what : str
+        The folder, file, address or argument.
+    problem : str
+        What is wrong with it.
+    remedy : str
+        What to do about it.
+
+    Examples
+    --------
+    >>> from skasd.datasets import find_machines
+    >>> find_machines("nowhere")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    skasd.exceptions.DatasetError: nowhere: no machine type has clips: there is no folder nowhere...
+    """
+
+
+class WeightsError(SkasdError):
+    """Weights that cannot be had, or are not OpenL3's.
+
+    Parameters
+    ----------
+    what : str
+        The file, address or argument.
+    problem : str
+        What is wrong with it.
+    remedy : str
+        What to do about it.
+
+    Examples
+    --------
+    >>> from skasd import OpenL3Embedding
+    >>> OpenL3Embedding(weights="no.h5").fit([[0.0]])  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    skasd.exceptions.WeightsError: weights='no.h5': there is no such file. Pass a file to...
+    """
+
+
+class EventFileError(SkasdError):
+    """A file that events cannot be read from, or appended to.
+
+    Parameters
+    ----------
+    what : str
+        The file.
+    problem : str
+        What is wrong with it.
+    remedy : str
+        What to do about it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skasd.monitoring import EventFile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with EventFile(f"{folder}/events.jsonl", {"source": "fan"}):
+    ...         pass
+    ...     with EventFile(f"{folder}/events.jsonl", {"source": "pump"}):  # doctest: +ELLIPSIS
+    ...         pass
+    Traceback (most recent call last):
+    skasd.exceptions.EventFileError: ...source was fan, and is pump. Pass another file.
+    """
+
+
+class EvaluationError(SkasdError):
+    """An evaluation that cannot begin: its settings, or the folder for its results, do not fit.
+
+    Parameters
+    ----------
+    what : str
+        The folder or argument.
+    problem : str
+        What is wrong with it.
+    remedy : str
+        What to do about it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skasd.challenge import evaluate_dcase2020
+    >>> with tempfile.TemporaryDirectory() as root:
+    ...     Path(root, "fan", "train").mkdir(parents=True)
+    ...     evaluate_dcase2020(root, "out", machines=["gearbox"])  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    skasd.exceptions.EvaluationError: machines=['gearbox']: DCASE 2020 has ToyCar, ToyConveyor...
+    """
+
+
+class ModelFileError(SkasdError):
+    """A model file that cannot be loaded.
+
+    Parameters
+    ----------
+    what : str
+        The file.
+    problem : str
+        What is wrong with it.
+    remedy : str
+        What to do about it.
+
+    Examples
+    --------
+    >>> from skasd.persistence import ModelFileError
+    >>> raise ModelFileError("fan.skasd", "is empty", "Copy it again.")
+    Traceback (most recent call last):
+    skasd.exceptions.ModelFileError: fan.skasd: is empty. Copy it again.
+    """
+
+    @property
+    def path(self) -> str:
+        """The file: another name of `what`."""
+        return self.what
+
+
+class ModelVersionWarning(UserWarning):
+    """A model scores otherwise than it did with the versions that saved it.
+
+    Examples
+    --------
+    >>> import tempfile, warnings
+    >>> import skasd
+    >>> from skasd.persistence import ModelVersionWarning
+    >>> with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    ...     skasd.save(skasd.FeatureDetector().fit([[1.0], [2.0]]), f"{folder}/fan.skasd")
+    ...     warnings.simplefilter("error", ModelVersionWarning)
+    ...     detector = skasd.load(f"{folder}/fan.skasd")
+    """

@@ -9,10 +9,10 @@ from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
 import skasd.challenge._evaluation
-from skasd.challenge._evaluation import EvaluationError, evaluate_dcase2020
+from skasd.challenge import EvaluationError, evaluate_dcase2020
 from skasd.cli import app
 from skasd.datasets import load_dcase2020, make_machine_sounds
-from skasd.features.openl3._weights import WeightsError
+from skasd.features import WeightsError
 from skasd.systems import make_system
 
 SMALL = {"n_mels": 16, "epochs": 2, "estimator__autoencoder__encoder_units": [8, 4]}
@@ -181,8 +181,8 @@ def test_what_cannot_be_evaluated_is_said(root, tmp_path):
     assert not evaluation.results
     assert not evaluation.complete
     reasons = evaluation.not_evaluated
-    assert "There is no folder train" in reasons["valve", "04"]
-    assert "None of the test clips can be read" in reasons["fan", "00"]
+    assert "there is no folder train" in reasons["valve", "04"]
+    assert "fan_id_00: none of its test clips can be read" in reasons["fan", "00"]
     assert "Its clips are scored, but" in reasons["fan", "02"]
     assert "no anomalous" in reasons["fan", "02"]
 

@@ -34,7 +34,7 @@ from skasd.inspection import (
 )
 from skasd.inspection._branches import Branch
 from skasd.inspection._contributions import contributions, shares_of_fused
-from skasd.inspection._regions import carrying_runs
+from skasd.inspection._maps import carrying_runs
 
 CLIPS, _ = make_machine_sounds("fan", n_normal=24, n_anomalous=0, duration=2.0, random_state=0)
 TRAIN, NEW = CLIPS[:20], CLIPS[20:]

@@ -17,10 +17,10 @@ from typer.testing import CliRunner
 import skasd
 from skasd import FeatureDetector, LogMelSpectrogram, Monitor, TimeWeightedPooling
 from skasd.audio import check_clips, read_clip
+from skasd.audio._blocks import read_blocks, read_pcm
 from skasd.cli import app
 from skasd.cli._stopping import Stopped, Stopping
-from skasd.monitoring import Alarm, EventFile, MonitorEvent, read_blocks, read_pcm
-from skasd.monitoring._event_file import EventFileError
+from skasd.monitoring import Alarm, EventFile, EventFileError, MonitorEvent
 
 RATE = 16000
 
@@ -356,7 +356,7 @@ def test_event_file_of_something_else(detector, tmp_path):
         b"A diary, and no line's end": "is no event file of skasd, and is left as it is",
         b"1\n": "is no event file of skasd",
         b"[]\n": "is no event file of skasd",
-        b'{"skasd_events": 2}\n': "has format 2",
+        b'{"skasd_events": 2}\n': "has the format 2",
     }
     for content, message in damaged.items():
         path.write_bytes(content)

@@ -9,8 +9,8 @@ import pytest
 import soundfile
 
 from skasd import AudioError, OpenL3Embedding
+from skasd.features import WeightsError
 from skasd.features.openl3._frontend import network_input, split_windows
-from skasd.features.openl3._weights import WeightsError
 
 DATA = Path(__file__).parent / "data"
 REPRESENTATIONS = ["linear", "mel128", "mel256"]

@@ -19,7 +19,7 @@ from skasd import (
     make_iaeo3_plus,
 )
 from skasd.datasets import make_machine_sounds
-from skasd.features.openl3._weights import WeightsError
+from skasd.features import WeightsError
 from skasd.metrics import auc, pauc
 
 GOLDEN_WEIGHTS = Path(__file__).parent / "data" / "openl3_audio_mel256_golden.h5.gz"

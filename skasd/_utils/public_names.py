@@ -3,6 +3,9 @@
 import sys
 from types import FunctionType
 
+AT_HOME = "skasd.exceptions"
+"""A public module: what is defined there says so, whoever else exports it."""
+
 
 def claim_names(package: str) -> None:
     """Let what a package exports name that package as its module.
@@ -23,5 +26,5 @@ def claim_names(package: str) -> None:
     module = sys.modules[package]
     for name in module.__all__:
         exported = getattr(module, name)
-        if isinstance(exported, type | FunctionType):
+        if isinstance(exported, type | FunctionType) and exported.__module__ != AT_HOME:
             exported.__module__ = package

@@ -1,10 +1,19 @@
-"""Long files, read block by block."""
+"""Sound block by block: long files, raw PCM as recorders write it to a pipe, streams."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from io import BufferedIOBase
 
 import numpy as np
 
+from skasd.audio._reading import mix_down, scale_samples
 from skasd.audio._recording import check_recording, open_recording
+from skasd.exceptions import AudioError
+
+PCM_FORMATS = {"s16le": "<i2", "s32le": "<i4", "f32le": "<f4"}
+"""What ffmpeg calls them, and NumPy. arecord's names are S16_LE, S32_LE and FLOAT_LE."""
+
+PIECE = 65536
+"""Samples that are converted at a time, so that a long block takes no second copy of itself."""
 
 
 def read_sample_rate(path: str) -> int:
@@ -23,13 +32,13 @@ def read_sample_rate(path: str) -> int:
     Raises
     ------
     AudioError
-        Where the file cannot be read.
+        If the file cannot be read.
 
     Examples
     --------
     >>> import tempfile
     >>> import soundfile
-    >>> from skasd.monitoring import read_sample_rate
+    >>> from skasd.audio._blocks import read_sample_rate
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     soundfile.write(f"{folder}/night.wav", [0.0, 0.5], 48000)
     ...     read_sample_rate(f"{folder}/night.wav")
@@ -56,14 +65,14 @@ def read_blocks(path: str, *, n_samples: int = 65536) -> Iterator[np.ndarray]:
     Raises
     ------
     AudioError
-        Where the file cannot be read and, after what there is of it, where it is truncated.
+        If the file cannot be read and, after what there is of it, if it is truncated.
 
     Examples
     --------
     >>> import tempfile
     >>> import numpy as np
     >>> import soundfile
-    >>> from skasd.monitoring import read_blocks
+    >>> from skasd.audio._blocks import read_blocks
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     soundfile.write(f"{folder}/night.wav", np.zeros((2500, 2)), 16000)
     ...     [block.shape for block in read_blocks(f"{folder}/night.wav", n_samples=1000)]
@@ -75,3 +84,104 @@ def read_blocks(path: str, *, n_samples: int = 65536) -> Iterator[np.ndarray]:
             n_read += len(block)
             yield block
         check_recording(path, file, n_read)
+
+
+def read_pcm(
+    file: BufferedIOBase, *, n_channels: int = 1, sample_format: str = "s16le"
+) -> Iterator[np.ndarray]:
+    """Read raw PCM as it comes: a block is what there is, and waits for no more.
+
+    Parameters
+    ----------
+    file : binary file with `read1`
+        Such as ``sys.stdin.buffer``.
+    n_channels : int, default=1
+        Interleaved channels.
+    sample_format : {"s16le", "s32le", "f32le"}, default="s16le"
+        Little-endian: signed integers of 16 or 32 bits, or floats.
+
+    Yields
+    ------
+    ndarray of shape (n_samples, n_channels)
+        Ints or floats, not scaled. What the end leaves of a sample is passed over.
+
+    Raises
+    ------
+    ValueError
+        If there is no such format, or no channel.
+
+    Examples
+    --------
+    >>> from io import BytesIO
+    >>> from skasd.audio._blocks import read_pcm
+    >>> list(read_pcm(BytesIO(bytes([1, 0, 2, 0, 3])), n_channels=2))
+    [array([[1, 2]], dtype=int16)]
+    """
+    if sample_format not in PCM_FORMATS:
+        raise ValueError(f"format {sample_format!r}: expected one of {', '.join(PCM_FORMATS)}.")
+    if n_channels < 1:
+        raise ValueError(f"{n_channels} channels: expected 1 or more.")
+    dtype = np.dtype(PCM_FORMATS[sample_format])
+    return _pcm_blocks(file, n_channels, dtype)
+
+
+def _pcm_blocks(file: BufferedIOBase, n_channels: int, dtype: np.dtype) -> Iterator[np.ndarray]:
+    frame_size = n_channels * dtype.itemsize
+    rest = b""
+    while data := file.read1(65536):
+        data = rest + data
+        whole = len(data) - len(data) % frame_size
+        rest = data[whole:]
+        if whole:
+            yield np.frombuffer(data[:whole], dtype).reshape(-1, n_channels)
+
+
+def convert_blocks(
+    blocks: Iterable[np.ndarray], *, channel: str | int, from_rate: int, to_rate: int
+) -> Iterator[np.ndarray]:
+    """Make one stream of mono samples at one rate.
+
+    Parameters
+    ----------
+    blocks : iterable of arrays of shape (n_samples,) or (n_samples, n_channels)
+        Ints or floats. A block may be empty.
+    channel : "mean" or int
+        Average of the channels, or the index of the one to use.
+    from_rate, to_rate : int
+        In Hz. If they differ, the stream is resampled as `read_clip` resamples a clip, to the
+        same bits; the last 0.1 s then comes later.
+
+    Yields
+    ------
+    ndarray of shape (n_samples,), float32
+
+    Raises
+    ------
+    AudioError
+        If a block is no array of samples, or has no such channel.
+    """
+    pieces = _mono_pieces(blocks, channel)
+    if from_rate == to_rate:
+        yield from pieces
+        return
+    import soxr
+
+    resampler = soxr.ResampleStream(from_rate, to_rate, 1)
+    for piece in pieces:
+        yield resampler.resample_chunk(piece)
+    yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
+
+
+def _mono_pieces(blocks: Iterable[np.ndarray], channel: str | int) -> Iterator[np.ndarray]:
+    for index, block in enumerate(blocks):
+        samples = np.asarray(block)
+        # An empty list is a float array, and as legal as an empty block of any other kind.
+        if samples.ndim not in (1, 2) or samples.dtype.kind not in "iuf":
+            raise AudioError(
+                f"block {index}",
+                f"is a {type(block).__name__} of shape {samples.shape} and dtype {samples.dtype}",
+                "Pass arrays of real samples, of shape (n_samples,) or (n_samples, n_channels).",
+            )
+        for start in range(0, len(samples), PIECE):
+            piece = scale_samples(samples[start : start + PIECE])
+            yield piece if piece.ndim == 1 else mix_down(piece, channel, f"block {index}")

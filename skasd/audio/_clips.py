@@ -1,8 +1,9 @@
-"""Clips: what recordings are before they are read."""
+"""Clips: find recordings, and check what can be checked before they are read."""
 
 import os
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Lock
 from typing import TypeAlias
 
@@ -12,6 +13,9 @@ from numpy.typing import ArrayLike
 from skasd.exceptions import AudioError
 
 Clips: TypeAlias = Sequence[str | os.PathLike | ArrayLike] | np.ndarray
+
+SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
+"""Files of a folder that count as recordings."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +59,39 @@ class Clip:
 
     def __reduce__(self):
         return Clip, (self.name, self.source)
+
+
+def find_clips(paths: Iterable[Path]) -> list[str]:
+    """List recordings: files as they are named, and those of folders, sorted.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Files and folders.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    ValueError
+        If a folder holds no recording.
+    """
+    clips: list[str] = []
+    for path in paths:
+        if not path.is_dir():
+            clips.append(str(path))
+            continue
+        found = sorted(
+            str(each)
+            for each in path.rglob("*")
+            if each.suffix.lower() in SUFFIXES and each.is_file()
+        )
+        if not found:
+            raise ValueError(f"{path} holds no {', '.join(sorted(SUFFIXES))} file.")
+        clips += found
+    return clips
 
 
 def check_clips(X: Clips) -> list[Clip]:

@@ -24,13 +24,10 @@ from skasd.challenge._machine_task import (
     write_text,
 )
 from skasd.datasets._dcase import find_machine_ids, find_machines, load_dcase2020
-from skasd.datasets._layout import MACHINES, DatasetError
+from skasd.datasets._layout import MACHINES
+from skasd.exceptions import DatasetError, EvaluationError
 from skasd.metrics._summary import average_scores
 from skasd.systems._by_name import make_system
-
-
-class EvaluationError(ValueError):
-    """An evaluation that cannot begin: settings, or the folder for its results, do not fit."""
 
 
 @dataclass
@@ -110,13 +107,13 @@ def evaluate_dcase2020(
     Raises
     ------
     EvaluationError
-        A ValueError: where a machine is unknown, or `out` holds other results or cannot be made.
+        A ValueError: if a machine is unknown, or `out` holds other results or cannot be made.
     ValueError
-        Where a system or a setting is unknown.
+        If a system or a setting is unknown.
     DatasetError
-        Where `root` has no clips.
+        If `root` has no clips.
     WeightsError
-        Where OpenL3's weights cannot be had.
+        If OpenL3's weights cannot be had.
 
     Examples
     --------
@@ -186,8 +183,9 @@ def _find_keys(root, machines, machine_ids) -> list[MachineKey]:
     unknown = [name for name in machines if name not in MACHINES]
     if unknown or not machines:
         raise EvaluationError(
-            f"machines={unknown or None}: DCASE 2020 has {', '.join(MACHINES)}, and {root} holds "
-            f"{', '.join(present)}."
+            f"machines={unknown or None}",
+            f"DCASE 2020 has {', '.join(MACHINES)}, and {root} holds {', '.join(present)}",
+            "Pass machine types that both have, or another root.",
         )
     keys = [(name, each) for name in machines for each in find_machine_ids(root, name)]
     if machine_ids is None:
@@ -196,8 +194,10 @@ def _find_keys(root, machines, machine_ids) -> list[MachineKey]:
     missing = wanted - {each for _, each in keys}
     if missing:
         raise EvaluationError(
-            f"machine_ids={sorted(missing)}: {', '.join(machines)} in {root} have the ids "
-            f"{', '.join(sorted({each for _, each in keys}))}."
+            f"machine_ids={sorted(missing)}",
+            f"{', '.join(machines)} in {root} have the ids "
+            f"{', '.join(sorted({each for _, each in keys}))}",
+            "Pass some of these, or None for all.",
         )
     return [(name, each) for name, each in keys if each in wanted]
 
@@ -210,7 +210,7 @@ def _claim(out: Path, settings: dict[str, Any], overwrite: bool) -> None:
         (out / "finished").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise EvaluationError(
-            f"{out} cannot hold the results: {error}. Pass another out."
+            str(out), f"cannot hold the results: {error}", "Pass another out."
         ) from error
     held = json.loads(file.read_text()) if file.exists() else settings
     if held != settings:
@@ -220,8 +220,9 @@ def _claim(out: Path, settings: dict[str, Any], overwrite: bool) -> None:
         )
         if not overwrite:
             raise EvaluationError(
-                f"{out} holds results of other settings: {difference}. Pass another out, or "
-                "overwrite to drop them."
+                str(out),
+                f"holds results of other settings: {difference}",
+                "Pass another out, or overwrite to drop them.",
             )
         for pattern in ("finished/*.json", "anomaly_score_*", "decision_result_*", "result.csv"):
             for stale in out.glob(pattern):

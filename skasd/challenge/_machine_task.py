@@ -14,10 +14,9 @@ from sklearn.utils import Bunch
 
 from skasd._sklearn import InvalidParameterError
 from skasd._utils.files import write_whole
-from skasd.datasets._layout import DatasetError
 from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
 from skasd.ensemble._skipping import fit_clips, score_clips
-from skasd.features.openl3._weights import WeightsError
+from skasd.exceptions import DatasetError, WeightsError
 from skasd.metrics._summary import evaluate
 
 MachineKey = tuple[str, str]
@@ -125,7 +124,11 @@ def run_machine(task: MachineTask) -> tuple[MachineKey, str | None]:
         results = list(score_clips(task.detector, task.test.paths, on_error="skip"))
         scored = [result for result in results if result.error is None]
         if not scored:
-            raise DatasetError(f"None of the test clips can be read. {results[0].error}")
+            raise DatasetError(
+                task.name,
+                "none of its test clips can be read",
+                f"{results[0].clip}: {results[0].error}",
+            )
     except (WeightsError, InvalidParameterError):
         raise  # would be the same for every machine
     except ValueError as error:

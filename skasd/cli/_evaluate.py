@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from skasd.cli._app import SOME_NOT_SCORED, app, complain, nothing_done
-from skasd.cli._settings import Settings, SystemName, parse_settings
+from skasd.cli._options import Settings, SystemName, parse_settings
 
 if TYPE_CHECKING:
     from skasd.challenge._evaluation import Evaluation

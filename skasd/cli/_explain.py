@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from skasd.cli._app import SOME_NOT_SCORED, app, complain, nothing_done
-from skasd.cli._score import ModelFile
+from skasd.cli._options import ModelFile
 
 
 @app.command(epilog="Example: skasd explain fan.skasd odd.wav -o odd.png")

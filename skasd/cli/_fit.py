@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from skasd.audio._clips import find_clips
 from skasd.cli._app import SOME_NOT_SCORED, app, complain, nothing_done
-from skasd.cli._clips import OnError, OnErrorOption, find_clips
-from skasd.cli._settings import Settings, SystemName, parse_settings
+from skasd.cli._options import OnError, OnErrorOption, Settings, SystemName, parse_settings
 
 THRESHOLD_FOLDS = 2
 """Folds for the threshold where ``--set cv=`` says nothing else."""

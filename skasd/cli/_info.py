@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from skasd.cli._app import app, nothing_done
-from skasd.cli._score import ModelFile
+from skasd.cli._options import ModelFile
 
 
 @app.command(epilog="Example: skasd info fan.skasd")

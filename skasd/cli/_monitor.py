@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from skasd.audio._pcm import PCM_FORMATS
+from skasd.audio._blocks import PCM_FORMATS
 from skasd.cli._app import ANOMALY_FOUND, SOME_NOT_SCORED, app, complain, nothing_done
-from skasd.cli._score import ModelFile
+from skasd.cli._options import ModelFile
 from skasd.cli._sources import FolderSource, PcmSource, RecordingSource, Source
 from skasd.cli._stopping import Stopped, Stopping
 from skasd.exceptions import AudioError

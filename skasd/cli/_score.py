@@ -13,20 +13,14 @@ from rich.console import Console
 from sklearn.base import BaseEstimator
 from tqdm.auto import tqdm
 
+from skasd.audio._clips import find_clips
 from skasd.cli._app import ANOMALY_FOUND, SOME_NOT_SCORED, app, complain, nothing_done
-from skasd.cli._clips import OnError, OnErrorOption, find_clips
+from skasd.cli._options import FailOnAnomaly, ModelFile, OnError, OnErrorOption
 
 if TYPE_CHECKING:
     from skasd.ensemble._skipping import ClipScore
 
 VERDICTS = {1: "normal", -1: "anomalous", 0: "not scored"}
-
-ModelFile = Annotated[
-    Path, typer.Argument(dir_okay=False, help="A file that skasd fit has written.")
-]
-FailOnAnomaly = Annotated[
-    bool, typer.Option("--fail-on-anomaly", help="Exit code 1 where a clip is anomalous.")
-]
 
 
 @app.command(epilog="Example: skasd score fan.skasd recordings/new --csv > scores.csv")

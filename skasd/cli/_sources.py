@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from skasd.audio._blocks import read_blocks, read_sample_rate
-from skasd.audio._pcm import read_pcm
+from skasd.audio._blocks import read_blocks, read_pcm, read_sample_rate
 from skasd.cli._stopping import Stopping
 from skasd.monitoring._monitor import Monitor
 from skasd.monitoring._monitor_event import MonitorEvent

@@ -5,9 +5,11 @@ from skasd.datasets._dcase import load_dcase2020, load_dcase2021
 from skasd.datasets._fetch import fetch_dcase2020
 from skasd.datasets._layout import MACHINES
 from skasd.datasets._synthetic import make_machine_sounds
+from skasd.exceptions import DatasetError
 
 __all__ = [
     "MACHINES",
+    "DatasetError",
     "fetch_dcase2020",
     "load_dcase2020",
     "load_dcase2021",

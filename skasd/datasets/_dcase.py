@@ -15,13 +15,14 @@ from skasd.datasets._layout import (
     MACHINES,
     NAMING_2020,
     NAMING_2021,
+    ROOT_REMEDY,
     SPLIT_FOLDERS,
-    DatasetError,
     load,
     split_folders,
     wav_files,
     what_stands,
 )
+from skasd.exceptions import DatasetError
 
 
 @validate_params(
@@ -75,7 +76,7 @@ def load_dcase2020(
     Raises
     ------
     DatasetError
-        A ValueError: where a folder is missing or empty, the machine does not occur, a .wav file
+        A ValueError: if a folder is missing or empty, the machine does not occur, a .wav file
         is named otherwise, or clips with labels and clips without are mixed.
 
     See Also
@@ -162,7 +163,7 @@ def load_dcase2021(
     Raises
     ------
     DatasetError
-        A ValueError: where a folder is missing or empty, the section or the domain does not
+        A ValueError: if a folder is missing or empty, the section or the domain does not
         occur, a .wav file is named otherwise, or clips with labels and clips without are mixed.
 
     References
@@ -204,7 +205,7 @@ def find_machines(root: str | os.PathLike) -> list[str]:
     Raises
     ------
     DatasetError
-        Where there is none.
+        If there is none.
 
     Examples
     --------
@@ -223,7 +224,9 @@ def find_machines(root: str | os.PathLike) -> list[str]:
         name for name in names if any(split_folders(root, name, split) for split in SPLIT_FOLDERS)
     ]
     if not machines:
-        raise DatasetError(f"No machine type has clips: {what_stands(root)}.")
+        raise DatasetError(
+            str(root), f"no machine type has clips: {what_stands(root)}", ROOT_REMEDY
+        )
     return machines
 
 
@@ -245,7 +248,7 @@ def find_machine_ids(root: str | os.PathLike, machine: str) -> list[str]:
     Raises
     ------
     DatasetError
-        Where there is none.
+        If there is none.
 
     Examples
     --------
@@ -267,5 +270,7 @@ def find_machine_ids(root: str | os.PathLike, machine: str) -> list[str]:
     ids = sorted({match[1] for match in found if match})
     if not ids:
         stands = what_stands(*folders, root / machine, root)
-        raise DatasetError(f"machine={machine!r} has no clips with id_NN or section_NN: {stands}.")
+        raise DatasetError(
+            f"machine={machine!r}", f"has no clips with id_NN or section_NN: {stands}", ROOT_REMEDY
+        )
     return ids

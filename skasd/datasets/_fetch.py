@@ -1,6 +1,5 @@
 """The recordings of DCASE 2020, downloaded from Zenodo, checked and unpacked."""
 
-import logging
 import os
 import shutil
 import stat
@@ -12,7 +11,9 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 
 from skasd._sklearn import StrOptions, validate_params
-from skasd.datasets._layout import MACHINES, DatasetError
+from skasd._utils.download import DownloadError, download, md5
+from skasd.datasets._layout import MACHINES
+from skasd.exceptions import DatasetError
 
 URL = "https://zenodo.org/record/{record}/files/{name}_{machine}.zip?download=1"
 
@@ -64,7 +65,7 @@ def fetch_dcase2020(
     data_home: str | os.PathLike | None = None,
     verbose: int = 0,
 ) -> Path:
-    """Download the recordings of one machine type of DCASE 2020, where they are not there yet.
+    """Download the recordings of one machine type of DCASE 2020, unless they are there.
 
     The archive is downloaded, checked and unpacked under another name, so that the machine type's
     folder is whole as soon as it is there. A call that was killed is made good by the next one;
@@ -91,7 +92,7 @@ def fetch_dcase2020(
     Raises
     ------
     DatasetError
-        A ValueError: where the archive cannot be downloaded, is not the published one, has
+        A ValueError: if the archive cannot be downloaded, is not the published one, has
         members that would be unpacked elsewhere, or the folder cannot be written.
 
     See Also
@@ -122,8 +123,9 @@ def fetch_dcase2020(
                 _fetch(subset, machine, target, verbose)
     except OSError as error:
         raise DatasetError(
-            f"The recordings cannot be kept in {root}: {error}. Make room, or pass another folder "
-            "for data_home."
+            str(root),
+            f"cannot hold the recordings: {error}",
+            "Make room, or pass another folder for data_home.",
         ) from error
     return root
 
@@ -132,56 +134,34 @@ def _fetch(subset: str, machine: str, target: Path, verbose: int) -> None:
     record, name = RECORDS[subset]
     url = URL.format(record=record, name=name, machine=machine)
     work = target.parent / f".{machine}.part"
-    unpacked = work / "unpacked"
+    archive, unpacked = work / "archive.zip", work / "unpacked"
     try:
-        archive = _download(url, MD5[subset][machine], work, target, verbose)
+        # An archive that a killed process left is used again; what was unpacked of it is not.
+        download(url, archive, digest=md5, expected=MD5[subset][machine], verbose=verbose)
         if unpacked.exists():
             shutil.rmtree(unpacked)
         _unpack(archive, unpacked, url)
         os.rename(unpacked, target)
+    except DownloadError as error:
+        raise DatasetError(
+            url,
+            error.problem,
+            f"Try again, or download it elsewhere and unpack it into {target}.",
+        ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _download(url: str, md5: str, folder: Path, target: Path, verbose: int) -> str:
-    """Return the archive, also one that a killed process left behind."""
-    import pooch
-    from requests.exceptions import RequestException
-
-    logger = pooch.get_logger()
-    level = logger.level
-    if not verbose:
-        logger.setLevel(logging.WARNING)
-    try:
-        return pooch.retrieve(
-            url,
-            known_hash=f"md5:{md5}",
-            fname="archive.zip",
-            path=folder,
-            downloader=pooch.HTTPDownloader(progressbar=bool(verbose), chunk_size=1 << 20),
-        )
-    except RequestException as error:
-        raise DatasetError(
-            f"{url} cannot be downloaded: {error}. Try again, or download it elsewhere and unpack "
-            f"it into {target}."
-        ) from error
-    except ValueError as error:
-        raise DatasetError(
-            f"{url} is not the published archive: {error} Try again, or download it elsewhere and "
-            f"unpack it into {target}."
-        ) from error
-    finally:
-        logger.setLevel(level)
-
-
-def _unpack(archive: str, folder: Path, url: str) -> None:
+def _unpack(archive: Path, folder: Path, url: str) -> None:
     try:
         with zipfile.ZipFile(archive) as file:
             for member in file.infolist():
                 _check_member(member, url)
             file.extractall(folder)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise DatasetError(f"{url} is no whole archive: {error}. Nothing was kept.") from error
+        raise DatasetError(
+            url, f"is no whole archive: {error}", "Nothing was kept. Try again."
+        ) from error
 
 
 def _check_member(member: zipfile.ZipInfo, url: str) -> None:
@@ -190,6 +170,8 @@ def _check_member(member: zipfile.ZipInfo, url: str) -> None:
     is_link = stat.S_ISLNK(member.external_attr >> 16)
     if is_link or path.anchor or ".." in path.parts:
         raise DatasetError(
-            f"{url} is not unpacked, because its member {member.filename!r} is "
-            f"{'a symbolic link' if is_link else 'outside the folder'}."
+            url,
+            f"is not unpacked, because its member {member.filename!r} is "
+            f"{'a symbolic link' if is_link else 'outside the folder'}",
+            "Nothing was kept. Do not unpack it elsewhere either.",
         )

@@ -8,14 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import Bunch
 
+from skasd.exceptions import DatasetError
+
 MACHINES = ("ToyCar", "ToyConveyor", "fan", "pump", "slider", "valve")
 """The machine types of DCASE 2020, in the order of the report of IAEO3."""
 
 SPLIT_FOLDERS = {"train": ("train",), "test": ("test", "source_test", "target_test")}
 
-
-class DatasetError(ValueError):
-    """Recordings that are missing, named otherwise than expected, or cannot be fetched."""
+ROOT_REMEDY = "Pass for root the folder that holds the machine types' folders."
 
 
 class _Naming(NamedTuple):
@@ -60,8 +60,10 @@ def load(root, machine, identifier, split, domain, naming: _Naming) -> Bunch:
     if not folders:
         places = (root / machine, root / machine / machine)
         raise DatasetError(
-            f"There is no folder {_join(SPLIT_FOLDERS[split], 'or')} in {_join(places, 'or')}: "
-            f"{what_stands(*places[::-1], root)}."
+            str(root),
+            f"there is no folder {_join(SPLIT_FOLDERS[split], 'or')} in {_join(places, 'or')}: "
+            f"{what_stands(*places[::-1], root)}",
+            ROOT_REMEDY,
         )
     clips = _read_names(folders, split, naming)
     if identifier is not None:
@@ -72,9 +74,10 @@ def load(root, machine, identifier, split, domain, naming: _Naming) -> Bunch:
     forms = {(clip.label is None, clip.domain is None): clip.path.name for clip in clips}
     if len(forms) > 1:
         raise DatasetError(
-            "Clips whose names tell the label or the domain are mixed with clips whose names do "
-            f"not, in {_join(folders)}: {_join(forms.values())}. Load one {naming.identifier} at "
-            "a time, or move them into folders of their own."
+            _join(folders),
+            "clips whose names tell the label or the domain are mixed with clips whose names do "
+            f"not: {_join(forms.values())}",
+            f"Load one {naming.identifier} at a time, or move them into folders of their own.",
         )
     ((has_no_label, has_no_domain),) = forms
     return Bunch(
@@ -94,8 +97,9 @@ def _select(clips, field: str, wanted: str, argument: str, folders) -> list[_Cli
     if not selected:
         present = sorted({getattr(clip, field) for clip in clips} - {None})
         raise DatasetError(
-            f"{argument} does not occur in {_join(folders)}, whose names tell "
-            f"{', '.join(present) or 'none'}."
+            argument,
+            f"does not occur in {_join(folders)}, whose names tell {', '.join(present) or 'none'}",
+            "Pass one that does, or None for all.",
         )
     return selected
 
@@ -108,12 +112,18 @@ def _read_names(folders: list[Path], split: str, naming: _Naming) -> list[_Clip]
         match = re.fullmatch(pattern, path.name)
         if not match:
             raise DatasetError(
-                f"{path} is not named like {examples}. load_dcase2020 reads the names of 2020, "
-                "load_dcase2021 those of 2021 to 2025; move other recordings elsewhere."
+                str(path),
+                f"is not named like {examples}",
+                "load_dcase2020 reads the names of 2020, load_dcase2021 those of 2021 to 2025; "
+                "move other recordings elsewhere.",
             )
         clips.append(_Clip(path, **match.groupdict()))
     if not clips:
-        raise DatasetError(f"There are no clips such as {examples}: {what_stands(*folders)}.")
+        raise DatasetError(
+            _join(folders),
+            f"there are no clips such as {examples}: {what_stands(*folders)}",
+            ROOT_REMEDY,
+        )
     return clips
 
 

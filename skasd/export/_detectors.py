@@ -6,9 +6,7 @@ from skasd.detection._feature_detector import FeatureDetector
 from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
 from skasd.ensemble._fusion_detector import FusionDetector
 from skasd.ensemble._members import MembersMixin
-from skasd.export._data import Features, Scores
-from skasd.export._graph import Tensor
-from skasd.export._ranks import quantile_weights
+from skasd.export._graph import Features, Scores, Tensor, quantile_weights
 
 
 def feature_score(step: FeatureDetector, data: Features) -> Scores:

@@ -1,8 +1,11 @@
-"""A small builder around `onnx.helper`: operators read as they do in NumPy."""
+"""A small builder around `onnx.helper`: operators read as they do in NumPy.
+
+What passes between the steps of a model are the three kinds of data of skasd, and scores.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import onnx
@@ -102,6 +105,33 @@ class Tensor:
         return other if isinstance(other, Tensor) else np.asarray(other, dtype=self.dtype)
 
 
+class Clips(NamedTuple):
+    """Samples at the rate of the analysis: (n_clips, n_samples), float32."""
+
+    tensor: Tensor
+    n_samples: int
+
+
+class Spectrograms(NamedTuple):
+    """Levels in dB: (n_clips, n_frames, n_mels), float32."""
+
+    tensor: Tensor
+    n_frames: int
+    n_mels: int
+
+
+class Features(NamedTuple):
+    """Features of each clip: (n_clips, n_features), float64."""
+
+    tensor: Tensor
+
+
+class Scores(NamedTuple):
+    """Anomaly scores: (n_clips,), float64; higher is more anomalous."""
+
+    tensor: Tensor
+
+
 class Graph:
     """The operators of a model, each of them once.
 
@@ -179,3 +209,29 @@ class Graph:
 def _describe(name, dtype, shape, description) -> onnx.ValueInfoProto:
     kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
     return onnx.helper.make_tensor_value_info(name, kind, [BATCH, *shape], description)
+
+
+def quantile_weights(quantile: float, n_values: int) -> np.ndarray:
+    """Return the weight of each value, the largest first, in NumPy's linear quantile.
+
+    So a quantile is a sum.
+
+    Parameters
+    ----------
+    quantile : float
+        In [0, 1].
+    n_values : int
+        Number of sorted values.
+
+    Returns
+    -------
+    ndarray of shape (n_values,)
+
+    Examples
+    --------
+    >>> from skasd.export._graph import quantile_weights
+    >>> quantile_weights(0.5, 4)
+    array([0. , 0.5, 0.5, 0. ])
+    """
+    rank = (1 - quantile) * (n_values - 1)
+    return np.maximum(0.0, 1 - np.abs(np.arange(n_values) - rank))

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skasd.export._data import Clips, Spectrograms
-from skasd.export._graph import Graph
+from skasd.export._graph import Clips, Graph, Spectrograms
 from skasd.export._spectrogram import check_length, count_frames
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 

@@ -8,8 +8,7 @@ from sklearn.base import BaseEstimator
 
 from skasd._steps import threshold_of
 from skasd._version import __version__
-from skasd.export._data import Clips, Scores, Spectrograms
-from skasd.export._graph import Graph
+from skasd.export._graph import Clips, Graph, Scores, Spectrograms
 from skasd.export._inputs import add_clips, add_spectrograms, common_settings
 from skasd.export._steps import OPERATORS, convert, leaves
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram

@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 
-from skasd.export._data import Clips, Spectrograms
+from skasd.export._graph import Clips, Spectrograms
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 
 

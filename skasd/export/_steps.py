@@ -14,10 +14,15 @@ from skasd.detection._feature_detector import FeatureDetector
 from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
 from skasd.ensemble._fusion_detector import FusionDetector
 from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
-from skasd.export._autoencoder import error_statistics
-from skasd.export._data import Clips, Features, Scores, Spectrograms
 from skasd.export._detectors import aggregated_score, feature_score, mixture_score
-from skasd.export._features import joined, pooled_levels, principal_components, standardized
+from skasd.export._features import (
+    error_statistics,
+    joined,
+    pooled_levels,
+    principal_components,
+    standardized,
+)
+from skasd.export._graph import Clips, Features, Scores, Spectrograms
 from skasd.export._spectrogram import log_mel
 from skasd.features._frame_autoencoder import FrameAutoencoder
 from skasd.features._interpolation_autoencoder import InterpolationAutoencoder

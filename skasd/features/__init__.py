@@ -1,6 +1,7 @@
 """From clips to spectrograms, and from these to features of each clip."""
 
 from skasd._utils.public_names import claim_names
+from skasd.exceptions import WeightsError
 from skasd.features._base import ClipTransformer, SpectrogramTransformer
 from skasd.features._frame_autoencoder import FrameAutoencoder
 from skasd.features._interpolation_autoencoder import InterpolationAutoencoder
@@ -20,6 +21,7 @@ __all__ = [
     "PrincipalComponents",
     "SpectrogramTransformer",
     "TimeWeightedPooling",
+    "WeightsError",
 ]
 
 claim_names(__name__)

@@ -18,8 +18,12 @@ from skasd.inspection._contributions import (
     shares_of_fused,
     shares_of_groups,
 )
-from skasd.inspection._maps import band_middles_and_edges, common_analysis, error_maps
-from skasd.inspection._regions import carrying_runs
+from skasd.inspection._maps import (
+    band_middles_and_edges,
+    carrying_runs,
+    common_analysis,
+    error_maps,
+)
 
 _WINDOW_GAP, _BAND_GAP = 3, 2
 

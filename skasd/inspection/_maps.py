@@ -1,4 +1,7 @@
-"""Maps over time and frequency: what was heard, what was predicted, and how far they differ."""
+"""Maps over time and frequency: what was heard, what was predicted, and how far they differ.
+
+And the few runs along an axis that carry most of what is unusual.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,6 +13,13 @@ from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.inspection._branches import View
 
 _BANDS_OF_A_TONE = 3  # mel filters overlap by half
+
+MOST_RUNS = 3
+WEAKEST_RUN = 0.25
+"""Of the strongest; what carries less is not named."""
+SPREAD = 0.37
+"""Where half of the sum takes more of the profile than this, it has no place. In healthy clips of
+steady machines, where chance alone says what is unusual, it takes 0.35 to 0.41."""
 
 
 class ErrorMaps(NamedTuple):
@@ -123,3 +133,32 @@ def band_middles_and_edges(analysis: LogMelSpectrogram) -> tuple[np.ndarray, np.
     fmax = analysis.sample_rate / 2 if analysis.fmax is None else analysis.fmax
     corners = librosa.mel_frequencies(analysis.n_mels + 2, fmin=analysis.fmin, fmax=fmax)
     return corners[1:-1], (corners[:-1] + corners[1:]) / 2
+
+
+def carrying_runs(profile: np.ndarray, *, gap: int) -> list[tuple[int, int]]:
+    """Find the densest runs that carry half of a profile's sum.
+
+    Parameters
+    ----------
+    profile : ndarray of shape (n,)
+        Not negative.
+    gap : int
+        Runs with at most so many lower values between them are one.
+
+    Returns
+    -------
+    list of (first, last)
+        At most three, the strongest first; `last` is within the run. One run from end to end if
+        the sum is spread all over the profile, or is 0.
+    """
+    highest = np.sort(profile)[::-1]
+    carried = np.cumsum(highest)
+    level = highest[np.searchsorted(carried, carried[-1] / 2)]
+    inside = np.flatnonzero(profile >= level)
+    if len(inside) > SPREAD * len(profile):
+        return [(0, len(profile) - 1)]
+    cuts = np.flatnonzero(np.diff(inside) > gap + 1)
+    runs = zip(inside[np.r_[0, cuts + 1]], inside[np.r_[cuts, -1]], strict=True)
+    sums = {(int(first), int(last)): profile[first : last + 1].sum() for first, last in runs}
+    strongest = sorted(sums, key=sums.get, reverse=True)[:MOST_RUNS]
+    return [run for run in strongest if sums[run] >= WEAKEST_RUN * sums[strongest[0]]]

@@ -4,10 +4,8 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from skasd.audio._clips import SUFFIXES
 from skasd.monitoring._monitor_event import ClipFile
-
-SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
-"""Files of a folder that count as recordings."""
 
 
 def find_clip(path: Path) -> ClipFile | None:

@@ -8,28 +8,12 @@ from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
+from skasd.exceptions import EventFileError
 from skasd.monitoring._monitor_event import MonitorEvent
 
 FORMAT = 1
 _FORMAT_FIELD = "skasd_events"
 _LONGEST_HEADER = 1 << 20
-
-
-class EventFileError(ValueError):
-    """A file that events cannot be read from, or appended to.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from skasd.monitoring import EventFile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with EventFile(f"{folder}/events.jsonl", {"source": "fan"}):
-    ...         pass
-    ...     with EventFile(f"{folder}/events.jsonl", {"source": "pump"}):  # doctest: +ELLIPSIS
-    ...         pass
-    Traceback (most recent call last):
-    skasd.monitoring._event_file.EventFileError: ...source was fan, and is pump. Pass another file.
-    """
 
 
 class EventFile:
@@ -48,10 +32,10 @@ class EventFile:
     Raises
     ------
     EventFileError
-        A ValueError. On entering the context: where the file is no event file, is of another source
-        or other settings, or another process has it open. On reading: where a line is no event.
+        A ValueError. On entering the context: if the file is no event file, is of another source
+        or other settings, or another process has it open. On reading: if a line is no event.
     OSError
-        Where it cannot be opened.
+        If it cannot be opened.
 
     Notes
     -----
@@ -84,7 +68,9 @@ class EventFile:
             self._lock.acquire()
         except Timeout as error:
             raise EventFileError(
-                f"{self.path}: another monitor appends to it. Stop that one, or pass another file."
+                str(self.path),
+                "another monitor appends to it",
+                "Stop that one, or pass another file.",
             ) from error
         try:
             # Unbuffered: a line is either handed over or not.
@@ -110,8 +96,9 @@ class EventFile:
                     yield MonitorEvent.from_json(line)
                 except ValueError as error:
                     raise EventFileError(
-                        f"{self.path}: line {number} cannot be read: {error}. Repair it, or pass "
-                        "another file."
+                        str(self.path),
+                        f"line {number} cannot be read: {error}",
+                        "Repair it, or pass another file.",
                     ) from error
 
     def append(self, event: MonitorEvent, **more: Any) -> None:
@@ -126,7 +113,7 @@ class EventFile:
         Raises
         ------
         EventFileError
-            Where it cannot be written, as on a full disk. The file then ends with the event before.
+            If it cannot be written, as on a full disk. The file then ends with the event before.
         """
         self._write(event.to_json(**more), f"the event of window {event.window}")
 
@@ -140,8 +127,9 @@ class EventFile:
         except OSError as error:
             self._file.truncate(size)
             raise EventFileError(
-                f"{self.path}: {name} cannot be written: {error.strerror}. Nothing before it is "
-                "lost: make room, and start again to go on."
+                str(self.path),
+                f"{name} cannot be written: {error.strerror}",
+                "Nothing before it is lost: make room, and start again to go on.",
             ) from error
 
     def _claim(self) -> None:
@@ -160,12 +148,15 @@ class EventFile:
             held_format = fields[_FORMAT_FIELD]
         except (ValueError, LookupError, TypeError) as error:
             raise EventFileError(
-                f"{self.path} is no event file of skasd, and is left as it is. Pass another file."
+                str(self.path),
+                "is no event file of skasd, and is left as it is",
+                "Pass another file.",
             ) from error
         if held_format != FORMAT:
             raise EventFileError(
-                f"{self.path} has format {held_format}, and this skasd knows {FORMAT}. Pass "
-                "another file."
+                str(self.path),
+                f"has the format {held_format}, and this skasd reads {FORMAT}",
+                "Pass another file.",
             )
         names = [n for n in {**fields, **self._header} if fields.get(n) != self._header.get(n)]
         if names:
@@ -173,8 +164,9 @@ class EventFile:
                 f"{name} was {fields.get(name)}, and is {self._header.get(name)}" for name in names
             )
             raise EventFileError(
-                f"{self.path} holds events of another source or other settings: {difference}. "
-                "Pass another file."
+                str(self.path),
+                f"holds events of another source or other settings: {difference}",
+                "Pass another file.",
             )
 
     def _drop_torn_line(self) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from skasd._sklearn import Interval, validate_parameter_constraints
 from skasd._steps import threshold_of
+from skasd.audio._blocks import convert_blocks
 from skasd.monitoring._alarm import Alarm
 from skasd.monitoring._arrivals import find_clip, watch_arrivals
 from skasd.monitoring._detector_input import (
@@ -20,7 +21,7 @@ from skasd.monitoring._detector_input import (
     find_sample_rate,
 )
 from skasd.monitoring._monitor_event import ClipFile, MonitorEvent
-from skasd.monitoring._windows import convert_blocks, cut_windows
+from skasd.monitoring._windows import cut_windows
 
 _CONSTRAINTS = {
     "clip_seconds": [Interval(Real, 0, None, closed="neither")],

@@ -1,14 +1,8 @@
-"""Windows out of blocks of samples."""
+"""Windows out of a stream of samples."""
 
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-
-from skasd.audio._reading import mix_down, scale_samples
-from skasd.exceptions import AudioError
-
-PIECE = 65536
-"""Samples that are converted at a time, so that a long block takes no second copy of itself."""
 
 
 def cut_windows(
@@ -58,54 +52,3 @@ def cut_windows(
                 n_held = max(0, window_length - hop_length)
                 n_to_drop = max(0, hop_length - window_length)
                 window[:n_held] = window[window_length - n_held :]
-
-
-def convert_blocks(
-    blocks: Iterable[np.ndarray], *, channel: str | int, from_rate: int, to_rate: int
-) -> Iterator[np.ndarray]:
-    """Make one stream of mono samples at one rate.
-
-    Parameters
-    ----------
-    blocks : iterable of arrays of shape (n_samples,) or (n_samples, n_channels)
-        Ints or floats. A block may be empty.
-    channel : "mean" or int
-        Average of the channels, or the index of the one to use.
-    from_rate, to_rate : int
-        In Hz. Where they differ, the stream is resampled as `read_clip` resamples a clip, to the
-        same bits; the last 0.1 s then comes later.
-
-    Yields
-    ------
-    ndarray of shape (n_samples,), float32
-
-    Raises
-    ------
-    AudioError
-        Where a block is no array of samples, or has no such channel.
-    """
-    pieces = _mono_pieces(blocks, channel)
-    if from_rate == to_rate:
-        yield from pieces
-        return
-    import soxr
-
-    resampler = soxr.ResampleStream(from_rate, to_rate, 1)
-    for piece in pieces:
-        yield resampler.resample_chunk(piece)
-    yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
-
-
-def _mono_pieces(blocks: Iterable[np.ndarray], channel: str | int) -> Iterator[np.ndarray]:
-    for index, block in enumerate(blocks):
-        samples = np.asarray(block)
-        # An empty list is a float array, and as legal as an empty block of any other kind.
-        if samples.ndim not in (1, 2) or samples.dtype.kind not in "iuf":
-            raise AudioError(
-                f"block {index}",
-                f"is a {type(block).__name__} of shape {samples.shape} and dtype {samples.dtype}",
-                "Pass arrays of real samples, of shape (n_samples,) or (n_samples, n_channels).",
-            )
-        for start in range(0, len(samples), PIECE):
-            piece = scale_samples(samples[start : start + PIECE])
-            yield piece if piece.ndim == 1 else mix_down(piece, channel, f"block {index}")

@@ -5,8 +5,8 @@ write. What is made here is for the others.
 """
 
 from skasd._utils.public_names import claim_names
-from skasd.persistence._container import ModelFileError
-from skasd.persistence._model_file import ModelVersionWarning, load, read_info, save
+from skasd.exceptions import ModelFileError, ModelVersionWarning
+from skasd.persistence._model_file import load, read_info, save
 from skasd.persistence._model_info import ModelInfo
 
 __all__ = ["ModelFileError", "ModelInfo", "ModelVersionWarning", "load", "read_info", "save"]

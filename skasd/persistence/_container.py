@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 from skasd._utils.files import write_whole
+from skasd.exceptions import ModelFileError
 
 FORMAT = 1
 
@@ -27,36 +28,6 @@ _PICKLE_REMEDY = (
     "Loading a pickle can run any code that its author put there. If you made it yourself, load it "
     "with joblib.load, and keep it with skasd.save"
 )
-
-
-class ModelFileError(ValueError):
-    """A model file that cannot be loaded.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    problem : str
-        What is wrong with it.
-    remedy : str
-        What to do about it.
-
-    Examples
-    --------
-    >>> from skasd.persistence import ModelFileError
-    >>> raise ModelFileError("fan.skasd", "is empty", "Copy it again.")
-    Traceback (most recent call last):
-    skasd.persistence.ModelFileError: fan.skasd: is empty. Copy it again.
-    """
-
-    def __init__(self, path: str, problem: str, remedy: str):
-        super().__init__(path, problem, remedy)
-        self.path = path
-        self.problem = problem
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.problem}. {self.remedy}"
 
 
 def write_archive(path: str | os.PathLike, archive: bytes) -> None:
@@ -95,9 +66,9 @@ def read_archive(path: str | os.PathLike) -> bytes:
     Raises
     ------
     ModelFileError
-        Where the file is none of skasd's, or of a later format, or damaged.
+        If the file is none of skasd's, or of a later format, or damaged.
     OSError
-        Where it cannot be read.
+        If it cannot be read.
     """
     path = os.fspath(path)
     with open(path, "rb") as file:

@@ -12,7 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 from skasd._utils.files import write_whole
 from skasd.ensemble._fleet_detector import FleetDetector
 from skasd.ensemble._saved_detectors import SavedDetectors
-from skasd.persistence._container import ModelFileError, read_archive, write_archive
+from skasd.exceptions import ModelFileError
+from skasd.persistence._container import read_archive, write_archive
 
 FORMAT = 1
 

@@ -14,9 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from skasd._steps import best_of, check_detector
 from skasd.ensemble._fleet_detector import FleetDetector
-from skasd.features.openl3._weights import WeightsError
+from skasd.exceptions import ModelFileError, ModelVersionWarning, WeightsError
 from skasd.persistence._check_input import make_check_input
-from skasd.persistence._container import ModelFileError, read_archive, write_archive
+from skasd.persistence._container import read_archive, write_archive
 from skasd.persistence._fleet_folder import load_fleet, save_fleet
 from skasd.persistence._model_info import ModelInfo, installed_versions
 from skasd.persistence._trees import check_trees
@@ -41,10 +41,6 @@ _MALFORMED = (
 CHECK_TOLERANCE = 1e-6
 
 
-class ModelVersionWarning(UserWarning):
-    """A model scores otherwise than it did with the versions that saved it."""
-
-
 def save(detector: BaseEstimator, path: str | os.PathLike) -> None:
     """Save a fitted detector to a file, or a fleet to a folder, that is safe to pass on.
 
@@ -62,13 +58,13 @@ def save(detector: BaseEstimator, path: str | os.PathLike) -> None:
     Raises
     ------
     NotFittedError
-        Where the detector is not fitted.
+        If the detector is not fitted.
     TypeError
-        Where it is no detector, or holds something that `load` would refuse.
+        If it is no detector, or holds something that `load` would refuse.
     ValueError
-        Where the labels of two machines of a fleet differ in upper and lower case alone.
+        If the labels of two machines of a fleet differ in upper and lower case alone.
     OSError
-        Where the file cannot be written.
+        If the file cannot be written.
 
     See Also
     --------
@@ -134,15 +130,15 @@ def load(path: str | os.PathLike) -> Any:
     Raises
     ------
     ModelFileError
-        A ValueError: where the file is damaged, of a later format, a pickle, or holds a type that
+        A ValueError: if the file is damaged, of a later format, a pickle, or holds a type that
         is neither skasd's nor scikit-learn's nor NumPy's. No code of the file ever runs.
     OSError
-        Where the file cannot be read.
+        If the file cannot be read.
 
     Warns
     -----
     ModelVersionWarning
-        Where other versions are installed than those that saved it, and the scores of a noise that
+        If other versions are installed than those that saved it, and the scores of a noise that
         was scored then have changed by more than 1e-6 of themselves.
 
     See Also
@@ -158,7 +154,7 @@ def load(path: str | os.PathLike) -> Any:
     ...     _ = Path(folder, "fan.skasd").write_bytes(pickle.dumps("a detector"))
     ...     skasd.load(Path(folder, "fan.skasd"))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    skasd.persistence.ModelFileError: ...fan.skasd: is a pickle. Loading a pickle can...
+    skasd.exceptions.ModelFileError: ...fan.skasd: is a pickle. Loading a pickle can...
     """
     import skops.io
 
@@ -205,9 +201,9 @@ def read_info(path: str | os.PathLike) -> ModelInfo:
     Raises
     ------
     ModelFileError
-        Where the file is damaged, of a later format, or a pickle.
+        If the file is damaged, of a later format, or a pickle.
     OSError
-        Where the file cannot be read.
+        If the file cannot be read.
 
     Examples
     --------

@@ -15,12 +15,13 @@ from tqdm.auto import tqdm
 from skasd._sklearn import Interval, Options, StrOptions, fit_context
 from skasd._utils.threads import parallel_threads, threads_each
 from skasd.audio._clips import Clip, Clips, check_clips
+from skasd.exceptions import WeightsError
 from skasd.features._base import ClipTransformer
 from skasd.features.openl3._cache import EmbeddingCache, default_folder
 from skasd.features.openl3._engines import ENGINES, Engine
 from skasd.features.openl3._frontend import SAMPLE_RATE, network_input, split_windows
 from skasd.features.openl3._network import build_network
-from skasd.features.openl3._weights import WeightsError, find_weights, read_weights
+from skasd.features.openl3._weights import find_weights, read_weights
 
 POOLINGS = {"mean": np.mean, "max": np.max}
 
@@ -295,9 +296,10 @@ class OpenL3Embedding(ClipTransformer):
         engine = self._load_engine()
         if engine.network.digest != self.weights_digest_:
             raise WeightsError(
-                f"The weights at hand have the digest {engine.network.digest[:12]}…, and this "
-                f"OpenL3Embedding was fitted with {self.weights_digest_[:12]}…: its scores would "
-                "mean nothing. Provide the weights of then, or fit again."
+                "OpenL3Embedding",
+                f"was fitted with weights of the digest {self.weights_digest_[:12]}…, and those at "
+                f"hand have {engine.network.digest[:12]}…, so that its scores would mean nothing",
+                "Provide the weights of then, or fit again.",
             )
         return engine
 

@@ -5,22 +5,19 @@ its git blob id, the SHA-1 over ``blob <size>``, a zero byte, and the content.
 """
 
 import gzip
-import hashlib
 import importlib.util
 import io
 import os
 import re
-import urllib.error
-import urllib.request
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from platformdirs import user_cache_path
-from tqdm.auto import tqdm
 
-from skasd._utils.files import write_whole
+from skasd._utils.download import DownloadError, download, git_blob_id
+from skasd.exceptions import WeightsError
 from skasd.features.openl3._network import expected_shapes
 
 URL = "https://github.com/marl/openl3/raw/models/"
@@ -34,10 +31,6 @@ BLOB_IDS = {
     "openl3_audio_mel256_env-v0_4_0.h5.gz": "34dbd7a91cdd2de6a3d6d036ac0a24d27d78e3cc",
     "openl3_audio_mel256_music-v0_4_0.h5.gz": "15e483646fa3d4091a463f0affbb706e6bbbb098",
 }
-
-
-class WeightsError(ValueError):
-    """Weights that cannot be had, or are not OpenL3's."""
 
 
 def find_weights(
@@ -64,12 +57,12 @@ def find_weights(
     Raises
     ------
     WeightsError
-        Where the file does not exist, or cannot be downloaded.
+        If the file does not exist, or cannot be downloaded.
     """
     if weights != "auto":
         path = Path(weights)
         if not path.is_file():
-            raise WeightsError(f"weights={str(path)!r}: there is no such file. {_ways()}")
+            raise WeightsError(f"weights={str(path)!r}", "there is no such file", _ways())
         return path
     name = f"openl3_audio_{input_repr}_{content_type}"
     published = f"{name}-v0_4_0.h5.gz"
@@ -86,8 +79,9 @@ def find_weights(
             return path
     if folder:
         raise WeightsError(
-            f"{FOLDER_VARIABLE} names {folder}, which holds none of {', '.join(candidates)}. "
-            f"{_ways()}"
+            FOLDER_VARIABLE,
+            f"names {folder}, which holds none of {', '.join(candidates)}",
+            _ways(),
         )
     return _download(published, cache_folder() / published, verbose)
 
@@ -118,7 +112,7 @@ def read_weights(path: Path) -> Mapping[str, np.ndarray]:
     Raises
     ------
     WeightsError
-        Where the file is truncated, or holds other arrays than OpenL3's audio network.
+        If the file is truncated, or holds other arrays than OpenL3's audio network.
     """
     import h5py
 
@@ -130,16 +124,19 @@ def read_weights(path: Path) -> Mapping[str, np.ndarray]:
             weights = _collect(file)
     except (OSError, EOFError, zlib.error, KeyError, RuntimeError) as error:
         raise WeightsError(
-            f"{path}: cannot be read as OpenL3's weights ({error}). It may be truncated, or no "
-            f"HDF5 file. {_ways()}"
+            str(path),
+            f"cannot be read as OpenL3's weights: {error}",
+            f"It may be truncated, or no HDF5 file. {_ways()}",
         ) from error
     expected = expected_shapes()
     found = {name: array.shape for name, array in weights.items()}
     if found != expected:
         name = min(expected.items() ^ found.items())[0]
         raise WeightsError(
-            f"{path}: holds other weights than OpenL3's audio network: {name} should be of shape "
-            f"{expected.get(name)}, and is of shape {found.get(name)}. {_ways()}"
+            str(path),
+            f"holds other weights than OpenL3's audio network: {name} should be of shape "
+            f"{expected.get(name)}, and is of shape {found.get(name)}",
+            _ways(),
         )
     return weights
 
@@ -162,47 +159,24 @@ def _collect(file) -> dict[str, np.ndarray]:
 
 
 def _download(name: str, target: Path, verbose: int) -> Path:
-    """Download a file, check it, and only then give it its name."""
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with write_whole(target) as file:
-            try:
-                _copy(URL + name, file, name, verbose)
-            except (urllib.error.URLError, OSError) as error:
-                raise WeightsError(
-                    f"{URL}{name} cannot be downloaded: {error}. Download it elsewhere, and put "
-                    f"it at {target}. {_ways()}"
-                ) from error
-            file.seek(0)
-            content = file.read()
-            blob_id = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-            if blob_id != BLOB_IDS[name]:
-                raise WeightsError(
-                    f"{URL}{name} is not the published file: {len(content)} bytes with the git "
-                    f"blob id {blob_id}, where {BLOB_IDS[name]} is expected. It may have been cut "
-                    f"off: try again. {_ways()}"
-                )
+        download(URL + name, target, digest=git_blob_id, expected=BLOB_IDS[name], verbose=verbose)
+    except DownloadError as error:
+        raise WeightsError(
+            error.url,
+            error.problem,
+            f"Try again, or download it elsewhere and put it at {target}. {_ways()}",
+        ) from error
     except OSError as error:
         raise WeightsError(
-            f"The weights cannot be kept, because {target.parent} cannot be written: {error}. "
-            f"{_ways()}"
+            str(target.parent), f"cannot hold the weights: {error}", _ways()
         ) from error
     return target
-
-
-def _copy(url: str, file, name: str, verbose: int) -> None:
-    with urllib.request.urlopen(url, timeout=60) as response:
-        total = int(response.headers.get("Content-Length") or 0) or None
-        with tqdm(total=total, unit="B", unit_scale=True, desc=name, disable=not verbose) as bar:
-            while block := response.read(1 << 16):
-                file.write(block)
-                bar.update(len(block))
 
 
 def _ways() -> str:
     return (
         "Pass a file to weights=, or put openl3_audio_<input_repr>_<content_type>-v0_4_0.h5.gz "
         f"into {cache_folder()} or into a folder that the environment variable {FOLDER_VARIABLE} "
-        "names; "
-        "make_iaeo3(openl3=False) goes on without OpenL3."
+        "names; make_iaeo3(openl3=False) goes on without OpenL3."
     )

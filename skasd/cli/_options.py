@@ -1,10 +1,19 @@
-"""Options that choose a system and its settings."""
+"""Options and arguments that commands share."""
 
 import json
 from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+ModelFile = Annotated[
+    Path, typer.Argument(dir_okay=False, help="A file that skasd fit has written.")
+]
+FailOnAnomaly = Annotated[
+    bool, typer.Option("--fail-on-anomaly", help="Exit code 1 if a clip is anomalous.")
+]
 
 SystemName = Annotated[str, typer.Option(help="iaeo3, iaeo3-opt, iaeo3-plus, iae or baseline.")]
 
@@ -18,9 +27,25 @@ Settings = Annotated[
 ]
 
 
+class OnError(StrEnum):
+    """What becomes of a clip that cannot be analyzed."""
+
+    SKIP = "skip"
+    RAISE = "raise"
+
+
+OnErrorOption = Annotated[
+    OnError,
+    typer.Option(
+        help="What becomes of a clip that cannot be analyzed: it is left out and listed, or "
+        "nothing is done."
+    ),
+]
+
+
 def parse_settings(texts: Sequence[str] | None) -> dict[str, Any]:
-    """Read NAME=VALUE of each text, where the value is JSON or, failing that, a string."""
-    settings = {}
+    """Read NAME=VALUE of each text; the value is JSON or, failing that, a string."""
+    settings: dict[str, Any] = {}
     for text in texts or ():
         name, equals, value = text.partition("=")
         if not equals:

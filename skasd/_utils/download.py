@@ -1,0 +1,113 @@
+"""Downloads, which are whole and checked, or absent."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from skasd._utils.files import write_whole
+
+TIMEOUT = 60
+"""Seconds that a server may be silent."""
+
+
+class DownloadError(Exception):
+    """A file that cannot be downloaded, or is another one than expected.
+
+    Parameters
+    ----------
+    url : str
+        Where it was looked for.
+    problem : str
+        What is wrong.
+    """
+
+    def __init__(self, url: str, problem: str):
+        super().__init__(url, problem)
+        self.url = url
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.url}: {self.problem}"
+
+
+def download(
+    url: str,
+    path: Path,
+    *,
+    digest: Callable[[BinaryIO], str],
+    expected: str,
+    verbose: int = 0,
+) -> None:
+    """Download a file, unless it is there; give it its name once it is the expected one.
+
+    Parameters
+    ----------
+    url : str
+        Where from, by HTTP.
+    path : Path
+        Where to. The folder is made if it is missing.
+    digest : callable
+        Computes the digest of a file that is open at its beginning: `md5` or `git_blob_id`.
+    expected : str
+        The digest of the file that is wanted.
+    verbose : int, default=0
+        1 shows a progress bar.
+
+    Raises
+    ------
+    DownloadError
+        If it cannot be downloaded, or is another file.
+    OSError
+        If it cannot be written.
+    """
+    if path.is_file():
+        with open(path, "rb") as file:
+            if digest(file) == expected:
+                return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with write_whole(path) as file:
+        _fetch(url, file, verbose)
+        size = file.tell()
+        file.seek(0)
+        found = digest(file)
+        if found != expected:
+            raise DownloadError(
+                url,
+                f"is not the published file: {size} bytes with the {digest.__name__} {found}, "
+                f"and {expected} is expected",
+            )
+
+
+def _fetch(url: str, file: BinaryIO, verbose: int) -> None:
+    import pooch
+    from requests.exceptions import RequestException
+
+    # Of a .gz, a server may take its very form for the encoding of the transfer, and undo it.
+    headers = {"Accept-Encoding": "identity"}
+    fetch = pooch.HTTPDownloader(
+        progressbar=bool(verbose), chunk_size=1 << 20, timeout=TIMEOUT, headers=headers
+    )
+    try:
+        fetch(url, file, None)
+    except RequestException as error:
+        raise DownloadError(url, f"cannot be downloaded: {error}") from error
+
+
+def md5(file: BinaryIO) -> str:
+    """Compute the MD5 digest of a file, as Zenodo publishes it."""
+    return hashlib.file_digest(file, "md5").hexdigest()
+
+
+def git_blob_id(file: BinaryIO) -> str:
+    """Compute the name that git has for a file's content.
+
+    Examples
+    --------
+    >>> from io import BytesIO
+    >>> from skasd._utils.download import git_blob_id
+    >>> git_blob_id(BytesIO(b""))
+    'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391'
+    """
+    content = file.read()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
