@@ -160,7 +160,7 @@ def test_what_is_not_saved(tmp_path):
     with pytest.raises(TypeError, match=r"LogMelSpectrogram\(\) has no score_samples"):
         skasd.save(LogMelSpectrogram(), path)
     neighbors = LocalOutlierFactor(n_neighbors=2, novelty=True, algorithm="kd_tree")
-    with pytest.raises(TypeError, match=r"holds sklearn.neighbors._kd_tree.KDTree, which"):
+    with pytest.raises(TypeError, match=r"holds .*sklearn.neighbors._kd_tree.KDTree, which"):
         skasd.save(levels(neighbors).fit(CLIPS), path)
     trees = make_pipeline(
         RandomTreesEmbedding(n_estimators=2, sparse_output=False), FeatureDetector()
