@@ -7,6 +7,7 @@ not installed, such as onnx, is left out. The file needs nothing beside it but s
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -75,7 +76,7 @@ def write_clips(folder, clips):
     """Write each clip, in several formats, and all of them as one long recording."""
     (folder / "new").mkdir()
     for i, clip in enumerate(clips):
-        suffix = ("wav", "flac", "ogg", "mp3")[i % 4] if i < 4 else "wav"
+        suffix = ("flac", "ogg", "mp3")[i] if i < 3 else "wav"
         soundfile.write(folder / "new" / f"{i}.{suffix}", clip, SAMPLE_RATE)
     soundfile.write(folder / "long.wav", np.concatenate(clips), SAMPLE_RATE)
 
@@ -83,7 +84,10 @@ def write_clips(folder, clips):
 def command(*arguments):
     """Run skasd from the shell, and return what it writes to standard output."""
     line = [sys.executable, "-m", "skasd", *map(str, arguments)]
-    return subprocess.run(line, check=True, stdout=subprocess.PIPE, text=True).stdout
+    environment = {**os.environ, "PYTHONUTF8": "1"}
+    return subprocess.run(
+        line, check=True, stdout=subprocess.PIPE, encoding="utf-8", env=environment
+    ).stdout
 
 
 def watch(model, recording):
