@@ -9,21 +9,19 @@ OpenL3 has weights of the right shape, which its speed does not depend on. What 
 with one epoch, and where it has OpenL3 on 12 clips.
 """
 
-import argparse
 import subprocess
 import sys
 import tempfile
-import time
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 import skasd
-from benchmarks.clips import GOLDEN_WEIGHTS, write_clips
+from benchmarks.clips import GOLDEN_WEIGHTS, fit_with_openl3, write_clips
 from benchmarks.iae_fit import MFLOP_PER_WINDOW
-from benchmarks.measure import Row, apart, cost, print_rows, product_gflops
+from benchmarks.measure import Cost, Row, apart, cost, product_gflops, run, seconds_of
 from skasd import InterpolationAutoencoder, LogMelSpectrogram, OpenL3Embedding, make_iaeo3
 
 N_CLIPS, N_DISTINCT, SECONDS, EPOCHS = 1000, 100, 10.0, 30
@@ -45,6 +43,22 @@ skasd.load(sys.argv[1]).score_samples([sys.argv[2]])
 """Without PyTorch, which our peers need: skops would import it, for longer than all the rest."""
 
 
+@dataclass
+class Scoring:
+    """What the same clips cost all five members, and one alone."""
+
+    five: Cost
+    one: Cost
+
+
+def score(detector, paths: list[str]) -> Scoring:
+    with cost() as one:
+        detector.estimators_[0].score_samples(paths)
+    with cost() as five:
+        detector.score_samples(paths)
+    return Scoring(five=five, one=one)
+
+
 def fit_by_part(paths: list[str], model: Path) -> list[Row]:
     """Fit and score in this process; save the detector."""
     make_iaeo3(openl3=False, epochs=1, random_state=0).fit(paths[:5])
@@ -58,87 +72,82 @@ def fit_by_part(paths: list[str], model: Path) -> list[Row]:
     openl3 = {"weights": GOLDEN_WEIGHTS, "hop_size": 1.0, "cache": model.parent / "embeddings"}
     OpenL3Embedding(**openl3).fit_transform(paths[:N_DISTINCT])
     with cost() as fit:
-        make_iaeo3(**openl3, epochs=EPOCHS, random_state=0).fit(paths)
+        iaeo3 = make_iaeo3(weights=GOLDEN_WEIGHTS, epochs=EPOCHS, random_state=0)
+        prefix = "estimator__features__openl3__embedding__"
+        iaeo3.set_params(**{prefix + name: value for name, value in openl3.items()}).fit(paths)
     detector = make_iaeo3(openl3=False, epochs=1, random_state=0).fit(paths)
     skasd.save(detector, model)
-    with cost() as one:
-        detector.estimators_[0].score_samples(paths)
-    with cost() as five:
-        detector.score_samples(paths)
+    scoring = score(detector, paths)
     seconds_of_sound = len(paths) * SECONDS
     gflops = MFLOP_PER_WINDOW * n_windows * EPOCHS / training.seconds / 1e3
     return [
-        row(
-            f"spectrograms of {len(paths)} clips of {SECONDS:g} s",
-            *(analysis.seconds, "s", analysis.seconds / fit.seconds, "of the fit of five members"),
+        Row(
+            part="d",
+            what=f"spectrograms of {len(paths)} clips of {SECONDS:g} s",
+            value=analysis.seconds,
+            unit="s",
+            ratio=analysis.seconds / fit.seconds,
+            ratio_of="of the fit of five members",
             note=f"{seconds_of_sound / analysis.seconds:.0f} x real time",
         ),
-        row(
-            f"training of one IAE, {EPOCHS} epochs",
-            *(training.seconds, "s", gflops / product, "of the float32 product's speed"),
+        Row(
+            part="d",
+            what=f"training of one IAE, {EPOCHS} epochs",
+            value=training.seconds,
+            unit="s",
+            ratio=gflops / product,
+            ratio_of="of the float32 product's speed",
             note=f"{training.megabytes:.0f} MB above the spectrograms",
         ),
-        row(
-            "fit of IAEO3, five members, from files, embeddings from the cache",
-            *(fit.seconds, "s", fit.seconds / training.seconds, "times the training of one IAE"),
+        Row(
+            part="d",
+            what="fit of IAEO3, five members, from files, embeddings from the cache",
+            value=fit.seconds,
+            unit="s",
+            ratio=fit.seconds / training.seconds,
+            ratio_of="times the training of one IAE",
             note=f"{fit.megabytes:.0f} MB",
         ),
-        row(
-            f"scoring of {len(paths)} clips from files without OpenL3, five members",
-            *(five.seconds, "s", five.seconds / one.seconds, "times one member"),
-            note=f"{five.megabytes:.0f} MB",
+        Row(
+            part="d",
+            what=f"scoring of {len(paths)} clips from files without OpenL3, five members",
+            value=scoring.five.seconds,
+            unit="s",
+            ratio=scoring.five.seconds / scoring.one.seconds,
+            ratio_of="times one member",
+            note=f"{scoring.five.megabytes:.0f} MB",
         ),
-        row(
-            "scoring without OpenL3, five members, many clips",
-            *(len(paths) / five.seconds, "clips/s"),
-            *(seconds_of_sound / five.seconds, "times real time"),
+        Row(
+            part="d",
+            what="scoring without OpenL3, five members, many clips",
+            value=len(paths) / scoring.five.seconds,
+            unit="clips/s",
+            ratio=seconds_of_sound / scoring.five.seconds,
+            ratio_of="times real time",
         ),
     ]
 
 
-def row(what, value, unit, ratio=None, ratio_of="", note="") -> Row:
-    return Row("d", what, value, unit, ratio, ratio_of, note)
+def milliseconds_of(call: Callable[[], object], *, n_first: int, n: int) -> list[float]:
+    """Return what a call takes each time, but for the first ones."""
+    return [1e3 * seconds_of(call) for _ in range(n_first + n)][n_first:]
 
 
 def warm_latency(path: str, model: Path) -> list[float]:
     """Return the milliseconds from a file to its score, each time."""
     detector = skasd.load(model)
-    milliseconds = []
-    for _ in range(N_WARM + 3):
-        start = time.perf_counter()
-        detector.score_samples([path])
-        milliseconds.append(1e3 * (time.perf_counter() - start))
-    return milliseconds[3:]
+    return milliseconds_of(lambda: detector.score_samples([path]), n_first=3, n=N_WARM)
 
 
 def cold_latency(path: str, model: Path) -> list[float]:
     """Return the milliseconds from the start of a process to its score, each time."""
-    milliseconds = []
-    for _ in range(N_COLD + 1):
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", COLD_SCORE, model, path], check=True)
-        milliseconds.append(1e3 * (time.perf_counter() - start))
-    return milliseconds[1:]
+    command = [sys.executable, "-c", COLD_SCORE, model, path]
+    return milliseconds_of(lambda: subprocess.run(command, check=True), n_first=1, n=N_COLD)
 
 
-def score_with_openl3(paths: list[str], hop_size: float, n_scored: int) -> tuple[float, float]:
-    """Return the seconds that IAEO3 with OpenL3 takes to score, and one of its members alone."""
-    detector = make_iaeo3(
-        weights=GOLDEN_WEIGHTS,
-        hop_size=hop_size,
-        cache=None,
-        epochs=1,
-        n_components=1,
-        random_state=0,
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # fewer clips than principal components
-        detector.fit(paths[:12])
-    with cost() as one:
-        detector.estimators_[0].score_samples(paths[12 : 12 + n_scored])
-    with cost() as five:
-        detector.score_samples(paths[12 : 12 + n_scored])
-    return five.seconds, one.seconds
+def score_with_openl3(paths: list[str], hop_size: float, n_scored: int) -> Scoring:
+    detector = fit_with_openl3(paths[:12], hop_size=hop_size)
+    return score(detector, paths[12 : 12 + n_scored])
 
 
 def rows() -> Iterator[Row]:
@@ -149,23 +158,35 @@ def rows() -> Iterator[Row]:
         yield from apart(fit_by_part, N_CLIPS // N_DISTINCT * distinct, model)
         for name, latency in (("loaded", warm_latency), ("process start", cold_latency)):
             p50, p99 = np.percentile(apart(latency, distinct[0], model), [50, 99])
-            note = f"p99 {p99:.0f} ms"
-            what = f"one file to its score, five members, p50, from: {name}"
-            yield row(what, p50, "ms", 1e3 * SECONDS / p50, "times real time", note)
+            yield Row(
+                part="d",
+                what=f"one file to its score, five members, p50, from: {name}",
+                value=p50,
+                unit="ms",
+                ratio=1e3 * SECONDS / p50,
+                ratio_of="times real time",
+                note=f"p99 {p99:.0f} ms",
+            )
         for hop_size, n_scored in ((0.1, 6), (1.0, 40)):
-            five, one = apart(score_with_openl3, distinct, hop_size, n_scored)
+            scoring = apart(score_with_openl3, distinct, hop_size, n_scored)
             what = f"scoring with OpenL3, five members, hop {hop_size:g} s"
-            ratio = n_scored * SECONDS / five
-            yield row(what, n_scored / five, "clips/s", ratio, "times real time")
-            yield row(what, five / n_scored, "s a clip", five / one, "times one member")
-
-
-def main():
-    argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    ).parse_args()
-    print_rows(rows())
+            yield Row(
+                part="d",
+                what=what,
+                value=n_scored / scoring.five.seconds,
+                unit="clips/s",
+                ratio=n_scored * SECONDS / scoring.five.seconds,
+                ratio_of="times real time",
+            )
+            yield Row(
+                part="d",
+                what=what,
+                value=scoring.five.seconds / n_scored,
+                unit="s a clip",
+                ratio=scoring.five.seconds / scoring.one.seconds,
+                ratio_of="times one member",
+            )
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, rows)

@@ -8,17 +8,16 @@ strongest band both overlap what was planted. "Throughout" and "in all bands" na
 counted apart. By chance: how often the same words name the fault of another clip.
 """
 
-from collections import defaultdict
-from itertools import chain
+from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
 
+from benchmarks.measure import MACHINES, table_head, table_line
 from skasd import make_iaeo3
 from skasd.datasets import make_machine_sounds
 from skasd.inspection import explain
 
-MACHINES = ("fan", "pump", "slider", "valve")
 STRENGTHS_DB = {
     "tone": (-20, -10, 0),
     "noise": (-15, -5, 5),
@@ -77,8 +76,19 @@ def names(explanation, span, band):
     return overlap(explanation.spans[0], span) and overlap(explanation.bands[0], band)
 
 
-def run(machine, *, epochs=10, clips_each=CLIPS_EACH, seed=0):
-    """Return, for each detected fault: kind, named, without a place, named by chance."""
+@dataclass
+class Outcome:
+    """What the explanation of a detected fault says."""
+
+    fault: str
+    named: bool
+    without_place: bool
+    by_chance: float
+    """The share of other faults of this kind whose words would name it."""
+
+
+def measure(machine, *, epochs=10, clips_each=CLIPS_EACH, seed=0) -> list[Outcome]:
+    """Return an outcome for each detected fault."""
     clips, _ = make_machine_sounds(
         machine,
         n_normal=N_TRAIN + N_HELD_OUT + N_BASE,
@@ -87,8 +97,8 @@ def run(machine, *, epochs=10, clips_each=CLIPS_EACH, seed=0):
         random_state=seed,
     )
     train, held_out, base = np.split(clips, [N_TRAIN, N_TRAIN + N_HELD_OUT])
-    detector = make_iaeo3(
-        openl3=False, epochs=epochs, n_components=1, n_repeats=2, random_state=seed
+    detector = make_iaeo3(openl3=False, epochs=epochs, n_repeats=2, random_state=seed).set_params(
+        estimator__detector__n_components=1
     )
     # So few clips take more steps than ten epochs of 512 windows have.
     detector.set_params(estimator__features__iae__autoencoder__batch_size=64).fit(train)
@@ -104,33 +114,50 @@ def run(machine, *, epochs=10, clips_each=CLIPS_EACH, seed=0):
                 found.append((explanation, span, band))
         for i, (explanation, span, band) in enumerate(found):
             others = [names(explanation, *other[1:]) for other in found[:i] + found[i + 1 :]]
-            named = names(explanation, span, band)
-            results.append((fault, named, not has_place(explanation), np.mean(others)))
+            results.append(
+                Outcome(
+                    fault=fault,
+                    named=names(explanation, span, band),
+                    without_place=not has_place(explanation),
+                    by_chance=np.mean(others),
+                )
+            )
     return results
+
+
+def count_named(outcomes: list[Outcome]) -> str:
+    return f"{sum(outcome.named for outcome in outcomes)} of {len(outcomes)}"
+
+
+def share(values) -> str:
+    return f"{np.mean(list(values)):.0%}"
+
+
+def row(machine: str, outcomes: list[Outcome]) -> str:
+    """Return a line of the table."""
+    by_fault = [
+        [outcome for outcome in outcomes if outcome.fault == fault] for fault in STRENGTHS_DB
+    ]
+    return table_line(
+        (
+            machine,
+            *map(count_named, by_fault),
+            f"{count_named(outcomes)} ({share(outcome.named for outcome in outcomes)})",
+            share(outcome.without_place for outcome in outcomes),
+            share(outcome.by_chance for outcome in outcomes),
+        )
+    )
 
 
 def main():
     start = perf_counter()
-    table = defaultdict(list)
-    for machine in MACHINES:
-        for fault, *outcome in run(machine):
-            table[machine, fault].append(outcome)
+    by_machine = {machine: measure(machine) for machine in MACHINES}
     planted = CLIPS_EACH * len(STRENGTHS_DB["tone"])
     print(f"Faults that are named, of those that are detected, of {planted} planted each:\n")
-    print(f"| machine | {' | '.join(STRENGTHS_DB)} | all | without a place | by chance |")
-    print("| --- |" + " --- |" * (len(STRENGTHS_DB) + 3))
-    rows = {
-        machine: {fault: table[machine, fault] for fault in STRENGTHS_DB} for machine in MACHINES
-    }
-    rows["all"] = {
-        fault: list(chain.from_iterable(rows[machine][fault] for machine in MACHINES))
-        for fault in STRENGTHS_DB
-    }
-    for machine, by_fault in rows.items():
-        cells = [*by_fault.values(), list(chain.from_iterable(by_fault.values()))]
-        counts = [f"{sum(named for named, *_ in cell)} of {len(cell)}" for cell in cells]
-        shares = [f"{share:.0%}" for share in np.mean(cells[-1], axis=0)]
-        print(f"| {machine} | {' | '.join(counts)} ({shares[0]}) | {shares[1]} | {shares[2]} |")
+    print(table_head(("machine", *STRENGTHS_DB, "all", "without a place", "by chance")))
+    for machine, outcomes in by_machine.items():
+        print(row(machine, outcomes))
+    print(row("all", [outcome for outcomes in by_machine.values() for outcome in outcomes]))
     print(f"\n{perf_counter() - start:.0f} s")
 
 

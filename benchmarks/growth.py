@@ -6,15 +6,14 @@ of its own; memory is what it takes above the imports and a first small fit, whi
 ``python -m benchmarks.fleet`` does so for machines.
 """
 
-import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.clips import write_clips
-from benchmarks.measure import Cost, Row, apart, cost, print_rows
+from benchmarks.measure import Cost, Row, apart, cost, run
 from skasd import make_iaeo3
 
 N_CLIPS = (100, 1000, 10_000)
@@ -23,7 +22,9 @@ N_DISTINCT = 100
 
 
 def detector():
-    return make_iaeo3(openl3=False, epochs=1, n_components=1, random_state=0)
+    return make_iaeo3(openl3=False, epochs=1, random_state=0).set_params(
+        estimator__detector__n_components=1
+    )
 
 
 def measure_fit(paths: list[str]) -> Cost:
@@ -46,18 +47,28 @@ def spectrogram_megabytes(n_clips: int, seconds: float) -> float:
     return n_clips * (1 + seconds * 16000 // 512) * 128 * 4 / 1e6
 
 
-def rows_of(what: str, sizes, seconds_of_clips, paths_of) -> Iterator[Row]:
+def rows_of(
+    what: str,
+    *,
+    sizes: Sequence[float],
+    clip_seconds: Sequence[float],
+    paths_of: Callable[[float], list[str]],
+) -> Iterator[Row]:
     """Measure each size, and how cost grows between the last two."""
     for name, measure in (("fit", measure_fit), ("score", measure_score)):
         costs, spectrograms = [], []
-        for size, seconds in zip(sizes, seconds_of_clips, strict=True):
+        for size, seconds in zip(sizes, clip_seconds, strict=True):
             paths = paths_of(size)
             costs.append(apart(measure, paths))
             spectrograms.append(spectrogram_megabytes(len(paths), seconds))
             taken = costs[-1].megabytes
             yield Row(
-                *("e", f"{name}, {what.format(f'{size:g}')}", costs[-1].seconds, "s"),
-                *(taken / spectrograms[-1], "memory of the float32 spectrograms"),
+                part="e",
+                what=f"{name}, {what.format(f'{size:g}')}",
+                value=costs[-1].seconds,
+                unit="s",
+                ratio=taken / spectrograms[-1],
+                ratio_of="memory of the float32 spectrograms",
                 note=f"{taken:.0f} MB",
             )
         seconds = [each.seconds for each in costs[-2:]]
@@ -65,7 +76,11 @@ def rows_of(what: str, sizes, seconds_of_clips, paths_of) -> Iterator[Row]:
         megabytes = [each.megabytes for each in costs[-2:]]
         slope = np.diff(megabytes)[0] / np.diff(spectrograms[-2:])[0]
         yield Row(
-            *("e", f"{name}, {what.format('n')}: growth of time", exponent, "", exponent),
+            part="e",
+            what=f"{name}, {what.format('n')}: growth of time",
+            value=exponent,
+            unit="",
+            ratio=exponent,
             ratio_of="exponent, between the last two",
             note=f"{slope:.2f} MB for each MB of spectrograms",
         )
@@ -76,25 +91,22 @@ def rows() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         paths = {}
         for seconds in {10.0, *CLIP_SECONDS}:
-            of_length = Path(folder, f"{seconds:g}")
-            of_length.mkdir()
             paths[seconds], _ = write_clips(
-                of_length, "pump", n_normal=N_DISTINCT, duration=seconds
+                Path(folder, f"{seconds:g}"), "pump", n_normal=N_DISTINCT, duration=seconds
             )
         yield from rows_of(
-            *("{} clips of 10 s", N_CLIPS, [10.0] * len(N_CLIPS)),
+            "{} clips of 10 s",
+            sizes=N_CLIPS,
+            clip_seconds=[10.0] * len(N_CLIPS),
             paths_of=lambda n: n // N_DISTINCT * paths[10.0],
         )
         yield from rows_of(
-            *(f"{N_DISTINCT} clips of {{}} s", CLIP_SECONDS, CLIP_SECONDS),
+            f"{N_DISTINCT} clips of {{}} s",
+            sizes=CLIP_SECONDS,
+            clip_seconds=CLIP_SECONDS,
             paths_of=lambda seconds: paths[seconds],
         )
 
 
-def main():
-    argparse.ArgumentParser(description=__doc__).parse_args()
-    print_rows(rows())
-
-
 if __name__ == "__main__":
-    main()
+    run(__doc__, rows)

@@ -7,14 +7,16 @@ Keras, `Model.fit` of the same layers with all windows laid out in memory, and s
 the same data, in turn, and the faster of two runs counts.
 """
 
-import argparse
-import time
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPRegressor
 
-from benchmarks.measure import Cost, Row, apart, cost, print_rows, product_gflops
+from benchmarks.measure import Row, apart, cost, not_measured, product_gflops, run, seconds_of
+from skasd import InterpolationAutoencoder
 
 N_WINDOWS, N_MELS, EPOCHS, REPEATS = 300_000, 128, 5, 2
 ENCODER_UNITS = (256, 128, 64, 32)
@@ -38,12 +40,8 @@ def windows(clips: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fit_skasd(clips) -> float:
-    from skasd import InterpolationAutoencoder
-
     autoencoder = InterpolationAutoencoder(ENCODER_UNITS, epochs=EPOCHS, random_state=0)
-    start = time.perf_counter()
-    autoencoder.fit(clips)
-    return time.perf_counter() - start
+    return seconds_of(lambda: autoencoder.fit(clips))
 
 
 def fit_keras(clips) -> float:
@@ -57,15 +55,12 @@ def fit_keras(clips) -> float:
         network.add(keras.layers.ReLU())
     network.add(keras.layers.Dense(N_MELS))
     network.compile(optimizer=keras.optimizers.Adam(1e-3), loss="mse")
-    start = time.perf_counter()
-    network.fit(inputs, targets, batch_size=512, epochs=EPOCHS, verbose=0)
-    return time.perf_counter() - start
+    return seconds_of(
+        lambda: network.fit(inputs, targets, batch_size=512, epochs=EPOCHS, verbose=0)
+    )
 
 
 def fit_scikit_learn(clips) -> float:
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.neural_network import MLPRegressor
-
     inputs, targets = windows(clips)
     # Standardised: without batch normalisation it would not learn from decibels.
     inputs, targets = (inputs + 30) / 8, (targets + 30) / 8
@@ -77,9 +72,7 @@ def fit_scikit_learn(clips) -> float:
         n_iter_no_change=EPOCHS + 1,
     )
     warnings.simplefilter("ignore", ConvergenceWarning)  # five epochs are few
-    start = time.perf_counter()
-    network.fit(inputs, targets)
-    return time.perf_counter() - start
+    return seconds_of(lambda: network.fit(inputs, targets))
 
 
 CONTENDERS = {
@@ -93,49 +86,60 @@ CONTENDERS = {
 }
 
 
-def measure(name: str) -> tuple[Cost, float] | str:
-    """Fit once; return what it costs and the product's GFLOP/s, or which package is missing."""
-    fit, backend = CONTENDERS[name]
-    try:
-        if backend:
-            import keras
+@dataclass
+class Fit:
+    """What a fit takes, the MB above the clips, and the speed of the product just before it."""
 
-            keras.ops.zeros(1)  # starts the backend, which is not part of the fit
-    except ImportError as error:
-        return str(error)
+    seconds: float
+    megabytes: float
+    product_gflops: float
+
+
+def measure(name: str) -> Fit:
+    """Fit once."""
+    fit, backend = CONTENDERS[name]
+    if backend:
+        import keras
+
+        keras.ops.zeros(1)  # starts the backend, which is not part of the fit
     gflops = product_gflops()
     clips = spectrograms()
     with cost() as spent:
         seconds = fit(clips)
-    return Cost(seconds, spent.megabytes), gflops
+    return Fit(seconds=seconds, megabytes=spent.megabytes, product_gflops=gflops)
 
 
 def rows() -> Iterator[Row]:
     """Measure all contenders in turn."""
-    results = {name: [] for name in CONTENDERS}
+    fits, missing = {name: [] for name in CONTENDERS}, {}
     for _ in range(REPEATS):
         for name, (_, backend) in CONTENDERS.items():
             environment = {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"} if backend else {}
-            results[name].append(apart(measure, name, **environment))
-    measured = {name: runs for name, runs in results.items() if not isinstance(runs[0], str)}
-    product = max(gflops for runs in measured.values() for _, gflops in runs)
-    yield Row("a", "float32 product of 2048 x 2048", product, "GFLOP/s")
-    for name, runs in results.items():
-        if name not in measured:
-            yield Row("a", f"IAE fit, {name}", np.nan, "s", note=f"not measured: {runs[0]}")
+            try:
+                fits[name].append(apart(measure, name, **environment))
+            except ImportError as error:
+                missing[name] = error
+    product = max(fit.product_gflops for of_name in fits.values() for fit in of_name)
+    yield Row(part="a", what="float32 product of 2048 x 2048", value=product, unit="GFLOP/s")
+    for name in CONTENDERS:
+        what = f"IAE fit, {name}"
+        if name in missing:
+            yield not_measured(part="a", what=what, unit="s", why=missing[name])
             continue
-        seconds = min(spent.seconds for spent, _ in runs)
-        megabytes = min(spent.megabytes for spent, _ in runs)
-        share = MFLOP_PER_WINDOW * N_WINDOWS * EPOCHS / seconds / 1e3 / product
-        note = f"{megabytes:.0f} MB above the data"
-        yield Row("a", f"IAE fit, {name}", seconds, "s", share, "of the product's speed", note)
-
-
-def main():
-    argparse.ArgumentParser(description=__doc__).parse_args()
-    print(f"{N_WINDOWS} windows of {N_MELS} bands, {EPOCHS} epochs\n")
-    print_rows(rows())
+        seconds = min(fit.seconds for fit in fits[name])
+        megabytes = min(fit.megabytes for fit in fits[name])
+        gflops = MFLOP_PER_WINDOW * N_WINDOWS * EPOCHS / seconds / 1e3
+        yield Row(
+            part="a",
+            what=what,
+            value=seconds,
+            unit="s",
+            ratio=gflops / product,
+            ratio_of="of the product's speed",
+            note=f"{megabytes:.0f} MB above the data",
+        )
 
 
 if __name__ == "__main__":
-    main()
+    print(f"{N_WINDOWS} windows of {N_MELS} bands, {EPOCHS} epochs\n")
+    run(__doc__, rows)

@@ -6,7 +6,6 @@ result must be that of an uninterrupted run. ``benchmarks.protocol`` does so for
 ``benchmarks.monitor`` for ``skasd monitor``.
 """
 
-import argparse
 import random
 import subprocess
 import sys
@@ -14,30 +13,18 @@ import tempfile
 import time
 from pathlib import Path
 
-import soundfile
-
 import skasd
-from skasd.datasets import make_machine_sounds
+from benchmarks.clips import write_clips
+from benchmarks.measure import command_line, skasd_command
 
 N_KILLS = 20
 SETTINGS = ("--set=epochs=2", "--set=n_repeats=2")
 
 
-def write_clips(folder: Path, n_clips: int) -> list[Path]:
-    sounds, _ = make_machine_sounds(
-        "pump", n_normal=n_clips, n_anomalous=0, duration=2.0, random_state=0
-    )
-    folder.mkdir()
-    paths = [folder / f"{i:03}.wav" for i in range(n_clips)]
-    for path, sound in zip(paths, sounds, strict=True):
-        soundfile.write(path, sound, 16000)
-    return paths
-
-
 def run(*arguments, seconds=None, stdout=subprocess.DEVNULL) -> float | None:
     """Run a command; return how long it took, or None where it was killed."""
     begin = time.perf_counter()
-    command = [sys.executable, "-m", "skasd", *map(str, arguments)]
+    command = skasd_command(*arguments)
     try:
         subprocess.run(command, stdout=stdout, timeout=seconds, check=True)  # a timeout kills
     except subprocess.TimeoutExpired:
@@ -46,7 +33,7 @@ def run(*arguments, seconds=None, stdout=subprocess.DEVNULL) -> float | None:
 
 
 def kill_fit(folder: Path, moments: random.Random) -> bool:
-    paths = write_clips(folder / "healthy", 30)
+    paths, _ = write_clips(folder / "healthy", "pump", n_normal=30, duration=2.0)
     old = folder / "old.skasd"
     run("fit", *paths[:10], "-o", old, *SETTINGS)
     whole, killed = folder / "whole.skasd", folder / "killed.skasd"
@@ -66,7 +53,7 @@ def kill_fit(folder: Path, moments: random.Random) -> bool:
 
 
 def kill_score(folder: Path, moments: random.Random) -> bool:
-    write_clips(folder / "new", 200)
+    write_clips(folder / "new", "pump", n_normal=200, duration=2.0)
     command = "score", folder / "whole.skasd", folder / "new"
     with open(folder / "whole.txt", "w") as file:
         seconds = run(*command, stdout=file)
@@ -86,7 +73,7 @@ def kill_score(folder: Path, moments: random.Random) -> bool:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line(__doc__)
     parser.add_argument("--seed", type=int, default=0)
     moments = random.Random(parser.parse_args().seed)
     with tempfile.TemporaryDirectory() as folder:

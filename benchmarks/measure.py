@@ -1,9 +1,11 @@
 """What every benchmark measures with: rows, the machine, memory, and processes of their own."""
 
+import argparse
 import json
 import math
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -21,8 +23,22 @@ PACKAGES = (
     *("tensorflow", "torch", "pyod", "onnxruntime", "dask"),
 )
 
+MACHINES = ("fan", "pump", "slider", "valve")
+"""The machines that `skasd.datasets.make_machine_sounds` has."""
 
-@dataclass(frozen=True)
+
+def table_line(cells: Iterable[str]) -> str:
+    """Return a line of a Markdown table."""
+    return f"| {' | '.join(cells)} |"
+
+
+def table_head(names: Iterable[str]) -> str:
+    """Return the head of a Markdown table, two lines."""
+    names = list(names)
+    return f"{table_line(names)}\n{table_line(['---'] * len(names))}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """One line of the table.
 
@@ -51,28 +67,57 @@ class Row:
     ratio_of: str = ""
     note: str = ""
 
+    @property
+    def measured(self) -> str:
+        """The value and its unit, or nothing where there is none."""
+        value = f"{self.value:.3g}" if self.value < 1000 else f"{self.value:.0f}"
+        return "" if math.isnan(self.value) else f"{value} {self.unit}"
+
     def __str__(self) -> str:
         ratio = "" if self.ratio is None else f"{self.ratio:.3g}"
-        value = f"{self.value:.3g}" if self.value < 1000 else f"{self.value:.0f}"
-        measured = "" if math.isnan(self.value) else f"{value} {self.unit}"
-        cells = self.part, self.what, measured, ratio, self.ratio_of, self.note
-        return f"| {' | '.join(cells)} |"
+        return table_line((self.part, self.what, self.measured, ratio, self.ratio_of, self.note))
 
 
-HEADER = "| part | what | measured | ratio | of | beside |\n| --- |" + " --- |" * 5
+HEADER = table_head(("part", "what", "measured", "ratio", "of", "beside"))
 
 
-def print_rows(rows: Iterable[Row]) -> None:
-    """Print a Markdown table, each row as it comes."""
-    print(describe(machine()), HEADER, sep="\n\n", flush=True)
+def not_measured(*, part: str, what: str, unit: str, why: object) -> Row:
+    """Return the row of what could not be measured here."""
+    return Row(part=part, what=what, value=math.nan, unit=unit, note=f"not measured: {why}")
+
+
+def command_line(description: str) -> argparse.ArgumentParser:
+    """Return a parser whose help shows a module's docstring as it is written."""
+    return argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+
+
+def run(description: str, rows: Callable[[], Iterable[Row]]) -> None:
+    """Run a benchmark that has no options of its own."""
+    parser = command_line(description)
+    parser.add_argument("--out", type=Path, help="Folder for the results; without it, none.")
+    report(rows(), parser.parse_args().out)
+
+
+def report(rows: Iterable[Row], out: Path | None = None) -> None:
+    """Print a Markdown table, each row as it comes; write it and JSON to a folder as well."""
+    host, measured = machine(), []
+    lines = [f"{describe(host)}\n", *HEADER.splitlines()]
+    print(*lines, sep="\n", flush=True)
     for row in rows:
+        measured.append(row)
+        lines.append(str(row))
         print(row, flush=True)
+        if out:
+            (out / "results.md").write_text("\n".join(lines) + "\n")
+            content = {"machine": host, "rows": [asdict(row) for row in measured]}
+            (out / "results.json").write_text(json.dumps(content, indent=1) + "\n")
 
 
-def write_json(path: Path, host: dict, rows: list[Row]) -> None:
-    """Write the machine and the rows."""
-    content = {"machine": host, "rows": [asdict(row) for row in rows]}
-    path.write_text(json.dumps(content, indent=1) + "\n")
+def read_rows(out: Path) -> list[Row]:
+    """Return the rows that a run wrote to a folder."""
+    return [Row(**row) for row in json.loads((out / "results.json").read_text())["rows"]]
 
 
 def machine() -> dict:
@@ -118,10 +163,17 @@ def product_gflops(size: int = 2048, repeats: int = 10) -> float:
     return repeats * 2 * size**3 / (time.perf_counter() - start) / 1e9
 
 
-def memory(field: str) -> float:
-    """Return VmRSS (now) or VmHWM (peak) of this process, in MB."""
-    status = Path("/proc/self/status").read_text()
+def memory(field: str, process: int | str = "self") -> float:
+    """Return VmRSS (now) or VmHWM (peak) of a process, in MB."""
+    status = Path(f"/proc/{process}/status").read_text()
     return int(status.split(f"{field}:")[1].split()[0]) / 1e3
+
+
+def seconds_of(call: Callable[[], object]) -> float:
+    """Return how long a call takes."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
 
 
 @dataclass
@@ -144,13 +196,6 @@ def cost() -> Iterator[Cost]:
     result.megabytes = max(0.0, memory("VmHWM") - before)
 
 
-def anomaly_scores(detector, X) -> np.ndarray:
-    """Return anomaly scores of a detector of ours, of scikit-learn, or of PyOD."""
-    if hasattr(detector, "score_samples"):
-        return -detector.score_samples(X)
-    return detector.decision_function(X)
-
-
 def apart(function: Callable, *arguments, **environment: str):
     """Call a function in a process of its own, with these environment variables.
 
@@ -170,3 +215,8 @@ def apart(function: Callable, *arguments, **environment: str):
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def skasd_command(*arguments: object) -> list[str]:
+    """Return the command line that runs ``skasd`` with this Python."""
+    return [sys.executable, "-m", "skasd", *map(str, arguments)]

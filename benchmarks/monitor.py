@@ -5,7 +5,6 @@ faults were raised and how many alarms were false, whether a monitor that is kil
 writes the same file in the end, and the latency from a window's last sample to its event.
 """
 
-import argparse
 import json
 import random
 import resource
@@ -21,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 import skasd
+from benchmarks.measure import command_line, memory, skasd_command
 from skasd.datasets import make_machine_sounds
 
 RATE = 16000
@@ -64,8 +64,7 @@ def to_pcm(samples: np.ndarray) -> bytes:
 
 
 def start(model: Path, *options: str, **streams) -> subprocess.Popen:
-    script = "from skasd.cli import app; app()"
-    command = [sys.executable, "-c", script, "monitor", str(model), "-", *options]
+    command = skasd_command("monitor", model, "-", *options)
     return subprocess.Popen(
         command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0, **streams
     )
@@ -92,26 +91,17 @@ def cpu_of_children() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def resident_mb(pid: int) -> float:
-    (line,) = [
-        line
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines()
-        if line.startswith("VmRSS")
-    ]
-    return int(line.split()[1]) / 1024
-
-
 def run_whole(model: Path, recording: Path, events: Path) -> None:
     seconds = recording.stat().st_size / BYTES_PER_SECOND
-    memory, begin, cpu_before = [], time.perf_counter(), cpu_of_children()
+    megabytes, begin, cpu_before = [], time.perf_counter(), cpu_of_children()
     process = start(model, "--events", str(events), "--replay")
     while not events.exists():
         time.sleep(0.01)
     ready = time.perf_counter()
-    feed(process, recording, 0, lambda: memory.append(resident_mb(process.pid)))
+    feed(process, recording, 0, lambda: megabytes.append(memory("VmRSS", process.pid)))
     code = process.wait()
     end = time.perf_counter()
-    after_first = np.array(memory[1:])
+    after_first = np.array(megabytes[1:])
     cpu = cpu_of_children() - cpu_before
     print(f"exit code {code}; {seconds:.0f} s of sound; {cpu:.0f} s of CPU in all")
     print(
@@ -119,7 +109,7 @@ def run_whole(model: Path, recording: Path, events: Path) -> None:
         f"the {ready - begin:.1f} s until it listens"
     )
     print(
-        f"memory, MB by the minute: {' '.join(f'{m:.0f}' for m in memory)}\n"
+        f"memory, MB by the minute: {' '.join(f'{m:.0f}' for m in megabytes)}\n"
         f"after the first: {after_first.min():.1f} to {after_first.max():.1f}, "
         f"{np.ptp(after_first):.1f} between"
     )
@@ -204,7 +194,7 @@ def measure_latency(model: Path, recording: Path, n_windows: int) -> None:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line(__doc__)
     parser.add_argument("--machine", default="pump")
     parser.add_argument("--hours", type=float, default=2.0)
     parser.add_argument("--faults", type=int, default=12)

@@ -6,14 +6,12 @@ fewer. Beside our engines stands onnxruntime on the same layers, and beside soxr
 is installed. Weights are random: speed does not depend on them.
 """
 
-import argparse
-import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 
 import numpy as np
 
-from benchmarks.measure import Row, apart, cost, print_rows, product_gflops
+from benchmarks.measure import Row, apart, cost, not_measured, product_gflops, run, seconds_of
 from skasd.features._training.dense import import_keras
 from skasd.features.openl3._engines import KerasEngine, NcnnEngine
 from skasd.features.openl3._frontend import network_input, split_windows
@@ -98,12 +96,7 @@ class OnnxEngine:
 def seconds_per_window(engine, windows) -> float:
     """Return the fastest of three runs."""
     engine.embed(windows[:2])
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        engine.embed(windows)
-        times.append(time.perf_counter() - start)
-    return min(times) / len(windows)
+    return min(seconds_of(lambda: engine.embed(windows)) for _ in range(3)) / len(windows)
 
 
 def measure_engines(input_repr: str) -> list[Row]:
@@ -125,8 +118,12 @@ def measure_engines(input_repr: str) -> list[Row]:
         seconds = seconds_per_window(engine, windows)
         rows.append(
             Row(
-                *("c", f"OpenL3 {input_repr}, {name}", 1 / seconds, "windows/s"),
-                *(gflop_per_window(network) / seconds / product, "of the product's speed"),
+                part="c",
+                what=f"OpenL3 {input_repr}, {name}",
+                value=1 / seconds,
+                unit="windows/s",
+                ratio=gflop_per_window(network) / seconds / product,
+                ratio_of="of the product's speed",
                 note=f"differs from ncnn by {error:.0e}",
             )
         )
@@ -161,9 +158,7 @@ def resampling() -> dict[str, float]:
     times = {}
     for name, method in methods.items():
         method()
-        start = time.perf_counter()
-        method()
-        times[name] = time.perf_counter() - start
+        times[name] = seconds_of(method)
     return times
 
 
@@ -172,22 +167,32 @@ def rows() -> Iterator[Row]:
     for input_repr in ("mel256", "mel128"):
         yield from apart(measure_engines, input_repr)
     if find_spec("openl3") is None:
-        note = "not measured: it does not install beside current Keras"
-        yield Row("c", "OpenL3 mel256, the openl3 package", np.nan, "windows/s", note=note)
+        yield not_measured(
+            part="c",
+            what="OpenL3 mel256, the openl3 package",
+            unit="windows/s",
+            why="it does not install beside current Keras",
+        )
     megabytes = apart(clip_memory)
-    sound = 10 * 48000 * 4 / 1e6
-    what = "memory of a clip of 10 s at hop 0.1 above the imports"
-    yield Row("c", what, megabytes, "MB", megabytes / sound, "of its samples")
+    yield Row(
+        part="c",
+        what="memory of a clip of 10 s at hop 0.1 above the imports",
+        value=megabytes,
+        unit="MB",
+        ratio=megabytes / (10 * 48000 * 4 / 1e6),
+        ratio_of="of its samples",
+    )
     times = apart(resampling)
     for name, seconds in times.items():
-        what = f"60 s from 16 to 48 kHz, {name}"
-        yield Row("c", what, seconds, "s", seconds / times["soxr HQ"], "of soxr's time")
-
-
-def main():
-    argparse.ArgumentParser(description=__doc__).parse_args()
-    print_rows(rows())
+        yield Row(
+            part="c",
+            what=f"60 s from 16 to 48 kHz, {name}",
+            value=seconds,
+            unit="s",
+            ratio=seconds / times["soxr HQ"],
+            ratio_of="of soxr's time",
+        )
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, rows)

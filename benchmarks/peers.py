@@ -6,18 +6,17 @@ and two cores. Seconds and memory are means over the machines, imports and the s
 PyTorch not counted; AUC is on the same clips for all.
 """
 
-import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.accuracy import Accuracy, accuracy, anomaly_scores
 from benchmarks.clips import write_clips
-from benchmarks.measure import Row, anomaly_scores, apart, cost, print_rows
-from skasd.metrics import auc, pauc
+from benchmarks.measure import MACHINES, Cost, Row, apart, cost, not_measured, run
 
-MACHINES = ("fan", "pump", "slider", "valve")
 N_TRAIN, N_TEST, SECONDS = 100, 40, 10.0
 
 
@@ -45,31 +44,45 @@ def make_iaeo3_plus():
     return make_iaeo3_plus(random_state=0)
 
 
+PEER = "PyOD's AudioAE"
 SYSTEMS = {
-    "PyOD's AudioAE": make_audio_ae,
+    PEER: make_audio_ae,
     "make_baseline": make_baseline,
     "make_iaeo3(openl3=False), five members": make_iaeo3,
     "make_iaeo3_plus, five members": make_iaeo3_plus,
 }
 
 
-def fit_and_score(make, train: list[str], test: list[str]):
-    """Return what fitting and scoring cost, and the anomaly scores."""
-    try:
-        make().fit(train[:3])  # starts what would be started once in a process
-    except ImportError as error:
-        return str(error)
+@dataclass
+class Performance:
+    """What a system costs on one machine, and how good it is."""
+
+    fit: Cost
+    score: Cost
+    accuracy: Accuracy
+
+
+def measure(make: Callable, train: list[str], test: list[str], y: np.ndarray) -> Performance:
+    """Fit and score once."""
+    make().fit(train[:3])  # starts what would be started once in a process
     detector = make()
     with cost() as fit:
         detector.fit(train)
     with cost() as score:
         scores = anomaly_scores(detector, test)
-    return fit, score, scores
+    return Performance(fit=fit, score=score, accuracy=accuracy(y, scores))
+
+
+def mean(costs: list[Cost]) -> Cost:
+    return Cost(
+        seconds=np.mean([each.seconds for each in costs]),
+        megabytes=np.mean([each.megabytes for each in costs]),
+    )
 
 
 def rows() -> Iterator[Row]:
     """Measure all systems on all machines."""
-    results = {name: [] for name in SYSTEMS}
+    performances, missing = {name: {} for name in SYSTEMS}, {}
     with tempfile.TemporaryDirectory() as folder:
         for seed, machine in enumerate(MACHINES):
             paths, y = write_clips(
@@ -80,43 +93,50 @@ def rows() -> Iterator[Row]:
                 duration=SECONDS,
                 random_state=seed,
             )
+            train, test, y = paths[:N_TRAIN], paths[N_TRAIN:], y[N_TRAIN:]
             for name, make in SYSTEMS.items():
-                result = apart(fit_and_score, make, paths[:N_TRAIN], paths[N_TRAIN:])
-                if isinstance(result, str):
-                    results[name].append(result)
-                    continue
-                fit, score, scores = result
-                figures = auc(y[N_TRAIN:], scores), pauc(y[N_TRAIN:], scores)
-                results[name].append((fit.seconds, fit.megabytes, score.seconds, *figures))
-    reference = results["PyOD's AudioAE"]
-    comparable = not isinstance(reference[0], str)
-    for name, by_machine in results.items():
-        if isinstance(by_machine[0], str):
-            yield Row("b", name, np.nan, "s", note=f"not measured: {by_machine[0]}")
+                try:
+                    performances[name][machine] = apart(measure, make, train, test, y)
+                except ImportError as error:
+                    missing[name] = error
+    peer = performances[PEER]  # empty where PyOD is not installed
+    for name, by_machine in performances.items():
+        if name in missing:
+            yield not_measured(part="b", what=name, unit="s", why=missing[name])
             continue
-        fit, megabytes, score, *_ = np.mean(by_machine, axis=0)
-        fit_ratio = fit / np.mean([each[0] for each in reference]) if comparable else None
+        fit = mean([each.fit for each in by_machine.values()])
+        peer_fit = mean([each.fit for each in peer.values()]) if peer else None
         yield Row(
-            *("b", f"fit, {name}", fit, "s", fit_ratio, "of AudioAE's time"),
-            note=f"{megabytes:.0f} MB",
+            part="b",
+            what=f"fit, {name}",
+            value=fit.seconds,
+            unit="s",
+            ratio=fit.seconds / peer_fit.seconds if peer else None,
+            ratio_of="of AudioAE's time",
+            note=f"{fit.megabytes:.0f} MB",
         )
-        times = 2 * N_TEST * SECONDS / score
-        score_ratio = score / np.mean([each[2] for each in reference]) if comparable else None
+        score = mean([each.score for each in by_machine.values()])
+        peer_score = mean([each.score for each in peer.values()]) if peer else None
         yield Row(
-            *("b", f"scoring, {name}", times, "x real time", score_ratio, "of AudioAE's time")
+            part="b",
+            what=f"scoring, {name}",
+            value=2 * N_TEST * SECONDS / score.seconds,
+            unit="x real time",
+            ratio=score.seconds / peer_score.seconds if peer else None,
+            ratio_of="of AudioAE's time",
         )
-        for machine, figures in zip(MACHINES, by_machine, strict=True):
-            ratio = figures[3] / reference[MACHINES.index(machine)][3] if comparable else None
+        for machine, performance in by_machine.items():
+            area, partial = performance.accuracy
             yield Row(
-                *("b", f"AUC, {machine}, {name}", figures[3], "", ratio, "of AudioAE's AUC"),
-                note=f"pAUC {figures[4]:.3f}",
+                part="b",
+                what=f"AUC, {machine}, {name}",
+                value=area,
+                unit="",
+                ratio=area / peer[machine].accuracy.auc if peer else None,
+                ratio_of="of AudioAE's AUC",
+                note=f"pAUC {partial:.3f}",
             )
 
 
-def main():
-    argparse.ArgumentParser(description=__doc__).parse_args()
-    print_rows(rows())
-
-
 if __name__ == "__main__":
-    main()
+    run(__doc__, rows)

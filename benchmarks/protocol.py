@@ -5,7 +5,6 @@ evaluates it once without interruption and once killed again and again at random
 compares all files.
 """
 
-import argparse
 import random
 import signal
 import subprocess
@@ -17,6 +16,7 @@ from pathlib import Path
 import soundfile
 from tqdm import tqdm
 
+from benchmarks.measure import command_line, skasd_command
 from skasd.challenge._published import TABLE_2
 from skasd.datasets import make_machine_sounds
 
@@ -45,11 +45,10 @@ def write_development_set(root: Path) -> None:
 
 
 def start(root: Path, out: Path, jobs: int) -> subprocess.Popen:
-    settings = ("openl3=false", "epochs=2", "n_repeats=2", "n_components=1")
-    command = ["evaluate", str(root), "--out", str(out), "--system", "iaeo3-opt"]
-    command += [f"--jobs={jobs}", *(f"--set={setting}" for setting in settings)]
-    script = "from skasd.cli import app; app()"
-    return subprocess.Popen([sys.executable, "-c", script, *command], start_new_session=True)
+    settings = ("openl3=false", "epochs=2", "n_repeats=2", "estimator__detector__n_components=1")
+    options = ["--out", out, "--system", "iaeo3-opt", f"--jobs={jobs}"]
+    options += [f"--set={setting}" for setting in settings]
+    return subprocess.Popen(skasd_command("evaluate", root, *options), start_new_session=True)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -58,7 +57,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line(__doc__)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()

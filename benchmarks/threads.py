@@ -5,10 +5,8 @@ hundred times a second, the threads of the first that run, or would if a core we
 should be no more than cores: each job has its share of them.
 """
 
-import argparse
 import os
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from multiprocessing import get_context
 from pathlib import Path
@@ -16,8 +14,8 @@ from pathlib import Path
 import joblib
 import numpy as np
 
-from benchmarks.clips import GOLDEN_WEIGHTS, write_clips
-from benchmarks.measure import Row, apart, print_rows
+from benchmarks.clips import fit_with_openl3, write_clips
+from benchmarks.measure import Row, apart, run
 from skasd import make_iaeo3
 
 N_CLIPS, N_WITH_OPENL3, EPOCHS = 200, 16, 5
@@ -64,18 +62,7 @@ def measure(paths: list[str], n_jobs: int) -> dict[str, list[int]]:
     # Starts what would be started once in a process.
     make_iaeo3(openl3=False, epochs=1, random_state=0).fit(paths[:5]).score_samples(paths[:5])
     detector = make_iaeo3(openl3=False, epochs=EPOCHS, random_state=0, n_jobs=n_jobs)
-    with_openl3 = make_iaeo3(
-        weights=GOLDEN_WEIGHTS,
-        hop_size=1.0,
-        cache=None,
-        epochs=1,
-        n_components=1,
-        random_state=0,
-        n_jobs=n_jobs,
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # fewer clips than principal components
-        with_openl3.fit(paths[:12])
+    with_openl3 = fit_with_openl3(paths[:12], hop_size=1.0, n_jobs=n_jobs)
     return {
         "fit without OpenL3": threads_during(lambda: detector.fit(paths)),
         "scoring without OpenL3": threads_during(lambda: detector.score_samples(2 * paths)),
@@ -93,16 +80,15 @@ def rows() -> Iterator[Row]:
             for what, counts in apart(measure, paths, n_jobs).items():
                 mean = np.mean(counts)
                 yield Row(
-                    *("d", f"threads that run, {what}, n_jobs={n_jobs}", mean, "threads"),
-                    *(mean / joblib.cpu_count(), "of the cores"),
+                    part="d",
+                    what=f"threads that run, {what}, n_jobs={n_jobs}",
+                    value=mean,
+                    unit="threads",
+                    ratio=mean / joblib.cpu_count(),
+                    ratio_of="of the cores",
                     note=f"95 % of the counts at most {np.percentile(counts, 95):.0f}",
                 )
 
 
-def main():
-    argparse.ArgumentParser(description=__doc__).parse_args()
-    print_rows(rows())
-
-
 if __name__ == "__main__":
-    main()
+    run(__doc__, rows)

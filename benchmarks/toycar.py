@@ -17,9 +17,9 @@ those that FILE holds, and the table shows all of them: it can be put together f
 Detectors of PyOD stand at the end of our pipeline where it is installed.
 """
 
-import argparse
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,7 +28,8 @@ import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 
-from benchmarks.measure import Row, anomaly_scores
+from benchmarks.accuracy import Accuracy, accuracy, anomaly_scores
+from benchmarks.measure import MACHINES, Row, command_line, table_head, table_line
 from skasd import (
     FusionDetector,
     GaussianMixtureDetector,
@@ -41,45 +42,64 @@ from skasd import (
     make_iaeo3_plus,
 )
 from skasd.datasets import make_machine_sounds
-from skasd.metrics import auc, pauc
 
 CARS = ("id_01", "id_02")
 OTHER_CARS = ("id_03", "id_04")
-MACHINES = ("fan", "pump", "slider", "valve")
 
 
-def load_split(path: Path, seed: int = 0):
-    """Return training spectrograms, test spectrograms, and the labels of those."""
+@dataclass
+class Split:
+    """Training spectrograms of a machine, test spectrograms, and the labels of those."""
+
+    train: np.ndarray
+    test: np.ndarray
+    y: np.ndarray
+
+
+@dataclass
+class Fleet:
+    """Splits by machine, and training clips of these and of other machines with their ids."""
+
+    splits: dict[str, Split]
+    clips: np.ndarray
+    machine_ids: np.ndarray
+
+
+def load_split(path: Path, seed: int) -> Split:
     with np.load(path) as file:
         normal, anomaly = file["normal"].astype(np.float32), file["anomaly"].astype(np.float32)
     order = np.random.default_rng(seed).permutation(len(normal))
     test = np.concatenate([normal[order[200:]], anomaly])
-    return normal[order[:200]], test, np.repeat([1, -1], [len(order) - 200, len(anomaly)])
+    y = np.repeat([1, -1], [len(order) - 200, len(anomaly)])
+    return Split(train=normal[order[:200]], test=test, y=y)
 
 
-def toy_cars(folder: Path, seed: int):
-    """Return training and test clips by car, and the training clips of all cars with their ids."""
+def toy_cars(folder: Path, seed: int) -> Fleet:
+    """Return two toy cars, and among the training clips those of two more."""
     splits = {car: load_split(folder / f"{car}.npz", seed) for car in CARS}
-    fleet = [splits[car][0] for car in CARS]
+    train = {car: split.train for car, split in splits.items()}
     for car in OTHER_CARS:
         with np.load(folder / f"{car}_train.npz") as file:
-            fleet.append(file[file.files[0]].astype(np.float32))
-    machine_ids = np.repeat([*CARS, *OTHER_CARS], [len(clips) for clips in fleet])
-    return splits, np.concatenate(fleet), machine_ids
+            train[car] = file[file.files[0]].astype(np.float32)
+    return make_fleet(splits, train)
 
 
-def synthetic_machines(seed: int):
-    """Return the same of a fan, a pump, a slider and a valve."""
+def synthetic_machines(seed: int) -> Fleet:
+    """Return a fan, a pump, a slider and a valve."""
     splits = {}
     for machine in MACHINES:
         clips, y = make_machine_sounds(
             machine, n_normal=100, n_anomalous=40, duration=4.0, random_state=seed
         )
         spectrograms = np.array(LogMelSpectrogram().transform(clips))
-        splits[machine] = spectrograms[:60], spectrograms[60:], y[60:]
-    fleet = [splits[machine][0] for machine in MACHINES]
-    machine_ids = np.repeat(MACHINES, [len(clips) for clips in fleet])
-    return splits, np.concatenate(fleet), machine_ids
+        splits[machine] = Split(train=spectrograms[:60], test=spectrograms[60:], y=y[60:])
+    return make_fleet(splits, {machine: split.train for machine, split in splits.items()})
+
+
+def make_fleet(splits: dict[str, Split], train: dict[str, np.ndarray]) -> Fleet:
+    """Put splits and training clips by machine together."""
+    machine_ids = np.repeat(list(train), [len(clips) for clips in train.values()])
+    return Fleet(splits=splits, clips=np.concatenate(list(train.values())), machine_ids=machine_ids)
 
 
 SYSTEMS = {
@@ -134,32 +154,49 @@ def available_systems() -> list[str]:
     return [name for name in SYSTEMS if name not in without]
 
 
-def measure(folder: Path | None, seed: int, names: list[str]) -> Iterator[tuple]:
-    """Yield system, machine, AUC and pAUC in one split."""
-    splits, fleet, machine_ids = toy_cars(folder, seed) if folder else synthetic_machines(seed)
+@dataclass
+class Result:
+    """How good a system is on a machine in one split."""
+
+    system: str
+    machine: str
+    accuracy: Accuracy
+
+
+def measure(folder: Path | None, seed: int, names: list[str]) -> Iterator[Result]:
+    """Measure systems in one split."""
+    fleet = toy_cars(folder, seed) if folder else synthetic_machines(seed)
     embedding = None
     if NEED_EMBEDDING & set(names):
-        embedding = MachineIDEmbedding(random_state=0).fit(fleet, machine_ids)
+        embedding = MachineIDEmbedding(random_state=0).fit(fleet.clips, fleet.machine_ids)
     for name in names:
-        for machine, (train, test, y) in splits.items():
-            scores = anomaly_scores(make_system(name, embedding).fit(train), test)
-            yield name, machine, (auc(y, scores), pauc(y, scores))
+        for machine, split in fleet.splits.items():
+            system = make_system(name, embedding).fit(split.train)
+            figures = accuracy(split.y, anomaly_scores(system, split.test))
+            yield Result(system=name, machine=machine, accuracy=figures)
 
 
 def rows(folder: Path | None = None) -> Iterator[Row]:
     """Measure every system in split 0, on toy cars where `folder` holds them."""
     baseline = {}
-    for name, machine, (area, partial) in measure(folder, 0, available_systems()):
-        baseline.setdefault(machine, area)
-        what = f"AUC, {machine}, {SYSTEMS[name]}"
-        ratio = area / baseline[machine]
-        yield Row("f", what, area, "", ratio, "of the baseline's", f"pAUC {partial:.3f}")
+    for result in measure(folder, 0, available_systems()):
+        area, partial = result.accuracy
+        baseline.setdefault(result.machine, area)
+        yield Row(
+            part="f",
+            what=f"AUC, {result.machine}, {SYSTEMS[result.system]}",
+            value=area,
+            unit="",
+            ratio=area / baseline[result.machine],
+            ratio_of="of the baseline's",
+            note=f"pAUC {partial:.3f}",
+        )
 
 
 def table(results: dict) -> str:
     """Return the Markdown table of ``results[system][machine][split]``, AUC and pAUC."""
     machines = list(dict.fromkeys(machine for row in results.values() for machine in row))
-    lines = [f"| system | {' | '.join(machines)} |", f"| --- |{' --- |' * len(machines)}"]
+    lines = [table_head(("system", *machines))]
     for name in (name for name in SYSTEMS if name in results):
         cells = []
         for machine in machines:
@@ -171,14 +208,12 @@ def table(results: dict) -> str:
                     for mean, spread in zip(means, spreads, strict=True)
                 )
             )
-        lines.append(f"| {SYSTEMS[name]} | {' | '.join(cells)} |")
+        lines.append(table_line((SYSTEMS[name], *cells)))
     return "\n".join(lines)
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line(__doc__)
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--splits", type=int, default=1)
     parser.add_argument("--only", action="append", choices=SYSTEMS, help="This system; repeatable.")
@@ -189,9 +224,10 @@ def main():
         results = json.loads(arguments.json.read_text())
     names = arguments.only or available_systems()
     for seed in range(arguments.splits):
-        for name, machine, figures in measure(arguments.folder, seed, names):
-            results.setdefault(name, {}).setdefault(machine, {})[str(seed)] = figures
-            print(f"split {seed}, {name}, {machine}: {figures}", flush=True)
+        for result in measure(arguments.folder, seed, names):
+            by_machine = results.setdefault(result.system, {})
+            by_machine.setdefault(result.machine, {})[str(seed)] = result.accuracy
+            print(f"split {seed}, {result.system}, {result.machine}: {result.accuracy}", flush=True)
             if arguments.json:
                 arguments.json.write_text(json.dumps(results, indent=1))
     print(table(results))

@@ -111,11 +111,12 @@ def main():
     detector = make_iaeo3(
         openl3=arguments.openl3,
         weights=arguments.weights,
-        hop_size=1.0,
         epochs=arguments.epochs,
         n_repeats=1,
         random_state=0,
     )
+    if arguments.openl3:
+        detector.set_params(estimator__features__openl3__embedding__hop_size=1.0)
     search = GridSearchCV(
         detector,
         grid_of(detector, arguments),

@@ -2,7 +2,12 @@
 
 from skasd._utils.public_names import claim_names
 from skasd._version import __version__
-from skasd.detection import FeatureDetector, GaussianMixtureDetector, NearestNeighborsDetector
+from skasd.detection import (
+    FeatureDetector,
+    GaussianMixtureDetector,
+    NearestNeighborsDetector,
+    PyODDetector,
+)
 from skasd.ensemble import (
     FleetDetector,
     FusionDetector,
@@ -13,12 +18,14 @@ from skasd.ensemble import (
 from skasd.exceptions import AudioError
 from skasd.export import export_onnx
 from skasd.features import (
+    ClipTransformer,
     FrameAutoencoder,
     InterpolationAutoencoder,
     LogMelSpectrogram,
     MachineIDEmbedding,
     OpenL3Embedding,
     PrincipalComponents,
+    SpectrogramTransformer,
     TimeWeightedPooling,
 )
 from skasd.monitoring import Monitor
@@ -28,6 +35,7 @@ from skasd.systems import make_baseline, make_iaeo3, make_iaeo3_opt, make_iaeo3_
 
 __all__ = [
     "AudioError",
+    "ClipTransformer",
     "FeatureDetector",
     "FleetDetector",
     "FrameAutoencoder",
@@ -40,7 +48,9 @@ __all__ = [
     "NearestNeighborsDetector",
     "OpenL3Embedding",
     "PrincipalComponents",
+    "PyODDetector",
     "RepeatedSeedEnsemble",
+    "SpectrogramTransformer",
     "TimeWeightedPooling",
     "__version__",
     "export_onnx",

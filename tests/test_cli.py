@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import soundfile
+from settings import make
 from sklearn.pipeline import make_pipeline
 from typer.testing import CliRunner
 
@@ -15,7 +16,8 @@ from skasd import GaussianMixtureDetector, LogMelSpectrogram, TimeWeightedPoolin
 from skasd.cli import app
 from skasd.datasets import make_machine_sounds
 
-SMALL = ["--set", "n_mels=16", "--set", "encoder_units=[8,4]", "--set", "epochs=2"]
+UNITS = "estimator__features__log_mel__branches__iae__encoder_units=[8,4]"
+SMALL = ["--set", "n_mels=16", "--set", UNITS, "--set", "epochs=2"]
 
 
 def run(*arguments):
@@ -48,8 +50,14 @@ def broken(folder):
 
 
 def test_fit_is_make_iaeo3_plus_with_threshold_out_of_fold(folder):
-    detector = skasd.make_iaeo3_plus(
-        n_mels=16, encoder_units=[8, 4], epochs=2, n_repeats=2, cv=2, random_state=0
+    detector = make(
+        skasd.make_iaeo3_plus,
+        n_mels=16,
+        encoder_units=[8, 4],
+        epochs=2,
+        n_repeats=2,
+        cv=2,
+        random_state=0,
     ).fit(sorted((folder / "healthy").iterdir()))
     loaded = skasd.load(folder / "fan.skasd")
     new = sorted((folder / "new").iterdir())

@@ -11,15 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from skasd.datasets import (
-    MACHINES,
-    fetch_dcase2020,
-    find_machine_ids,
-    find_machines,
-    load_dcase2020,
-    load_dcase2021,
-)
-from skasd.datasets import _fetch as fetching
+from skasd.datasets import MACHINES, fetch_dcase2020, load_dcase2020, load_dcase2021
+from skasd.datasets._dcase import find_machine_ids, find_machines
+from skasd.datasets._fetch import _fetch as fetching
 from skasd.datasets._layout import DatasetError
 
 
@@ -378,7 +372,7 @@ def test_folder_that_cannot_be_made(tmp_path, server, place):
 
 FETCH = """
 import os, shutil, signal, sys
-from skasd.datasets import _fetch as fetching
+from skasd.datasets._fetch import _fetch as fetching
 fetching.URL, fetching.MD5["dev"]["fan"], home, n_members = sys.argv[1:]
 copy, copied = shutil.copyfileobj, []
 

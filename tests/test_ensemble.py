@@ -6,6 +6,7 @@ import joblib
 import numpy as np
 import pytest
 from joblib import parallel_config
+from settings import make
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.ensemble import IsolationForest
 from sklearn.pipeline import make_pipeline
@@ -32,7 +33,8 @@ def spectrograms():
 
 @pytest.fixture(scope="module")
 def small_iaeo3():
-    return make_iaeo3(
+    return make(
+        make_iaeo3,
         input="spectrograms",
         openl3=False,
         encoder_units=(16, 8),

@@ -15,7 +15,8 @@ from skasd.datasets import load_dcase2020, make_machine_sounds
 from skasd.features.openl3._weights import WeightsError
 from skasd.systems import make_system
 
-SMALL = {"n_mels": 16, "encoder_units": [8, 4], "epochs": 2}
+SMALL = {"n_mels": 16, "epochs": 2}
+UNITS = {"estimator__autoencoder__encoder_units": [8, 4]}
 """Settings that fit in no time."""
 
 MACHINES = [("fan", "00"), ("fan", "02"), ("valve", "04")]
@@ -51,7 +52,9 @@ def fitted_keys(monkeypatch):
 
 
 def run(root, out, **parameters):
-    return evaluate_dcase2020(root, out, "baseline", **{"settings": SMALL, **parameters})
+    return evaluate_dcase2020(
+        root, out, "baseline", **{"settings": {**SMALL, **UNITS}, **parameters}
+    )
 
 
 def contents(folder):
@@ -189,7 +192,7 @@ def test_what_cannot_be_evaluated_is_said(root, tmp_path):
 
 
 def test_too_few_clips_for_the_system_is_said(root, tmp_path):
-    settings = {**SMALL, "openl3": False, "n_repeats": 1, "n_components": 9}
+    settings = {**SMALL, "openl3": False, "n_repeats": 1, "estimator__detector__n_components": 9}
     evaluation = evaluate_dcase2020(root, tmp_path / "out", settings=settings, machines=["valve"])
     assert "n_components=9" in evaluation.not_evaluated["valve", "04"]
     assert not list((tmp_path / "out").glob("*.csv"))

@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from settings import make
 from sklearn.ensemble import IsolationForest
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -26,17 +27,16 @@ from skasd import (
     export_onnx,
     make_baseline,
     make_iaeo3,
-    make_iaeo3_opt,
     make_iaeo3_plus,
 )
 from skasd.datasets import make_machine_sounds
 
 SMALL = {"n_mels": 32, "epochs": 1, "encoder_units": (16, 8), "n_repeats": 2, "random_state": 0}
 SYSTEMS = {
-    "iaeo3": make_iaeo3(openl3=False, n_components=2, **SMALL),
-    "valve": make_iaeo3_opt("valve", n_fft=512, **SMALL),
-    "baseline": make_baseline(**SMALL),
-    "plus": make_iaeo3_plus(**SMALL),
+    "iaeo3": make(make_iaeo3, openl3=False, n_components=2, **SMALL),
+    "valve": make(make_iaeo3, machine="valve", n_fft=512, **SMALL),
+    "baseline": make(make_baseline, **SMALL),
+    "plus": make(make_iaeo3_plus, **SMALL),
 }
 
 
@@ -100,7 +100,7 @@ def test_real_slider(shared_recordings, tmp_path):
     folder = shared_recordings / "dcase2020" / "slider"
     paths = sorted((folder / "train").glob("*.wav"))
     train, test = paths[::2], [*sorted((folder / "test").glob("*.wav")), *paths[1:20:2]]
-    detector = make_iaeo3_plus(**SMALL).fit(train)
+    detector = make(make_iaeo3_plus, **SMALL).fit(train)
     export_onnx(detector, tmp_path / "slider.onnx")
     samples = np.stack([read_clip(clip, sample_rate=16000) for clip in check_clips(test)])
     assert_same(tmp_path / "slider.onnx", samples, detector, test)
@@ -164,7 +164,10 @@ DETECTORS = {
         TimeWeightedPooling(), FrozenEstimator(StandardScaler().fit(np.eye(6))), mixture()
     ),
     "normalize": RepeatedSeedEnsemble(
-        pipeline(TimeWeightedPooling(), mixture(n_components=2)), 2, normalize=True, random_state=0
+        pipeline(TimeWeightedPooling(), mixture(n_components=2)),
+        n_repeats=2,
+        normalize=True,
+        random_state=0,
     ),
     "fusion": FusionDetector(
         [
@@ -185,7 +188,7 @@ def test_steps(spectrograms, detector, tmp_path):
 
 
 def test_aggregations(spectrograms, tmp_path):
-    detector = RepeatedSeedEnsemble(pipeline(iae(), FeatureDetector()), 4, random_state=0)
+    detector = RepeatedSeedEnsemble(pipeline(iae(), FeatureDetector()), n_repeats=4, random_state=0)
     detector.fit(spectrograms[:45])
     for aggregation in ("min", "median", "mean", "max"):
         detector.set_params(aggregation=aggregation)

@@ -44,6 +44,7 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from joblib import parallel_config
+from settings import make
 from sklearn.pipeline import make_pipeline
 
 import skasd
@@ -167,11 +168,11 @@ def test_clip_changes_while_a_detector_is_fitted(tmp_path, monkeypatch):
         return samples
 
     settings = {"n_mels": 8, "encoder_units": (4, 2), "epochs": 1, "cv": 2, "random_state": 0}
-    expected = make_baseline(n_repeats=3, **settings).fit(
+    expected = make(make_baseline, n_repeats=3, **settings).fit(
         [soundfile.read(path, dtype="float32")[0] for path in paths]
     )
-    monkeypatch.setattr("skasd.features._log_mel_spectrogram.read_clip", read_and_overwrite)
-    detector = make_baseline(n_repeats=3, **settings).fit(paths)
+    monkeypatch.setattr("skasd.features._base.read_clip", read_and_overwrite)
+    detector = make(make_baseline, n_repeats=3, **settings).fit(paths)
     assert reads == [str(path) for path in paths]
     assert detector.offset_ == expected.offset_
     reads.clear()
@@ -335,7 +336,7 @@ EVALUATE = """
 import sys
 from skasd.challenge._evaluation import evaluate_dcase2020
 
-settings = {"n_mels": 8, "encoder_units": [4, 2], "epochs": 2}
+settings = {"n_mels": 8, "epochs": 2, "estimator__autoencoder__encoder_units": [4, 2]}
 evaluation = evaluate_dcase2020(sys.argv[1], sys.argv[2], "baseline", settings=settings)
 print(evaluation.complete)
 """

@@ -11,6 +11,7 @@ import joblib
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
+from settings import make
 
 import skasd
 from skasd import FeatureDetector, FleetDetector, GaussianMixtureDetector, make_iaeo3_plus
@@ -75,8 +76,13 @@ def test_equal_to_serial(tmp_path):
 def test_ensembles_of_autoencoders_are_equal_to_serial():
     X = np.random.default_rng(0).normal(-30, 5, size=(20, 30, 8))
     machine = NAMES[:2] * 10
-    detector = make_iaeo3_plus(
-        input="spectrograms", encoder_units=(6, 3), epochs=1, n_repeats=2, random_state=0
+    detector = make(
+        make_iaeo3_plus,
+        input="spectrograms",
+        encoder_units=(6, 3),
+        epochs=1,
+        n_repeats=2,
+        random_state=0,
     )
     fleet = FleetDetector(detector).fit(X, machine=machine)
     # The workers have one BLAS thread each.

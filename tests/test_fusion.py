@@ -56,7 +56,7 @@ def test_scores_are_standardized_by_left_out_clips(features, detectors):
 
 @pytest.mark.parametrize("aggregation", ["mean", "max", "min", "median"])
 def test_aggregations(features, detectors, aggregation):
-    fusion = FusionDetector(detectors, aggregation).fit(features)
+    fusion = FusionDetector(detectors, aggregation=aggregation).fit(features)
     expected = getattr(np, aggregation)(fusion.member_scores(features), axis=1)
     np.testing.assert_allclose(fusion.anomaly_score(features), expected)
 

@@ -4,6 +4,7 @@ import librosa
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
+from settings import make
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -50,12 +51,12 @@ PLANTED = {
 
 @pytest.fixture(scope="module")
 def detector():
-    return make_iaeo3(openl3=False, n_components=1, **TINY).fit(TRAIN)
+    return make(make_iaeo3, openl3=False, n_components=1, **TINY).fit(TRAIN)
 
 
 @pytest.fixture(scope="module")
 def plus():
-    return make_iaeo3_plus(**TINY).fit(TRAIN)
+    return make(make_iaeo3_plus, **TINY).fit(TRAIN)
 
 
 def of_noise(deviation, seed=0):
@@ -64,7 +65,7 @@ def of_noise(deviation, seed=0):
 
 @pytest.fixture(scope="module")
 def of_spectrograms():
-    detector = make_iaeo3(openl3=False, n_components=1, input="spectrograms", **TINY)
+    detector = make(make_iaeo3, openl3=False, n_components=1, input="spectrograms", **TINY)
     return detector.fit([of_noise(5, seed) for seed in range(1, 11)])
 
 
@@ -126,7 +127,7 @@ def test_spectrograms_take_their_units_from_the_arguments(of_spectrograms):
 
 def test_clips_and_spectrograms_are_explained_alike(detector):
     spectrograms = LOG_MEL.transform(CLIPS)
-    other = make_iaeo3(openl3=False, n_components=1, input="spectrograms", **TINY)
+    other = make(make_iaeo3, openl3=False, n_components=1, input="spectrograms", **TINY)
     other.fit(spectrograms[:20])
     assert str(explain(other, spectrograms[20])) == str(explain(detector, NEW[0]))
 
@@ -140,8 +141,8 @@ def test_path_is_a_clip(detector, tmp_path):
 @pytest.mark.parametrize(
     ("system", "words"),
     [
-        (make_baseline(**TINY), "reconstruction error"),
-        (make_iaeo3(openl3=False, score="max", **TINY), "interpolation error"),
+        (make(make_baseline, **TINY), "reconstruction error"),
+        (make(make_iaeo3, openl3=False, score="max", **TINY), "interpolation error"),
     ],
 )
 def test_one_branch_is_the_whole_score(system, words):
@@ -190,7 +191,7 @@ def branches_of(x, n_first):
 def test_contributions_sum_to_what_the_density_loses(covariance_type):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 5)) @ rng.normal(size=(5, 5))
-    detector = GaussianMixtureDetector(1, covariance_type, shrinkage=None).fit(X)
+    detector = GaussianMixtureDetector(1, covariance_type=covariance_type, shrinkage=None).fit(X)
     x = 3 * X[0]
     mean = detector.mixture_.means_[0]
     lost = detector.score_samples([mean, x]) @ [1, -1]
@@ -341,7 +342,9 @@ def test_fused_detectors_share_what_is_above_usual(settings, expected):
 def two_autoencoders(**settings):
     branches = []
     for name, log_mel, n_frames in (("a", LOG_MEL, 5), ("b", LogMelSpectrogram(**settings), 3)):
-        autoencoder = InterpolationAutoencoder((32, 16), n_frames, epochs=1, random_state=0)
+        autoencoder = InterpolationAutoencoder(
+            (32, 16), n_frames=n_frames, epochs=1, random_state=0
+        )
         branches.append((name, Pipeline([("log_mel", log_mel), ("autoencoder", autoencoder)])))
     steps = [("features", FeatureUnion(branches)), ("detector", GaussianMixtureDetector(1))]
     return Pipeline(steps).fit(TRAIN)

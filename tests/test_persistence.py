@@ -13,6 +13,7 @@ import pytest
 import skops.io
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from settings import make
 from sklearn.ensemble import IsolationForest
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -44,7 +45,7 @@ SMALL = {"n_mels": 16, "encoder_units": (8, 4), "epochs": 2, "random_state": 0}
 
 @pytest.fixture(scope="module")
 def detector():
-    return make_iaeo3(openl3=False, n_repeats=2, n_components=1, **SMALL).fit(CLIPS)
+    return make(make_iaeo3, openl3=False, n_repeats=2, n_components=1, **SMALL).fit(CLIPS)
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def levels(end):
 
 
 SYSTEMS = {
-    "make_iaeo3": lambda: make_iaeo3(openl3=False, n_repeats=2, n_components=1, **SMALL),
+    "make_iaeo3": lambda: make(make_iaeo3, openl3=False, n_repeats=2, n_components=1, **SMALL),
     "OpenL3": lambda: make_pipeline(
         OpenL3Embedding(
             "mel128",
@@ -77,8 +78,8 @@ SYSTEMS = {
         ),
         GaussianMixtureDetector(n_components=1),
     ),
-    "make_iaeo3_plus": lambda: make_iaeo3_plus(n_repeats=2, **SMALL),
-    "make_baseline": lambda: make_baseline(**SMALL),
+    "make_iaeo3_plus": lambda: make(make_iaeo3_plus, n_repeats=2, **SMALL),
+    "make_baseline": lambda: make(make_baseline, **SMALL),
     "fusion": lambda: FusionDetector(
         [("levels", levels(GaussianMixtureDetector())), ("neighbours", neighbours())], cv=2
     ),
@@ -102,7 +103,7 @@ def test_scores_are_identical(tmp_path, name):
 def test_detectors_of_what_was_computed_elsewhere(tmp_path, unfitted_input):
     spectrograms = LogMelSpectrogram(n_mels=16).transform(CLIPS)
     if unfitted_input == "spectrograms":
-        fitted = make_baseline(input="spectrograms", encoder_units=(8, 4), epochs=1)
+        fitted = make(make_baseline, input="spectrograms", encoder_units=(8, 4), epochs=1)
         X = spectrograms
     else:
         fitted, X = GaussianMixtureDetector(), np.mean(spectrograms, axis=1)

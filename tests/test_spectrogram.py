@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from skasd import AudioError, LogMelSpectrogram
-from skasd.features._log_mel_spectrogram import check_spectrograms
+from skasd.features._base import check_spectrograms
 
 
 def test_agrees_with_toy_car_spectrograms(shared_recordings):

@@ -7,6 +7,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+from settings import make
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -34,9 +35,9 @@ def machine():
 
 @pytest.fixture(scope="module")
 def fitted(machine):
-    return make_iaeo3(openl3=False, epochs=5, n_repeats=2, n_components=1, random_state=0).fit(
-        machine[0]
-    )
+    return make(
+        make_iaeo3, openl3=False, epochs=5, n_repeats=2, n_components=1, random_state=0
+    ).fit(machine[0])
 
 
 def test_settings_are_the_reports():
@@ -79,8 +80,14 @@ def test_faults_score_higher(machine, fitted):
 def test_spectrograms_computed_elsewhere_give_the_same(machine, fitted):
     train, test, _ = machine
     log_mel = LogMelSpectrogram()
-    other = make_iaeo3(
-        input="spectrograms", openl3=False, epochs=5, n_repeats=2, n_components=1, random_state=0
+    other = make(
+        make_iaeo3,
+        input="spectrograms",
+        openl3=False,
+        epochs=5,
+        n_repeats=2,
+        n_components=1,
+        random_state=0,
     ).fit(log_mel.transform(train))
     np.testing.assert_array_equal(
         other.score_samples(log_mel.transform(test)), fitted.score_samples(test)
@@ -133,7 +140,7 @@ def test_wrong_arguments(parameters, message):
 
 def test_wrong_setting_is_named(noise):
     with pytest.raises(ValueError, match="n_components"):
-        make_iaeo3(openl3=False, n_components=0, epochs=1).fit([noise] * 3)
+        make(make_iaeo3, openl3=False, n_components=0, epochs=1).fit([noise] * 3)
 
 
 def test_clone_and_diagram():
@@ -154,15 +161,15 @@ def test_missing_weights_are_said_before_training(monkeypatch, tmp_path, noise):
 def test_all_of_iaeo3(machine, tmp_path):
     """With the golden weights, and an embedding of each clip computed once."""
     train, test, _ = machine
-    detector = make_iaeo3(
+    detector = make(
+        make_iaeo3,
         weights=GOLDEN_WEIGHTS,
         hop_size=1.0,
         cache=tmp_path,
         epochs=2,
         n_repeats=2,
-        n_components=1,
         random_state=0,
-    )
+    ).set_params(estimator__detector__n_components=1)
     with pytest.warns(UserWarning, match="20 clips of 512 features have 20 principal components"):
         detector.fit(train[:, :16000])
     features = detector.estimators_[0]["features"]
@@ -224,8 +231,8 @@ SMALL_PLUS = {"epochs": 2, "encoder_units": (8, 4), "n_repeats": 2, "random_stat
 
 def test_plus_finds_faults_from_clips_and_spectrograms(machine, log_mel):
     train, test, y = machine
-    from_clips = make_iaeo3_plus(n_mels=24, **SMALL_PLUS).fit(train).anomaly_score(test)
-    detector = make_iaeo3_plus(input="spectrograms", **SMALL_PLUS).fit(log_mel[0])
+    from_clips = make(make_iaeo3_plus, n_mels=24, **SMALL_PLUS).fit(train).anomaly_score(test)
+    detector = make(make_iaeo3_plus, input="spectrograms", **SMALL_PLUS).fit(log_mel[0])
     np.testing.assert_array_equal(detector.anomaly_score(log_mel[1]), from_clips)
     assert auc(y, from_clips) > 0.9
     names = detector.estimators_[0]["features"].get_feature_names_out()
@@ -239,7 +246,7 @@ def test_plus_takes_what_other_machines_taught(log_mel):
         make_iaeo3_plus(embedding=embedding)
     embedding.fit([*train, *other], ["pump"] * len(train) + ["fan"] * len(other))
     weights = embedding.coefs_.copy()
-    detector = make_iaeo3_plus(embedding=embedding, input="spectrograms", **SMALL_PLUS)
+    detector = make(make_iaeo3_plus, embedding=embedding, input="spectrograms", **SMALL_PLUS)
     detector.fit(train)
     np.testing.assert_array_equal(embedding.coefs_, weights)
     assert len(detector.estimators_[0]["features"].get_feature_names_out()) == 5 + 24 + 10
@@ -249,8 +256,14 @@ def test_plus_takes_what_other_machines_taught(log_mel):
 
 def test_plus_with_openl3(machine, tmp_path):
     train, test, _ = machine
-    detector = make_iaeo3_plus(
-        openl3=True, weights=GOLDEN_WEIGHTS, hop_size=1.0, cache=tmp_path, n_mels=24, **SMALL_PLUS
+    detector = make(
+        make_iaeo3_plus,
+        openl3=True,
+        weights=GOLDEN_WEIGHTS,
+        hop_size=1.0,
+        cache=tmp_path,
+        n_mels=24,
+        **SMALL_PLUS,
     )
     with pytest.warns(UserWarning, match="principal components"):
         detector.fit(train[:6])

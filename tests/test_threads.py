@@ -17,7 +17,7 @@ from skasd import (
     score_clips,
 )
 from skasd._utils.threads import threads_each
-from skasd.audio import Clip
+from skasd.audio._clips import Clip
 from skasd.features._training import dense
 
 WEIGHTS = Path(__file__).parent / "data" / "openl3_audio_mel128_golden.h5.gz"

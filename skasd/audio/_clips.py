@@ -19,7 +19,7 @@ class Clip:
     """One recording, which remembers what was made of it.
 
     Where several steps or members of an ensemble are handed the same `Clip`, the first one that
-    analyses it does so for all. A pickle holds name and source alone.
+    analyzes it does so for all. A pickle holds name and source alone.
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ class Clip:
 
     Examples
     --------
-    >>> from skasd.audio import Clip
+    >>> from skasd.audio._clips import Clip
     >>> clip = Clip("clip 0", [1.0, 3.0])
-    >>> clip.analyse("peak", lambda: max(clip.source)), clip.analyses
+    >>> clip.analyze("peak", lambda: max(clip.source)), clip.analyses
     (3.0, {'peak': 3.0})
     """
 
@@ -43,7 +43,7 @@ class Clip:
     analyses: dict[Hashable, np.ndarray] = field(default_factory=dict, repr=False)
     _lock: Lock = field(default_factory=Lock, init=False, repr=False)
 
-    def analyse(self, key: Hashable, compute: Callable[[], np.ndarray]) -> np.ndarray:
+    def analyze(self, key: Hashable, compute: Callable[[], np.ndarray]) -> np.ndarray:
         """Return what `compute` makes of the clip, computed only where it is not remembered.
 
         A thread that needs what another one is computing waits for it.

@@ -14,4 +14,7 @@ from skasd.cli._info import info
 from skasd.cli._monitor import monitor
 from skasd.cli._score import score
 
-__all__ = ["app", "evaluate", "explain", "fit", "info", "monitor", "score"]
+__all__ = ["app"]
+
+COMMANDS = (evaluate, explain, fit, info, monitor, score)
+"""What joined the application as it was imported."""

@@ -97,7 +97,7 @@ def _json_line(result: "ClipScore") -> str:
 
 
 def _report(detector: BaseEstimator, results: list["ClipScore"]) -> str:
-    from skasd.detection._base import last_step, threshold_of
+    from skasd._steps import last_step, threshold_of
     from skasd.detection._score_report import ScoreReport
 
     last = last_step(detector)

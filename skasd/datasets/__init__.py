@@ -1,7 +1,7 @@
 """Recordings to learn and to test on."""
 
 from skasd._utils.public_names import claim_names
-from skasd.datasets._dcase import find_machine_ids, find_machines, load_dcase2020, load_dcase2021
+from skasd.datasets._dcase import load_dcase2020, load_dcase2021
 from skasd.datasets._fetch import fetch_dcase2020
 from skasd.datasets._layout import MACHINES
 from skasd.datasets._synthetic import make_machine_sounds
@@ -9,8 +9,6 @@ from skasd.datasets._synthetic import make_machine_sounds
 __all__ = [
     "MACHINES",
     "fetch_dcase2020",
-    "find_machine_ids",
-    "find_machines",
     "load_dcase2020",
     "load_dcase2021",
     "make_machine_sounds",

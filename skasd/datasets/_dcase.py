@@ -210,7 +210,7 @@ def find_machines(root: str | os.PathLike) -> list[str]:
     --------
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from skasd.datasets import find_machines
+    >>> from skasd.datasets._dcase import find_machines
     >>> with tempfile.TemporaryDirectory() as root:
     ...     for machine in ("pump", "fan"):
     ...         (Path(root) / machine / "train").mkdir(parents=True)
@@ -251,7 +251,7 @@ def find_machine_ids(root: str | os.PathLike, machine: str) -> list[str]:
     --------
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from skasd.datasets import find_machine_ids
+    >>> from skasd.datasets._dcase import find_machine_ids
     >>> with tempfile.TemporaryDirectory() as root:
     ...     folder = Path(root) / "fan" / "train"
     ...     folder.mkdir(parents=True)

@@ -4,15 +4,19 @@ Scores follow scikit-learn: higher is more normal, and `predict` gives +1 for no
 for anomalous ones. The field counts the other way: its number is `anomaly_score`.
 """
 
-from skasd.detection._base import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
+from skasd._utils.public_names import claim_names
 from skasd.detection._feature_detector import FeatureDetector
 from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
 from skasd.detection._nearest_neighbors_detector import NearestNeighborsDetector
+from skasd.detection._pyod_detector import PyODDetector
+from skasd.detection._score_report import ScoreReport
 
 __all__ = [
-    "THRESHOLD_CONSTRAINTS",
-    "AnomalyDetectorMixin",
     "FeatureDetector",
     "GaussianMixtureDetector",
     "NearestNeighborsDetector",
+    "PyODDetector",
+    "ScoreReport",
 ]
+
+claim_names(__name__)

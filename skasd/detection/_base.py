@@ -5,9 +5,7 @@ from numbers import Real
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
-from sklearn.base import BaseEstimator, OutlierMixin
-from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import OutlierMixin
 
 from skasd._sklearn import Interval, StrOptions
 from skasd.detection._score_report import ScoreReport
@@ -102,7 +100,7 @@ class AnomalyDetectorMixin(OutlierMixin):
         ``cv=2``, so that the training scores are those of clips that were left out.
         """
         return ScoreReport.compare(
-            -self.training_scores_, self.anomaly_score(X), threshold=threshold_of(self)
+            -self.training_scores_, self.anomaly_score(X), threshold=-self.offset_
         )
 
     def _fit_offset(self, training_scores: np.ndarray) -> None:
@@ -117,26 +115,3 @@ class AnomalyDetectorMixin(OutlierMixin):
             )
         distribution = stats.gamma(*stats.gamma.fit(-training_scores))
         self.offset_ = -distribution.ppf(1 - self.contamination)
-
-
-def last_step(detector: BaseEstimator) -> BaseEstimator:
-    """Return the last step of a pipeline; what is none, as it is."""
-    return detector[-1] if isinstance(detector, Pipeline) else detector
-
-
-def threshold_of(detector: BaseEstimator) -> float:
-    """Return the anomaly score above which a detector, or a pipeline's last step, sees an anomaly.
-
-    Parameters
-    ----------
-    detector : fitted detector or pipeline
-        With `offset_`.
-
-    Returns
-    -------
-    float
-    """
-    last = last_step(detector)
-    check_is_fitted(last)
-    # Some of scikit-learn's detectors have an array of one offset.
-    return -float(np.squeeze(last.offset_))

@@ -59,7 +59,13 @@ class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):
         **THRESHOLD_CONSTRAINTS,
     }
 
-    def __init__(self, feature=0, contamination=0.1, threshold="percentile"):
+    def __init__(
+        self,
+        feature: int | str = 0,
+        *,
+        contamination: float = 0.1,
+        threshold: str = "percentile",
+    ):
         self.feature = feature
         self.contamination = contamination
         self.threshold = threshold

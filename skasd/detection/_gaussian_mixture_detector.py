@@ -130,15 +130,16 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
 
     def __init__(
         self,
-        n_components="auto",
-        covariance_type="full",
-        shrinkage="oas",
-        reg_covar=REG_COVAR,
-        max_components=3,
-        contamination=0.1,
-        threshold="percentile",
-        n_init=1,
-        random_state=None,
+        n_components: int | str = "auto",
+        *,
+        covariance_type: str = "full",
+        shrinkage: str | None = "oas",
+        reg_covar: float = REG_COVAR,
+        max_components: int = 3,
+        contamination: float = 0.1,
+        threshold: str = "percentile",
+        n_init: int = 1,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.n_components = n_components
         self.covariance_type = covariance_type

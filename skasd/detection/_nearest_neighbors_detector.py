@@ -89,7 +89,12 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
     }
 
     def __init__(
-        self, n_neighbors=2, metric="mahalanobis", contamination=0.1, threshold="percentile"
+        self,
+        n_neighbors: int = 2,
+        *,
+        metric: str = "mahalanobis",
+        contamination: float = 0.1,
+        threshold: str = "percentile",
     ):
         self.n_neighbors = n_neighbors
         self.metric = metric

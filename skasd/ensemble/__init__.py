@@ -1,5 +1,6 @@
 """Detectors that hold others: several seeds, several kinds, several machines, and broken clips."""
 
+from skasd._utils.public_names import claim_names
 from skasd.ensemble._fleet_detector import FleetDetector
 from skasd.ensemble._fusion_detector import FusionDetector
 from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
@@ -12,3 +13,5 @@ __all__ = [
     "fit_clips",
     "score_clips",
 ]
+
+claim_names(__name__)

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 
 from skasd._sklearn import safe_indexing
 from skasd.audio._clips import Clips, check_clip, check_sequence
-from skasd.ensemble._members import analyses_of
+from skasd.ensemble._members import share_analyses
 
 FIT_ERRORS = (ValueError, ArithmeticError, OSError, MemoryError)
 """What one machine's clips can cause: AudioError, LinAlgError and WeightsError are ValueErrors."""
@@ -65,7 +65,7 @@ class FleetTask(NamedTuple):
 
     def _clips(self, detector: BaseEstimator):
         """Return the clips; errors are to call an array by its place among all clips."""
-        if not analyses_of(detector):
+        if not share_analyses(detector):
             return self.X
         return [check_clip(clip, i) for i, clip in zip(self.indices, self.X, strict=True)]
 

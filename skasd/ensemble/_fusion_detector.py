@@ -9,6 +9,7 @@ from sklearn.base import clone
 from sklearn.utils import Bunch, Tags, get_tags
 
 from skasd._sklearn import BaseComposition, Interval, StrOptions, fit_context
+from skasd._steps import Parts, last_step, remedy
 from skasd.audio._clips import Clips
 from skasd.detection._base import THRESHOLD_CONSTRAINTS
 from skasd.ensemble._members import AGGREGATIONS, MembersMixin
@@ -108,13 +109,14 @@ class FusionDetector(MembersMixin, BaseComposition):
 
     def __init__(
         self,
-        detectors,
-        aggregation="mean",
-        weights=None,
-        cv=5,
-        contamination=0.1,
-        threshold="percentile",
-        n_jobs=None,
+        detectors: list[tuple[str, Any]],
+        *,
+        aggregation: str = "mean",
+        weights: ArrayLike | None = None,
+        cv: int = 5,
+        contamination: float = 0.1,
+        threshold: str = "percentile",
+        n_jobs: int | None = None,
     ):
         self.detectors = detectors
         self.aggregation = aggregation
@@ -202,7 +204,7 @@ class FusionDetector(MembersMixin, BaseComposition):
             if isinstance(detector, type) or not all(hasattr(detector, each) for each in methods):
                 raise ValueError(
                     f"Detector {name!r} is {detector!r}, which does not have all of "
-                    f"{', '.join(methods)}. Pass a detector, or a pipeline that ends with one."
+                    f"{', '.join(methods)}. {remedy(last_step(detector))}"
                 )
         self._validate_names([name for name, _ in self.detectors])
 
@@ -224,6 +226,11 @@ class FusionDetector(MembersMixin, BaseComposition):
         if self.weights is None:
             return super()._aggregate(member_scores)
         return np.average(member_scores, axis=1, weights=self.weights)
+
+    def _parts(self, fitted: bool) -> Parts:
+        are_fitted = fitted and hasattr(self, "named_estimators_")
+        detectors = list(self.named_estimators_.items()) if are_fitted else self.detectors
+        return Parts(detectors, side_by_side=True)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

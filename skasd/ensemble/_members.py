@@ -1,6 +1,8 @@
 """What ensembles do with their members: fit, score out of fold, standardise, aggregate."""
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from joblib import delayed
@@ -11,11 +13,11 @@ from sklearn.utils import indexable
 from sklearn.utils.validation import check_is_fitted
 
 from skasd._sklearn import num_samples, safe_indexing
+from skasd._steps import clip_steps, first_steps
 from skasd._utils.threads import parallel_threads
 from skasd.audio._clips import Clips, check_clip, check_clips
 from skasd.detection._base import AnomalyDetectorMixin
-from skasd.features._log_mel_spectrogram import LogMelSpectrogram
-from skasd.features.openl3._openl3_embedding import OpenL3Embedding
+from skasd.features._base import ClipTransformer
 from skasd.metrics._labels import normal_clips
 
 AGGREGATIONS = {"min": np.min, "median": np.median, "mean": np.mean, "max": np.max}
@@ -56,7 +58,7 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         # Block by block, what the members share is computed once, and not kept for all clips.
         scores = parallel_threads(
             self.n_jobs,
-            (delayed(self._score_block)(block) for block in _blocks(X, self._first_member)),
+            (delayed(self._score_block)(block) for block in _blocks(X, self.estimators_)),
         )
         return (np.concatenate(scores) - self.score_means_) / self.score_stds_
 
@@ -105,7 +107,7 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         if y is not None and np.isin(np.asarray(y), (1, -1)).all():
             X, y = normal_clips(X, y), None
         X, y = indexable(X, y)
-        if analyses_of(next(iter(members.values()))):
+        if share_analyses(*members.values()):
             X = check_clips(X)
         if cv is not None and num_samples(X) < cv:
             raise ValueError(
@@ -135,21 +137,32 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         self._fit_offset(-self._aggregate((scores - means) / stds))
 
 
-def analyses_of(detector: BaseEstimator) -> list[LogMelSpectrogram | OpenL3Embedding]:
-    """Return the steps of a detector that take clips; none where it takes what they make."""
-    steps = [detector, *detector.get_params().values()]
-    return [step for step in steps if isinstance(step, LogMelSpectrogram | OpenL3Embedding)]
+def share_analyses(*detectors: Any) -> bool:
+    """Tell whether detectors can be handed clips that remember what is made of them."""
+    steps = [step for detector in detectors for step in first_steps(detector)]
+    return bool(steps) and all(isinstance(step, ClipTransformer) for step in steps)
 
 
-def _blocks(X, member: BaseEstimator) -> Iterator:
+def take_clips(detector: Any, X: Any) -> bool:
+    """Tell whether a detector takes clips: its first steps say so, or it is handed paths."""
+    if clip_steps(detector):
+        return True
+    # Iterating over a table would give the names of its columns.
+    is_table = hasattr(X, "columns")
+    return not is_table and any(isinstance(clip, str | os.PathLike) for clip in X)
+
+
+def _blocks(X: Any, members: Sequence[Any]) -> Iterator[Any]:
     """Split clips into blocks of `BLOCK`; leave what was computed elsewhere whole."""
-    if not analyses_of(member):
+    if not take_clips(members[0], X):
         yield X
         return
-    check_clips(X)
-    clips = list(X)
+    clips, shared = list(X), share_analyses(*members)
+    if shared:
+        check_clips(clips)
     for start in range(0, len(clips), BLOCK):
-        yield [check_clip(clip, start + i) for i, clip in enumerate(clips[start : start + BLOCK])]
+        block = clips[start : start + BLOCK]
+        yield [check_clip(clip, start + i) for i, clip in enumerate(block)] if shared else block
 
 
 def _anomaly_score(member: BaseEstimator, X) -> np.ndarray:

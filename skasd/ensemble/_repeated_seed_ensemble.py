@@ -1,7 +1,7 @@
 """Ensembles of detectors."""
 
 from numbers import Integral
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import Tags, check_random_state, get_tags
 
 from skasd._sklearn import HasMethods, Interval, StrOptions, fit_context
+from skasd._steps import Parts
 from skasd.audio._clips import Clips
 from skasd.detection._base import THRESHOLD_CONSTRAINTS
 from skasd.ensemble._members import AGGREGATIONS, MembersMixin
@@ -109,15 +110,16 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
 
     def __init__(
         self,
-        estimator,
-        n_repeats=5,
-        aggregation="min",
-        contamination=0.1,
-        threshold="percentile",
-        cv=None,
-        normalize=False,
-        n_jobs=None,
-        random_state=None,
+        estimator: Any,
+        *,
+        n_repeats: int = 5,
+        aggregation: str = "min",
+        contamination: float = 0.1,
+        threshold: str = "percentile",
+        cv: int | None = None,
+        normalize: bool = False,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.estimator = estimator
         self.n_repeats = n_repeats
@@ -162,6 +164,11 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
         cv = NORMALIZE_FOLDS if self.normalize and self.cv is None else self.cv
         self._fit_members(members, X, y, cv=cv, standardize=self.normalize)
         return self
+
+    def _parts(self, fitted: bool) -> Parts:
+        are_fitted = fitted and hasattr(self, "estimators_")
+        members = self.estimators_ if are_fitted else [self.estimator]
+        return Parts([("estimator", member) for member in members], side_by_side=True)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -1,22 +1,22 @@
 """Fit on clips, and score clips, of which some cannot be analysed."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import delayed
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
+from sklearn.utils import get_tags
 
 from skasd._sklearn import StrOptions, validate_params
+from skasd._steps import first_steps, threshold_of
 from skasd._utils.threads import stream_threads
 from skasd.audio._clips import Clip, Clips, check_clip, check_clips, check_sequence
 from skasd.audio._reading import read_clip
-from skasd.detection._base import threshold_of
-from skasd.ensemble._members import analyses_of
+from skasd.ensemble._members import share_analyses, take_clips
 from skasd.exceptions import AudioError
-from skasd.features._log_mel_spectrogram import LogMelSpectrogram
-from skasd.features.openl3._frontend import SAMPLE_RATE
+from skasd.features._base import ClipTransformer
 
 ON_ERROR = {"on_error": [StrOptions({"raise", "skip"})]}
 
@@ -90,24 +90,25 @@ def fit_clips(
     >>> list(fit_clips(detector, clips, on_error="skip"))
     ['clip 2']
     """
-    analyses = analyses_of(detector)
-    if on_error == "raise" or not analyses:
+    check_sequence(X)
+    if on_error == "raise" or not take_clips(detector, X):
         detector.fit(X, y)
         return {}
-    check_sequence(X)
+    steps = first_steps(detector, fitted=False)
+    shared = share_analyses(detector)
     readable, failures = {}, {}
     for index, source in enumerate(X):
         try:
             clip = check_clip(source, index)
-            for analysis in analyses:
-                _try_analysis(analysis, clip)
+            for step in steps:
+                _try_step(step, clip)
         except AudioError as error:
             failures[error.clip] = _reason(error)
         else:
-            readable[index] = clip
+            readable[index] = clip if shared else source
     if not readable:
-        clip, reason = next(iter(failures.items()))
-        raise ValueError(f"None of the {len(failures)} clips can be analysed. {clip}: {reason}")
+        name, reason = next(iter(failures.items()))
+        raise ValueError(f"None of the {len(failures)} clips can be analyzed. {name}: {reason}")
     detector.fit(list(readable.values()), None if y is None else np.asarray(y)[list(readable)])
     return failures
 
@@ -162,21 +163,24 @@ def score_clips(
     """
     threshold = threshold_of(detector)
     check_clips(X) if on_error == "raise" else check_sequence(X)
+    shared = share_analyses(detector)
     return stream_threads(
         n_jobs,
         (
-            delayed(_score)(detector, clip, index, threshold, on_error)
+            delayed(_score)(detector, clip, index, threshold, shared, on_error)
             for index, clip in enumerate(X)
         ),
     )
 
 
 def _score(
-    detector: BaseEstimator, source, index: int, threshold: float, on_error: str
+    detector: Any, source: Any, index: int, threshold: float, shared: bool, on_error: str
 ) -> ClipScore:
     try:
         clip = check_clip(source, index)
-        anomaly_score = -float(detector.score_samples([clip])[0])
+        if not shared:
+            _read(clip)
+        anomaly_score = -float(detector.score_samples([clip if shared else source])[0])
     except AudioError as error:
         if on_error == "raise":
             raise
@@ -184,17 +188,19 @@ def _score(
     return ClipScore(clip.name, anomaly_score, -1 if anomaly_score > threshold else 1, None)
 
 
-def _try_analysis(analysis: BaseEstimator, clip: Clip) -> None:
-    """Analyse a clip, which remembers it; or at least read it, where that takes a fit."""
-    if isinstance(analysis, LogMelSpectrogram):
-        analysis.transform([clip])
+def _try_step(step: Any, clip: Clip) -> None:
+    """Analyze a clip, which remembers it; or at least read it, if analyzing takes a fit."""
+    if not isinstance(step, ClipTransformer):
+        _read(clip)
+    elif get_tags(step).requires_fit:
+        step._read(clip)
     else:
-        read_clip(
-            clip,
-            sample_rate=SAMPLE_RATE,
-            input_sample_rate=analysis.input_sample_rate,
-            channel=analysis.channel,
-        )
+        step.transform([clip])
+
+
+def _read(clip: Clip) -> None:
+    """Read a clip for a step that is not ours, whose own errors would not name the clip."""
+    read_clip(clip, sample_rate=16000)
 
 
 def _reason(error: AudioError) -> str:

@@ -6,11 +6,12 @@ import numpy as np
 import onnx
 from sklearn.base import BaseEstimator
 
+from skasd._steps import threshold_of
 from skasd._version import __version__
 from skasd.export._data import Clips, Scores, Spectrograms
 from skasd.export._graph import Graph
 from skasd.export._inputs import add_clips, add_spectrograms, common_settings
-from skasd.export._steps import OPERATORS, convert, last_step, leaves
+from skasd.export._steps import OPERATORS, convert, leaves
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 
 FORMAT = "1"
@@ -36,7 +37,7 @@ def make_model(
             f"{type(detector).__name__} gives {type(result).__name__.lower()} where scores are "
             "needed. Export a detector, or a pipeline that ends with one."
         )
-    threshold = -float(last_step(detector).offset_)
+    threshold = threshold_of(detector)
     _add_outputs(graph, data, result, threshold)
     metadata = {
         "format": FORMAT,

@@ -1,12 +1,15 @@
 """Which estimator becomes which operators, and how those that hold others are followed."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from skasd._steps import parts_of
 from skasd.detection._feature_detector import FeatureDetector
 from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
 from skasd.ensemble._fusion_detector import FusionDetector
@@ -37,16 +40,17 @@ OPERATORS = {
 }
 """Estimator → the function that writes its operators, and the data that it takes."""
 
-PARTS = {
-    Pipeline: lambda step: [part for part in step.steps if part[1] not in (None, "passthrough")],
-    FeatureUnion: lambda step: [part for part in step.transformer_list if part[1] != "drop"],
-    FrozenEstimator: lambda step: [("estimator", step.estimator)],
-    # What FeatureUnion makes of "passthrough".
-    FunctionTransformer: lambda step: [] if step.func is None else [("func", step.func)],
-    RepeatedSeedEnsemble: lambda step: [("estimator", member) for member in step.estimators_],
-    FusionDetector: lambda step: list(step.named_estimators_.items()),
+HOLDERS = {
+    Pipeline,
+    FeatureUnion,
+    FrozenEstimator,
+    FunctionTransformer,
+    GridSearchCV,
+    RandomizedSearchCV,
+    RepeatedSeedEnsemble,
+    FusionDetector,
 }
-"""Estimator that holds others → their names and themselves."""
+"""Estimators that hold others, and compute nothing else than `SIDE_BY_SIDE` says."""
 
 SIDE_BY_SIDE = {
     FeatureUnion: joined,
@@ -62,7 +66,7 @@ def convert(step: BaseEstimator, data: Data, name: str = "") -> Data:
     Parameters
     ----------
     step : estimator
-        Fitted; it and all that it holds are in `OPERATORS` or `PARTS`.
+        Fitted; it and all that it holds are in `OPERATORS` or `HOLDERS`.
     data : Clips, Spectrograms or Features
         What it takes.
     name : str, default=""
@@ -87,30 +91,26 @@ def convert(step: BaseEstimator, data: Data, name: str = "") -> Data:
                 "Export the whole pipeline, from clips or spectrograms on."
             )
         return operators(step, data)
-    parts = PARTS[type(step)](step)
-    if type(step) in SIDE_BY_SIDE:
-        results = [convert(part, data, _full_name(name, part_name)) for part_name, part in parts]
+    parts = parts_of(step)
+    if parts.side_by_side:
+        results = [
+            convert(part, data, _full_name(name, part_name)) for part_name, part in parts.steps
+        ]
         return SIDE_BY_SIDE[type(step)](step, results)
-    for part_name, part in parts:
+    for part_name, part in parts.steps:
         data = convert(part, data, _full_name(name, part_name))
     return data
 
 
-def leaves(step: BaseEstimator, name: str = "") -> Iterator[tuple[str, BaseEstimator]]:
+def leaves(step: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     """Yield what computes, with its name, and not what holds it."""
-    if type(step) not in PARTS:
+    parts = parts_of(step) if type(step) in HOLDERS else None
+    if parts is None:
         yield name, step
         return
-    for part_name, part in PARTS[type(step)](step):
+    for part_name, part in parts.steps:
         yield from leaves(part, _full_name(name, part_name))
 
 
 def _full_name(name: str, part_name: str) -> str:
     return f"{name}__{part_name}" if name else part_name
-
-
-def last_step(detector: BaseEstimator) -> BaseEstimator:
-    """Return what decides: the detector itself, or the one at the end of a pipeline."""
-    while type(detector) in (Pipeline, FrozenEstimator):
-        _, detector = PARTS[type(detector)](detector)[-1]
-    return detector

@@ -1,5 +1,9 @@
 """The autoencoder of the DCASE 2020 challenge's baseline."""
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from skasd.features._window_autoencoder import WindowAutoencoder
 
 
@@ -88,17 +92,18 @@ class FrameAutoencoder(WindowAutoencoder):
 
     def __init__(
         self,
-        encoder_units=(128, 128, 128, 128, 8),
-        n_frames=5,
-        statistics=("mean",),
-        epochs=100,
-        batch_size=512,
-        learning_rate=1e-3,
-        batch_norm=True,
-        standardize=False,
-        input_noise=0.0,
-        random_state=None,
-        verbose=0,
+        encoder_units: Sequence[int] = (128, 128, 128, 128, 8),
+        *,
+        n_frames: int = 5,
+        statistics: Sequence[str] = ("mean",),
+        epochs: int = 100,
+        batch_size: int = 512,
+        learning_rate: float = 1e-3,
+        batch_norm: bool = True,
+        standardize: bool = False,
+        input_noise: float = 0.0,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ):
         self.encoder_units = encoder_units
         self.n_frames = n_frames

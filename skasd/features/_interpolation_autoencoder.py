@@ -1,6 +1,9 @@
 """The interpolation autoencoder of IAEO3."""
 
+from collections.abc import Sequence
 from numbers import Integral
+
+import numpy as np
 
 from skasd._sklearn import Interval
 from skasd.features._window_autoencoder import WindowAutoencoder
@@ -109,17 +112,18 @@ class InterpolationAutoencoder(WindowAutoencoder):
 
     def __init__(
         self,
-        encoder_units=(256, 128, 64, 32),
-        n_frames=5,
-        statistics=("mean", "std", "median", "max", "iqr"),
-        epochs=30,
-        batch_size=512,
-        learning_rate=1e-3,
-        batch_norm=True,
-        standardize=True,
-        input_noise=0.5,
-        random_state=None,
-        verbose=0,
+        encoder_units: Sequence[int] = (256, 128, 64, 32),
+        *,
+        n_frames: int = 5,
+        statistics: Sequence[str] = ("mean", "std", "median", "max", "iqr"),
+        epochs: int = 30,
+        batch_size: int = 512,
+        learning_rate: float = 1e-3,
+        batch_norm: bool = True,
+        standardize: bool = True,
+        input_noise: float = 0.5,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ):
         self.encoder_units = encoder_units
         self.n_frames = n_frames

@@ -6,16 +6,15 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils import Tags, check_consistent_length, check_random_state, column_or_1d
-from sklearn.utils.validation import check_is_fitted
 
 from skasd._sklearn import Interval, fit_context
+from skasd.features._base import Spectrograms, SpectrogramTransformer, check_spectrograms
 from skasd.features._convolutional_network import ConvolutionalNetwork, MixedClips
-from skasd.features._log_mel_spectrogram import check_spectrograms
 
 
-class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer):
     """Embed clips by a network that has learned to tell machines apart (outlier exposure).
 
     What tells one healthy machine from its siblings often tells a faulty one as well. A small
@@ -110,16 +109,17 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     def __init__(
         self,
-        channels=(16, 32, 64, 96, 128),
-        embedding_size=128,
-        scale=16.0,
-        margin=0.3,
-        mixup=0.5,
-        epochs=30,
-        batch_size=32,
-        learning_rate=1e-3,
-        random_state=None,
-        verbose=0,
+        channels: Sequence[int] = (16, 32, 64, 96, 128),
+        *,
+        embedding_size: int = 128,
+        scale: float = 16.0,
+        margin: float = 0.3,
+        mixup: float = 0.5,
+        epochs: int = 30,
+        batch_size: int = 32,
+        learning_rate: float = 1e-3,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ):
         self.channels = channels
         self.embedding_size = embedding_size
@@ -133,7 +133,7 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Sequence[np.ndarray] | np.ndarray, y: ArrayLike) -> Self:
+    def fit(self, X: Spectrograms, y: ArrayLike) -> Self:
         """Learn to tell the machines apart.
 
         Parameters
@@ -202,30 +202,21 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.classes_ = classes
         return self
 
-    def transform(self, X: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-        """Embed each clip.
+    def transform_spectrogram(self, spectrogram: np.ndarray) -> np.ndarray:
+        """Embed one clip.
 
         Parameters
         ----------
-        X : spectrograms
-            A sequence of n_clips arrays of shape (n_frames, n_mels), or one 3-D array.
+        spectrogram : ndarray of shape (n_frames, n_mels), float32
+            At least one frame.
 
         Returns
         -------
-        ndarray of shape (n_clips, embedding_size), float64
-
-        Raises
-        ------
-        AudioError
-            Where a clip has no frame.
+        ndarray of shape (embedding_size,), float32
+            Embedding of the clip.
         """
-        check_is_fitted(self)
-        spectrograms = check_spectrograms(X, n_mels=self.n_features_in_)
         network = ConvolutionalNetwork(self.kernels_, self.biases_, self.coefs_, self.intercepts_)
-        return np.array(
-            [network.embed(self._standardize(spectrogram)) for spectrogram in spectrograms],
-            dtype=np.float64,
-        )
+        return network.embed(self._standardize(spectrogram))
 
     def _standardize(self, spectrogram: np.ndarray) -> np.ndarray:
         return (spectrogram - self.mean_) / self.scale_
@@ -237,6 +228,4 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
         return tags

@@ -48,7 +48,10 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     _parameter_constraints = {"n_components": [Interval(Integral, 1, None, closed="left")]}
 
-    def __init__(self, n_components=50):
+    def __init__(
+        self,
+        n_components: int = 50,
+    ):
         self.n_components = n_components
 
     @fit_context(prefer_skip_nested_validation=True)

@@ -2,19 +2,18 @@
 
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import Tags
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from skasd._sklearn import Interval, fit_context
-from skasd.features._log_mel_spectrogram import check_spectrograms
+from skasd.features._base import Spectrograms, SpectrogramTransformer, check_spectrograms
 from skasd.features._principal_components import PrincipalComponents
 
 
-class TimeWeightedPooling(TransformerMixin, BaseEstimator):
+class TimeWeightedPooling(SpectrogramTransformer):
     """Describe a clip by the level of each band: its mean, its maximum, or another rank average.
 
     In each band, the levels of all frames are sorted, the largest first, and averaged with the
@@ -72,13 +71,19 @@ class TimeWeightedPooling(TransformerMixin, BaseEstimator):
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
     }
 
-    def __init__(self, decay=1.0, std=False, n_components=None):
+    def __init__(
+        self,
+        decay: float | ArrayLike = 1.0,
+        *,
+        std: bool = False,
+        n_components: int | None = None,
+    ):
         self.decay = decay
         self.std = std
         self.n_components = n_components
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Sequence[np.ndarray] | np.ndarray, y=None) -> Self:
+    def fit(self, X: Spectrograms, y: Any = None) -> Self:
         """Take the number of bands, and find the principal components where they are asked for.
 
         Parameters
@@ -105,14 +110,14 @@ class TimeWeightedPooling(TransformerMixin, BaseEstimator):
             Where there are fewer clips or features than `n_components`.
         """
         self._check_decays()
-        spectrograms = check_spectrograms(X, min_frames=1)
+        spectrograms = check_spectrograms(X)
         self.n_features_in_ = spectrograms[0].shape[1]
         self.projection_ = None
         if self.n_components is not None:
             self.projection_ = PrincipalComponents(self.n_components).fit(self._pool(spectrograms))
         return self
 
-    def transform(self, X: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    def transform(self, X: Spectrograms) -> np.ndarray:
         """Pool each clip over time.
 
         Parameters
@@ -131,12 +136,10 @@ class TimeWeightedPooling(TransformerMixin, BaseEstimator):
         AudioError
             Where a clip has no frame.
         """
-        check_is_fitted(self)
-        spectrograms = check_spectrograms(X, min_frames=1, n_mels=self.n_features_in_)
-        pooled = self._pool(spectrograms)
+        pooled = self._pool(self._check_spectrograms(X))
         return pooled if self.projection_ is None else self.projection_.transform(pooled)
 
-    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the features: ``decay1_mel_0``, ``std_mel_0``; ``component_0`` if projected.
 
         Parameters
@@ -160,9 +163,21 @@ class TimeWeightedPooling(TransformerMixin, BaseEstimator):
         )
 
     def _pool(self, spectrograms: Sequence[np.ndarray]) -> np.ndarray:
-        return np.array([self._pool_clip(spectrogram) for spectrogram in spectrograms])
+        return np.array([self.transform_spectrogram(spectrogram) for spectrogram in spectrograms])
 
-    def _pool_clip(self, spectrogram: np.ndarray) -> np.ndarray:
+    def transform_spectrogram(self, spectrogram: np.ndarray) -> np.ndarray:
+        """Pool one clip over time, without the projection.
+
+        Parameters
+        ----------
+        spectrogram : ndarray of shape (n_frames, n_mels)
+            At least one frame.
+
+        Returns
+        -------
+        ndarray of shape (n_features,), float64
+            In the unit of the spectrogram.
+        """
         largest_first = np.sort(spectrogram.astype(np.float64), axis=0)[::-1]
         features = [(self._rank_weights(len(spectrogram)) @ largest_first).ravel()]
         if self.std:
@@ -191,9 +206,3 @@ class TimeWeightedPooling(TransformerMixin, BaseEstimator):
         if len(set(decays)) < len(decays):
             raise ValueError(f"decay={self.decay!r}: the same number is there twice.")
         return decays
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
-        return tags

@@ -3,15 +3,14 @@
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from numbers import Integral, Real
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skasd._sklearn import Interval, fit_context
-from skasd.features._log_mel_spectrogram import check_spectrograms
+from skasd.features._base import Spectrograms, SpectrogramTransformer, check_spectrograms
 from skasd.features._training.windows import WindowBatches
 
 
@@ -33,7 +32,7 @@ _WINDOWS_AT_A_TIME = 4096  # bounds the memory that a long clip takes
 _CLIPS_FOR_TRAINING_ERROR = 100  # more would take as long as an epoch and hardly change a mean
 
 
-class WindowAutoencoder(TransformerMixin, BaseEstimator):
+class WindowAutoencoder(SpectrogramTransformer):
     """Train a dense network on windows of frames; describe a clip by the network's errors.
 
     A subclass has the parameters that `_parameter_constraints` lists, and says by
@@ -68,7 +67,7 @@ class WindowAutoencoder(TransformerMixin, BaseEstimator):
         """Refuse a number of frames that leaves nothing to see or to predict."""
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Sequence[np.ndarray] | np.ndarray, y=None) -> Self:
+    def fit(self, X: Spectrograms, y: Any = None) -> Self:
         """Train the network on the windows of all clips.
 
         Parameters
@@ -92,7 +91,7 @@ class WindowAutoencoder(TransformerMixin, BaseEstimator):
         encoder_units = self._check_encoder_units()
         self._check_statistics()
         self._check_window()
-        spectrograms = check_spectrograms(X, min_frames=self.n_frames)
+        spectrograms = check_spectrograms(X, min_frames=self.min_frames)
         n_mels = spectrograms[0].shape[1]
         random_state = check_random_state(self.random_state)
 
@@ -127,30 +126,28 @@ class WindowAutoencoder(TransformerMixin, BaseEstimator):
         self.training_error_ = self._mean_error_by_band(spectrograms)
         return self
 
-    def transform(self, X: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-        """Describe each clip by statistics of its errors.
+    @property
+    def min_frames(self) -> int:
+        """Number of frames that a clip needs: those of a window."""
+        return self.n_frames
+
+    def transform_spectrogram(self, spectrogram: np.ndarray) -> np.ndarray:
+        """Describe one clip by statistics of its errors.
 
         Parameters
         ----------
-        X : spectrograms
-            A sequence of n_clips arrays of shape (n_frames, n_mels), or one 3-D array.
+        spectrogram : ndarray of shape (n_frames, n_mels), float32
+            At least `n_frames` frames.
 
         Returns
         -------
-        ndarray of shape (n_clips, n_statistics), float64
-
-        Raises
-        ------
-        AudioError
-            Where a clip has fewer frames than a window.
+        ndarray of shape (n_statistics,), float64
+            In units of ``scale_**2``.
         """
-        errors = self.reconstruction_error(X)
-        return np.array(
-            [[STATISTICS[name](error) for name in self.statistics] for error in errors],
-            dtype=np.float64,
-        )
+        errors = self._window_errors(spectrogram)
+        return np.array([STATISTICS[name](errors) for name in self.statistics], dtype=np.float64)
 
-    def reconstruction_error(self, X: Sequence[np.ndarray] | np.ndarray) -> list[np.ndarray]:
+    def reconstruction_error(self, X: Spectrograms) -> list[np.ndarray]:
         """Compute the mean squared error of each window.
 
         Parameters
@@ -163,12 +160,9 @@ class WindowAutoencoder(TransformerMixin, BaseEstimator):
         list of n_clips ndarrays of shape (n_windows,), float64
             In units of ``scale_**2``; ``n_windows = n_frames_of_clip - n_frames + 1``.
         """
-        return [
-            np.concatenate([block.mean(axis=1, dtype=np.float64) for block in blocks])
-            for blocks in self._squared_errors(X)
-        ]
+        return [self._window_errors(spectrogram) for spectrogram in self._check_spectrograms(X)]
 
-    def error_map(self, X: Sequence[np.ndarray] | np.ndarray) -> list[np.ndarray]:
+    def error_map(self, X: Spectrograms) -> list[np.ndarray]:
         """Compute the squared error of each window in each band.
 
         Parameters
@@ -183,9 +177,12 @@ class WindowAutoencoder(TransformerMixin, BaseEstimator):
             ``scale_**2`` it is in dB², for spectrograms in dB. The middle of row i's window is
             frame ``i + n_frames // 2``.
         """
-        return [np.concatenate(list(blocks)) for blocks in self._squared_errors(X)]
+        return [
+            np.concatenate(list(self._squared_error_blocks(spectrogram)))
+            for spectrogram in self._check_spectrograms(X)
+        ]
 
-    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the features: ``error_mean``, and so on.
 
         Parameters
@@ -209,10 +206,10 @@ class WindowAutoencoder(TransformerMixin, BaseEstimator):
                 n_windows += len(block)
         return total / n_windows
 
-    def _squared_errors(self, X) -> Iterator[Iterator[np.ndarray]]:
-        check_is_fitted(self)
-        spectrograms = check_spectrograms(X, min_frames=self.n_frames, n_mels=self.n_features_in_)
-        return (self._squared_error_blocks(spectrogram) for spectrogram in spectrograms)
+    def _window_errors(self, spectrogram: np.ndarray) -> np.ndarray:
+        """Return the mean squared error of each window, (n_windows,), float64."""
+        blocks = self._squared_error_blocks(spectrogram)
+        return np.concatenate([block.mean(axis=1, dtype=np.float64) for block in blocks])
 
     def _squared_error_blocks(self, spectrogram: np.ndarray) -> Iterator[np.ndarray]:
         n_windows = len(spectrogram) - self.n_frames + 1
@@ -251,9 +248,3 @@ class WindowAutoencoder(TransformerMixin, BaseEstimator):
             raise ValueError(
                 f"statistics={self.statistics!r}: expected some of {', '.join(STATISTICS)}."
             )
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
-        return tags

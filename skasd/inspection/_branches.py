@@ -5,12 +5,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.pipeline import FeatureUnion
 
+from skasd._steps import parts_of
 from skasd.features._frame_autoencoder import FrameAutoencoder
 from skasd.features._interpolation_autoencoder import InterpolationAutoencoder
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
+from skasd.features._machine_id_embedding import MachineIDEmbedding
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
 from skasd.features._window_autoencoder import WindowAutoencoder
 from skasd.features.openl3._openl3_embedding import OpenL3Embedding
@@ -20,7 +21,7 @@ WORDS = {
     FrameAutoencoder: "reconstruction error",
     OpenL3Embedding: "OpenL3 embedding",
     TimeWeightedPooling: "level of the bands",
-    FrozenEstimator: "embedding taught by other machines",
+    MachineIDEmbedding: "embedding taught by other machines",
 }
 """What a branch with such a step is called where people read it."""
 
@@ -59,9 +60,10 @@ def walk(member: BaseEstimator, clip: Any) -> tuple[list[Branch], list[View]]:
     views : list of View
         Of each autoencoder.
     """
-    if not isinstance(member, Pipeline):
+    *steps, _ = _flatten([member])
+    if not steps:
         return [], []
-    branches, views = _walk("features", [step for _, step in member.steps[:-1]], [clip], None)
+    branches, views = _walk("features", steps, [clip], None)
     names = [_in_words(branch) for branch in branches]
     if len(set(names)) < len(names):
         names = [branch.name for branch in branches]
@@ -75,9 +77,7 @@ def _walk(
     for step in _flatten(steps):
         if isinstance(step, FeatureUnion):
             branches = []
-            for inner_name, inner_step in step.transformer_list:
-                if isinstance(inner_step, str) and inner_step == "drop":
-                    continue
+            for inner_name, inner_step in parts_of(step).steps:
                 inner, inner_views = _walk(inner_name, [inner_step], X, log_mel)
                 weight = (step.transformer_weights or {}).get(inner_name, 1)
                 branches += [b._replace(features=weight * b.features) for b in inner]
@@ -97,12 +97,14 @@ def _walk(
     return branches or [Branch(name, np.asarray(X)[0], passed)], views
 
 
-def _flatten(steps: Iterable[BaseEstimator]) -> Iterator[BaseEstimator]:
+def _flatten(steps: Iterable[Any]) -> Iterator[Any]:
+    """Yield the steps that the data pass one after the other; a union is one of them."""
     for step in steps:
-        if isinstance(step, Pipeline):
-            yield from _flatten(inner for _, inner in step.steps)
-        elif step is not None and not isinstance(step, str):
+        parts = parts_of(step)
+        if parts is None or parts.side_by_side:
             yield step
+        else:
+            yield from _flatten(part for _, part in parts.steps)
 
 
 def _replace_features(branches: list[Branch], features: np.ndarray) -> list[Branch]:

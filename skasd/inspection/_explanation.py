@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
-from skasd.detection._base import last_step, threshold_of
+from skasd._steps import best_of, check_detector, last_step, threshold_of
 from skasd.ensemble._fusion_detector import FusionDetector
 from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
 from skasd.features._window_autoencoder import WindowAutoencoder
@@ -196,13 +195,15 @@ def explain(
     >>> explanation.excess.shape, explanation.contributions
     ((59, 128), {'interpolation error': 1.0})
     """
+    check_detector(detector)
+    detector = best_of(detector)
     groups = _groups(detector)
     walks = [[walk(member, clip) for member in group] for group in groups]
     views = [view for group in walks for _, views_of_member in group for view in views_of_member]
     if not views:
         raise ValueError(
             f"{type(detector).__name__} holds no autoencoder, whose errors say where a clip is "
-            "unusual. Pass a detector as make_iaeo3 makes it; of a search, its best_estimator_."
+            "unusual. Pass a detector as make_iaeo3 makes it."
         )
     analysis = common_analysis(
         views, sample_rate=sample_rate, hop_length=hop_length, fmin=fmin, fmax=fmax
@@ -236,9 +237,8 @@ def explain(
     )
 
 
-def _groups(detector: BaseEstimator) -> list[list[BaseEstimator]]:
+def _groups(detector: Any) -> list[list[Any]]:
     """Return the members of each detector that is fused; of one detector, its own."""
-    check_is_fitted(detector)
     fused = detector.estimators_ if isinstance(detector, FusionDetector) else [detector]
     return [
         each.estimators_ if isinstance(each, RepeatedSeedEnsemble) else [each] for each in fused

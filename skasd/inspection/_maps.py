@@ -88,7 +88,7 @@ def common_analysis(views: Sequence[View], **settings) -> LogMelSpectrogram:
         n_mels = views[0].spectrogram.shape[1]
         analyses = [LogMelSpectrogram(n_mels=n_mels, **settings)]
         analyses[0]._validate_params()
-        analyses[0]._check_band_edges()
+        analyses[0]._check_parameters()
     different = {
         name
         for analysis in analyses

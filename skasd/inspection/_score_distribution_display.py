@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
+from skasd._steps import threshold_of
 from skasd.audio._clips import Clips
-from skasd.detection._base import threshold_of
 from skasd.inspection._matplotlib import BLUE, ORANGE, import_pyplot
 from skasd.metrics._labels import validate
 

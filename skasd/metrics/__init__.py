@@ -16,18 +16,15 @@ McClish, "Analyzing a portion of the ROC curve", Medical Decision Making 9(3), 1
 
 from skasd._utils.public_names import claim_names
 from skasd.metrics._bootstrap import confidence_interval
-from skasd.metrics._labels import check_labels, validate
 from skasd.metrics._scorers import auc_pauc_scorer, auc_scorer, pauc_scorer
 from skasd.metrics._scores import auc, f1, pauc, precision, recall
-from skasd.metrics._summary import AverageScores, average_scores, evaluate, harmonic_mean
+from skasd.metrics._summary import average_scores, evaluate, harmonic_mean
 
 __all__ = [
-    "AverageScores",
     "auc",
     "auc_pauc_scorer",
     "auc_scorer",
     "average_scores",
-    "check_labels",
     "confidence_interval",
     "evaluate",
     "f1",
@@ -36,7 +33,6 @@ __all__ = [
     "pauc_scorer",
     "precision",
     "recall",
-    "validate",
 ]
 
 claim_names(__name__)

@@ -27,7 +27,7 @@ def check_labels(y: ArrayLike) -> np.ndarray:
 
     Examples
     --------
-    >>> from skasd.metrics import check_labels
+    >>> from skasd.metrics._labels import check_labels
     >>> check_labels([1, -1])
     array([False,  True])
     """
@@ -70,7 +70,7 @@ def validate(y: ArrayLike, anomaly_scores: ArrayLike) -> tuple[np.ndarray, np.nd
 
     Examples
     --------
-    >>> from skasd.metrics import validate
+    >>> from skasd.metrics._labels import validate
     >>> validate([1, -1], [0.5, 2])
     (array([False,  True]), array([0.5, 2. ]))
     """

@@ -139,7 +139,7 @@ class AverageScores(NamedTuple):
 
     Examples
     --------
-    >>> from skasd.metrics import AverageScores
+    >>> from skasd.metrics._summary import AverageScores
     >>> AverageScores({"fan": {"auc": 0.5}}, {"auc": 0.5}, {"auc": 0.5}).over_machines
     {'auc': 0.5}
     """

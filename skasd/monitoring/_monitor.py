@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from skasd._sklearn import Interval, validate_parameter_constraints
+from skasd._steps import threshold_of
 from skasd.monitoring._alarm import Alarm
 from skasd.monitoring._arrivals import find_clip, watch_arrivals
 from skasd.monitoring._detector_input import (
-    check_detector,
     check_takes_clips,
     find_channel,
     find_sample_rate,
@@ -117,7 +117,7 @@ class Monitor:
         self.alarm = alarm
         self.release = Alarm(alarm, release).release
         self.sample_rate = sample_rate
-        self._offset = check_detector(detector)
+        self._offset = -threshold_of(detector)
         self._rate = find_sample_rate(detector, sample_rate)
         self._channel = find_channel(detector)
         self._window_length = self._samples("clip_seconds", self.clip_seconds)

@@ -3,11 +3,9 @@
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skasd.ensemble._members import analyses_of
+from skasd._steps import first_steps
+from skasd.features._base import ClipTransformer, SpectrogramTransformer
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
-from skasd.features._machine_id_embedding import MachineIDEmbedding
-from skasd.features._time_weighted_pooling import TimeWeightedPooling
-from skasd.features._window_autoencoder import WindowAutoencoder
 from skasd.features.openl3._openl3_embedding import OpenL3Embedding
 
 N_CLIPS = 2
@@ -28,29 +26,25 @@ def make_check_input(detector: BaseEstimator) -> np.ndarray:
     Examples
     --------
     >>> from skasd import FeatureDetector
-    >>> from skasd.persistence._check_input import make_check_input
-    >>> make_check_input(FeatureDetector().fit([[1.0], [2.0]])).shape
+    >>>     >>> make_check_input(FeatureDetector().fit([[1.0], [2.0]])).shape
     (2, 1)
     """
     noise = np.random.default_rng(0)
-    # Members of an ensemble see the same input, and the first has fitted steps.
-    first = detector
-    while hasattr(first, "estimators_"):
-        first = first.estimators_[0]
-    analyses = analyses_of(first)
-    if analyses:
-        seconds = max(_shortest_seconds(analysis) for analysis in analyses)
-        n_samples = round((1 + seconds) * analyses[0].input_sample_rate)
+    steps = first_steps(detector)
+    if all(isinstance(step, ClipTransformer) for step in steps):
+        seconds = max(_shortest_seconds(step) for step in steps)
+        n_samples = round((1 + seconds) * steps[0].input_sample_rate)
         return noise.normal(0, 0.1, size=(N_CLIPS, n_samples))
-    for step in (first, *first.get_params().values()):
-        if isinstance(step, WindowAutoencoder | TimeWeightedPooling | MachineIDEmbedding):
-            n_frames = 10 + getattr(step, "n_frames", 0)
-            return noise.normal(-30, 10, size=(N_CLIPS, n_frames, step.n_features_in_))
-    return noise.normal(size=(N_CLIPS, first.n_features_in_))
+    if isinstance(steps[0], SpectrogramTransformer):
+        n_frames = max(10 + getattr(steps[0], "n_frames", 0), steps[0].min_frames)
+        return noise.normal(-30, 10, size=(N_CLIPS, n_frames, steps[0].n_features_in_))
+    return noise.normal(size=(N_CLIPS, steps[0].n_features_in_))
 
 
-def _shortest_seconds(analysis: LogMelSpectrogram | OpenL3Embedding) -> float:
-    if isinstance(analysis, OpenL3Embedding):
+def _shortest_seconds(step: ClipTransformer) -> float:
+    if isinstance(step, OpenL3Embedding):
         return 0.0
-    n_samples = max(analysis.n_fft, analysis.min_frames * analysis.hop_length)
-    return n_samples / analysis.sample_rate
+    if isinstance(step, LogMelSpectrogram):
+        # A frame more than it needs: files of format 1 hold scores of such a noise.
+        return max(step.n_fft, step.min_frames * step.hop_length) / step.sample_rate
+    return step.min_samples / step.sample_rate

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
+from skasd._steps import best_of, check_detector
 from skasd.ensemble._fleet_detector import FleetDetector
 from skasd.features.openl3._weights import WeightsError
 from skasd.persistence._check_input import make_check_input
@@ -48,8 +49,9 @@ def save(detector: BaseEstimator, path: str | os.PathLike) -> None:
 
     Parameters
     ----------
-    detector : fitted detector, pipeline that ends with one, or FleetDetector
-        It holds estimators of skasd and scikit-learn and NumPy arrays alone.
+    detector : fitted detector, pipeline that ends with one, search, or FleetDetector
+        It holds estimators of skasd and scikit-learn and NumPy arrays alone. Of a search, its best
+        detector is saved.
     path : str or PathLike
         The file, ``.skasd`` by custom. One that stands there is replaced once the new one is whole.
         For a fleet the folder, made where it is missing: a file for each machine, and
@@ -95,12 +97,8 @@ def save(detector: BaseEstimator, path: str | os.PathLike) -> None:
     if isinstance(detector, FleetDetector):
         save_fleet(detector, path, save)
         return
-    if not hasattr(detector, "score_samples"):
-        raise TypeError(
-            f"{type(detector).__name__} has no score_samples. Pass a fitted detector, or a "
-            "pipeline that ends with one."
-        )
-    check_is_fitted(detector)
+    check_detector(detector)
+    detector = best_of(detector)
     info = ModelInfo.of(detector, detector.score_samples(make_check_input(detector)))
     archive = skops.io.dumps(detector, compression=zipfile.ZIP_DEFLATED)
     foreign = set(skops.io.get_untrusted_types(data=archive)) - trusted_names()

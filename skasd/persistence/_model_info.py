@@ -10,8 +10,8 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from skasd._steps import last_step, threshold_of
 from skasd._version import __version__
-from skasd.detection._base import last_step, threshold_of
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "librosa", "soxr", "ncnn", "skops")
 """Packages, beside skasd and Python, whose versions are noted: scoring goes through them."""

@@ -4,16 +4,12 @@ Every factory returns a `RepeatedSeedEnsemble`, not fitted, of which the paramet
 searched by name.
 """
 
+from skasd._utils.public_names import claim_names
 from skasd.systems._baseline import make_baseline
-from skasd.systems._by_name import SYSTEMS, make_system
+from skasd.systems._by_name import make_system
 from skasd.systems._iaeo3 import make_iaeo3, make_iaeo3_opt
 from skasd.systems._iaeo3_plus import make_iaeo3_plus
 
-__all__ = [
-    "SYSTEMS",
-    "make_baseline",
-    "make_iaeo3",
-    "make_iaeo3_opt",
-    "make_iaeo3_plus",
-    "make_system",
-]
+__all__ = ["make_baseline", "make_iaeo3", "make_iaeo3_opt", "make_iaeo3_plus", "make_system"]
+
+claim_names(__name__)

@@ -1,16 +1,15 @@
 """The baseline of DCASE 2020 Task 2."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from sklearn.pipeline import Pipeline
 
 from skasd.detection._feature_detector import FeatureDetector
 from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
 from skasd.features._frame_autoencoder import FrameAutoencoder
-from skasd.systems._branches import check_input, log_mel_steps
+from skasd.systems._branches import check_input, log_mel_steps, name_settings
 
 
+@name_settings
 def make_baseline(
     *,
     input: str = "clips",
@@ -20,14 +19,10 @@ def make_baseline(
     n_mels: int = 128,
     input_sample_rate: int = 16000,
     channel: str | int = "mean",
-    encoder_units: Sequence[int] = (128, 128, 128, 128, 8),
-    n_frames: int = 5,
     epochs: int = 100,
     n_repeats: int = 1,
-    aggregation: str = "min",
-    contamination: float = 0.1,
-    threshold: str = "percentile",
     cv: int | None = None,
+    contamination: float = 0.1,
     random_state: int | np.random.RandomState | None = None,
     n_jobs: int | None = None,
     verbose: int = 0,
@@ -42,9 +37,9 @@ def make_baseline(
         `channel` then have no effect.
     sample_rate, n_fft, hop_length, n_mels, input_sample_rate, channel
         Settings of `LogMelSpectrogram`.
-    encoder_units, n_frames, epochs
-        Settings of `FrameAutoencoder`.
-    n_repeats, aggregation, contamination, threshold, cv, random_state, n_jobs
+    epochs : int, default=100
+        Of `FrameAutoencoder`.
+    n_repeats, cv, contamination, random_state, n_jobs
         Settings of `RepeatedSeedEnsemble`. The baseline is fitted once.
     verbose : int, default=0
         1 shows a progress bar for each training.
@@ -52,14 +47,16 @@ def make_baseline(
     Returns
     -------
     RepeatedSeedEnsemble
-        Not fitted. Its parameters, as `set_params` and `GridSearchCV` name them, are those of
-        the ensemble itself and, for example, ``estimator__spectrogram__n_fft`` and
+        Not fitted. Whatever else there is to set, `set_params` and `GridSearchCV` set by name: the
+        parameters of the ensemble itself and, for example, ``estimator__spectrogram__n_fft`` and
         ``estimator__autoencoder__encoder_units``.
 
     Raises
     ------
+    TypeError
+        If there is no such setting: the message names those that there are.
     ValueError
-        Where `input` has another value.
+        If `input` has another value.
 
     Notes
     -----
@@ -82,9 +79,7 @@ def make_baseline(
     (15,)
     """
     check_input(input, openl3=False)
-    autoencoder = FrameAutoencoder(
-        encoder_units=encoder_units, n_frames=n_frames, epochs=epochs, verbose=verbose
-    )
+    autoencoder = FrameAutoencoder(epochs=epochs, verbose=verbose)
     steps = log_mel_steps(
         autoencoder,
         input,
@@ -98,9 +93,7 @@ def make_baseline(
     return RepeatedSeedEnsemble(
         Pipeline([*steps, ("detector", FeatureDetector())]),
         n_repeats=n_repeats,
-        aggregation=aggregation,
         contamination=contamination,
-        threshold=threshold,
         cv=cv,
         n_jobs=n_jobs,
         random_state=random_state,

@@ -1,4 +1,9 @@
-"""Steps that the systems share."""
+"""What the systems share: steps, and the settings that their factories take."""
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
 
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -7,6 +12,32 @@ from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features._principal_components import PrincipalComponents
 from skasd.features._window_autoencoder import WindowAutoencoder
 from skasd.features.openl3._openl3_embedding import OpenL3Embedding
+
+Factory = TypeVar("Factory", bound=Callable[..., Any])
+
+
+def name_settings(factory: Factory) -> Factory:
+    """Let a factory answer a setting that it does not take by naming those that there are."""
+    known = inspect.signature(factory).parameters
+
+    @wraps(factory)
+    def make(*args: Any, **settings: Any) -> Any:
+        for name in settings:
+            if name not in known:
+                raise TypeError(_unknown_setting(factory, name))
+        return factory(*args, **settings)
+
+    return make  # type: ignore[return-value]
+
+
+def _unknown_setting(factory: Callable[..., Any], name: str) -> str:
+    settings = inspect.signature(factory).parameters
+    message = f"{factory.__name__} has no setting {name!r}. It takes {', '.join(settings)}"
+    elsewhere = [each for each in factory().get_params() if each.split("__")[-1] == name]
+    if elsewhere:
+        ways = " or ".join(f"set_params({each}=...)" for each in elsewhere)
+        return f"{message}. {name} is set on what it returns, by {ways}."
+    return f"{message}. All else is set by set_params on what it returns."
 
 
 def check_input(input: str, openl3: bool) -> None:
@@ -20,18 +51,18 @@ def check_input(input: str, openl3: bool) -> None:
         )
 
 
-def spectrogram_step(autoencoder: WindowAutoencoder, input: str, **settings) -> tuple:
+def spectrogram_step(autoencoder: WindowAutoencoder, input: str, **settings: Any) -> tuple:
     """Return the step that turns clips into spectrograms, long enough for the autoencoder."""
     spectrogram = LogMelSpectrogram(min_frames=autoencoder.n_frames, **settings)
     return ("spectrogram", spectrogram if input == "clips" else "passthrough")
 
 
-def log_mel_steps(autoencoder: WindowAutoencoder, input: str, **settings) -> list[tuple]:
+def log_mel_steps(autoencoder: WindowAutoencoder, input: str, **settings: Any) -> list[tuple]:
     """Return the steps of a pipeline from clips, or from spectrograms, to the errors."""
     return [spectrogram_step(autoencoder, input, **settings), ("autoencoder", autoencoder)]
 
 
-def openl3_branch(**settings) -> Pipeline:
+def openl3_branch(**settings: Any) -> Pipeline:
     """Return the pipeline from clips to 50 principal components of OpenL3 embeddings."""
     return Pipeline(
         [

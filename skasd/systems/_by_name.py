@@ -28,7 +28,8 @@ def make_system(name: str, machine: str, **settings) -> RepeatedSeedEnsemble:
     machine : str
         Machine type, which ``"iaeo3-opt"`` has settings for.
     **settings
-        Settings of the factory.
+        Settings of the factory and, by their full names, such as
+        ``estimator__detector__n_components``, parameters of what it makes.
 
     Returns
     -------
@@ -48,7 +49,9 @@ def make_system(name: str, machine: str, **settings) -> RepeatedSeedEnsemble:
     """
     if name not in SYSTEMS:
         raise ValueError(f"system={name!r}: expected one of {', '.join(SYSTEMS)}.")
+    short = {key: value for key, value in settings.items() if "__" not in key}
+    full = {key: value for key, value in settings.items() if "__" in key}
     try:
-        return SYSTEMS[name](machine, **settings)
+        return SYSTEMS[name](machine, **short).set_params(**full)
     except (TypeError, ValueError) as error:
         raise ValueError(f"The settings do not fit system={name!r}: {error}") from error

@@ -1,10 +1,11 @@
 """IAEO3, and IAEO3_opt with its settings for each machine type."""
 
 import os
-from collections.abc import Sequence
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from skasd.datasets._layout import MACHINES
@@ -13,7 +14,7 @@ from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
 from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
 from skasd.features._interpolation_autoencoder import InterpolationAutoencoder
 from skasd.features._window_autoencoder import STATISTICS
-from skasd.systems._branches import check_input, log_mel_steps, openl3_branch
+from skasd.systems._branches import check_input, log_mel_steps, name_settings, openl3_branch
 
 SETTINGS = ("n_fft", "hop_length", "n_mels", "sample_rate", "encoder_units", "openl3")
 """Columns of Table 1, as `make_iaeo3` calls them."""
@@ -37,29 +38,24 @@ TABLE_1 = MappingProxyType(
 """Table 1: settings of the general system, and of IAEO3_opt for each machine type."""
 
 
+@name_settings
 def make_iaeo3(
     *,
-    openl3: bool = True,
+    machine: str | None = None,
+    openl3: bool | None = None,
+    score: str | None = None,
     input: str = "clips",
-    sample_rate: int = 16000,
-    n_fft: int = 1024,
-    hop_length: int = 512,
-    n_mels: int = 128,
+    sample_rate: int | None = None,
+    n_fft: int | None = None,
+    hop_length: int | None = None,
+    n_mels: int | None = None,
     input_sample_rate: int = 16000,
     channel: str | int = "mean",
-    encoder_units: Sequence[int] = (256, 128, 64, 32),
-    n_frames: int = 5,
+    weights: str | os.PathLike[str] = "auto",
     epochs: int = 30,
-    weights: str | os.PathLike = "auto",
-    hop_size: float = 0.1,
-    cache: str | os.PathLike | None = "auto",
-    score: str = "mixture",
-    n_components: int = 3,
     n_repeats: int = 5,
-    aggregation: str = "min",
-    contamination: float = 0.1,
-    threshold: str = "percentile",
     cv: int | None = None,
+    contamination: float = 0.1,
     random_state: int | np.random.RandomState | None = None,
     n_jobs: int | None = None,
     verbose: int = 0,
@@ -68,28 +64,32 @@ def make_iaeo3(
 
     Parameters
     ----------
-    openl3 : bool, default=True
-        Whether OpenL3 embeddings, standardised and projected onto 50 principal components, stand
-        beside the errors of the autoencoder. They need the published weights, of 19 MB, which are
-        downloaded unless they are at hand.
+    machine : {"ToyCar", "ToyConveyor", "fan", "pump", "slider", "valve"} or None, default=None
+        Machine type of DCASE 2020, whose settings in the report's IAEO3_opt take the place of the
+        general ones: those that are None below. For valves, the largest error of the interpolation
+        autoencoder is the score, without OpenL3 and without a mixture.
+    openl3 : bool or None, default=None
+        Whether OpenL3 embeddings, standardized and projected onto 50 principal components, are
+        next to the errors of the autoencoder. They need the published weights, of 19 MB, which are
+        downloaded unless they are at hand. None means True but for valves.
+    score : {"mixture", "mean", "std", "median", "max", "iqr"} or None, default=None
+        ``"mixture"`` scores all features together. One of the autoencoder's five statistics is
+        the anomaly score by itself; `openl3` must then be False. None means ``"mixture"`` but for
+        valves, where it is ``"max"``.
     input : {"clips", "spectrograms"}, default="clips"
         What is fitted and scored. ``"spectrograms"`` starts at the autoencoder, for log-mel
         spectrograms in dB that were computed elsewhere; the settings from `sample_rate` to
         `channel` then have no effect, and `openl3` must be False.
-    sample_rate, n_fft, hop_length, n_mels, input_sample_rate, channel
-        Settings of `LogMelSpectrogram`.
-    encoder_units, n_frames, epochs
-        Settings of `InterpolationAutoencoder`.
-    weights, hop_size, cache
-        Settings of `OpenL3Embedding`. The members share embeddings with or without a cache, which
-        keeps them for the next fit.
-    score : {"mixture", "mean", "std", "median", "max", "iqr"}, default="mixture"
-        ``"mixture"`` scores all features together. One of the autoencoder's five statistics is
-        the anomaly score by itself, as ``"max"`` is in the report's system for valves; `openl3`
-        must then be False.
-    n_components : int, default=3
-        Of `GaussianMixtureDetector`.
-    n_repeats, aggregation, contamination, threshold, cv, random_state, n_jobs
+    sample_rate, n_fft, hop_length, n_mels : int or None, default=None
+        Settings of `LogMelSpectrogram`. None takes the report's: in general 16000, 1024, 512 and
+        128.
+    input_sample_rate, channel
+        Settings of `LogMelSpectrogram` and `OpenL3Embedding`.
+    weights : "auto" or path, default="auto"
+        Of `OpenL3Embedding`.
+    epochs : int, default=30
+        Of `InterpolationAutoencoder`.
+    n_repeats, cv, contamination, random_state, n_jobs
         Settings of `RepeatedSeedEnsemble`. `n_jobs` members are fitted at the same time;
         ``cv=2`` gives a threshold that holds for new clips.
     verbose : int, default=0
@@ -98,8 +98,8 @@ def make_iaeo3(
     Returns
     -------
     RepeatedSeedEnsemble
-        Not fitted. Its parameters, as `set_params` and `GridSearchCV` name them, are those of
-        the ensemble itself and, for example,
+        Not fitted. Whatever else there is to set, `set_params` and `GridSearchCV` set by name: the
+        parameters of the ensemble itself and, for example,
 
         - ``estimator__features__iae__spectrogram__n_fft``
         - ``estimator__features__iae__autoencoder__encoder_units``
@@ -110,8 +110,14 @@ def make_iaeo3(
 
     Raises
     ------
+    TypeError
+        If there is no such setting: the message names those that there are.
     ValueError
-        Where `input` or `score` has another value, or does not go with `openl3`.
+        If `machine`, `input` or `score` has another value, or does not go with `openl3`.
+
+    See Also
+    --------
+    make_iaeo3_opt : The same, for a machine type.
 
     References
     ----------
@@ -125,11 +131,21 @@ def make_iaeo3(
     >>> from skasd.datasets import make_machine_sounds
     >>> clips, y = make_machine_sounds("fan", n_normal=12, n_anomalous=3, duration=2.0,
     ...                                random_state=0)
-    >>> detector = make_iaeo3(openl3=False, epochs=2, n_components=1, n_repeats=2,
-    ...                       random_state=0)
+    >>> detector = make_iaeo3(openl3=False, epochs=2, n_repeats=2, random_state=0)
+    >>> detector.set_params(estimator__detector__n_components=1)  # doctest: +ELLIPSIS
+    RepeatedSeedEnsemble(...
     >>> detector.fit(clips[y == 1]).score_samples(clips).shape
     (15,)
+    >>> pump = make_iaeo3(machine="pump").get_params()
+    >>> pump["estimator__features__iae__spectrogram__n_fft"]
+    2048
     """
+    if machine is not None:
+        _check_machine(machine)
+    report = TABLE_1["IAEO3" if machine is None else machine]
+    openl3 = report["openl3"] if openl3 is None else openl3
+    if score is None:
+        score = "max" if machine == "valve" else "mixture"
     check_input(input, openl3)
     if score != "mixture" and score not in STATISTICS:
         raise ValueError(f"score={score!r}: expected 'mixture' or one of {', '.join(STATISTICS)}.")
@@ -139,10 +155,11 @@ def make_iaeo3(
             "openl3=False, or score='mixture'."
         )
     autoencoder = InterpolationAutoencoder(
-        encoder_units=encoder_units, n_frames=n_frames, epochs=epochs, verbose=verbose
+        encoder_units=report["encoder_units"], epochs=epochs, verbose=verbose
     )
+    detector: BaseEstimator
     if score == "mixture":
-        detector = GaussianMixtureDetector(n_components=n_components, shrinkage=None)
+        detector = GaussianMixtureDetector(n_components=3, shrinkage=None)
     else:
         autoencoder.set_params(statistics=(score,))
         detector = FeatureDetector()
@@ -150,18 +167,16 @@ def make_iaeo3(
         log_mel_steps(
             autoencoder,
             input,
-            sample_rate=sample_rate,
-            n_fft=n_fft,
-            hop_length=hop_length,
-            n_mels=n_mels,
+            sample_rate=report["sample_rate"] if sample_rate is None else sample_rate,
+            n_fft=report["n_fft"] if n_fft is None else n_fft,
+            hop_length=report["hop_length"] if hop_length is None else hop_length,
+            n_mels=report["n_mels"] if n_mels is None else n_mels,
             input_sample_rate=input_sample_rate,
             channel=channel,
         )
     )
     embedding = openl3_branch(
         weights=weights,
-        hop_size=hop_size,
-        cache=cache,
         input_sample_rate=input_sample_rate,
         channel=channel,
         verbose=verbose,
@@ -172,23 +187,20 @@ def make_iaeo3(
     return RepeatedSeedEnsemble(
         member,
         n_repeats=n_repeats,
-        aggregation=aggregation,
         contamination=contamination,
-        threshold=threshold,
         cv=cv,
         n_jobs=n_jobs,
         random_state=random_state,
     )
 
 
-def make_iaeo3_opt(machine: str, **settings) -> RepeatedSeedEnsemble:
+def make_iaeo3_opt(machine: str, **settings: Any) -> RepeatedSeedEnsemble:
     """Make IAEO3_opt: IAEO3 with the report's settings for a machine type.
 
     Parameters
     ----------
     machine : {"ToyCar", "ToyConveyor", "fan", "pump", "slider", "valve"}
-        Machine type of DCASE 2020. For valves, the largest error of the interpolation autoencoder
-        is the score, without OpenL3 and without a mixture.
+        Machine type of DCASE 2020.
     **settings
         Settings of `make_iaeo3`, which override those of the report.
 
@@ -219,10 +231,13 @@ def make_iaeo3_opt(machine: str, **settings) -> RepeatedSeedEnsemble:
     >>> make_iaeo3_opt("valve").get_params()["estimator__detector"]
     FeatureDetector()
     """
+    _check_machine(machine)
+    return make_iaeo3(machine=machine, **settings)
+
+
+def _check_machine(machine: str) -> None:
     if machine not in MACHINES:
         raise ValueError(
             f"machine={machine!r}: expected one of {', '.join(MACHINES)}. For another machine, "
             "make_iaeo3 takes all settings."
         )
-    score = {"score": "max"} if machine == "valve" else {}
-    return make_iaeo3(**{**TABLE_1[machine], **score, **settings})

@@ -1,7 +1,6 @@
 """The best system of the family: IAEO3 with pooled levels, under one shrunk Gaussian."""
 
 import os
-from collections.abc import Sequence
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
@@ -14,9 +13,13 @@ from skasd.features._interpolation_autoencoder import InterpolationAutoencoder
 from skasd.features._machine_id_embedding import MachineIDEmbedding
 from skasd.features._principal_components import PrincipalComponents
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
-from skasd.systems._branches import check_input, openl3_branch, spectrogram_step
+from skasd.systems._branches import check_input, name_settings, openl3_branch, spectrogram_step
+
+QUIET_FRAMES = 1.02
+"""Decay of the pooling: the mean of about the 50 frames that are the quietest count most."""
 
 
+@name_settings
 def make_iaeo3_plus(
     *,
     embedding: MachineIDEmbedding | None = None,
@@ -28,20 +31,11 @@ def make_iaeo3_plus(
     n_mels: int = 128,
     input_sample_rate: int = 16000,
     channel: str | int = "mean",
-    encoder_units: Sequence[int] = (256, 128, 64, 32),
-    n_frames: int = 5,
+    weights: str | os.PathLike[str] = "auto",
     epochs: int = 30,
-    decay: float | Sequence[float] = 1.02,
-    weights: str | os.PathLike = "auto",
-    hop_size: float = 0.1,
-    cache: str | os.PathLike | None = "auto",
-    n_components: int | str = 1,
-    shrinkage: str | None = "oas",
     n_repeats: int = 5,
-    aggregation: str = "min",
-    contamination: float = 0.1,
-    threshold: str = "percentile",
     cv: int | None = None,
+    contamination: float = 0.1,
     random_state: int | np.random.RandomState | None = None,
     n_jobs: int | None = None,
     verbose: int = 0,
@@ -67,15 +61,11 @@ def make_iaeo3_plus(
         `channel` then have no effect, and `openl3` must be False.
     sample_rate, n_fft, hop_length, n_mels, input_sample_rate, channel
         Settings of `LogMelSpectrogram`.
-    encoder_units, n_frames, epochs
-        Settings of `InterpolationAutoencoder`.
-    decay : float or sequence of float, default=1.02
-        Of `TimeWeightedPooling`. Beyond 1, a machine's quiet frames count most.
-    weights, hop_size, cache
-        Settings of `OpenL3Embedding`.
-    n_components, shrinkage
-        Settings of `GaussianMixtureDetector`.
-    n_repeats, aggregation, contamination, threshold, cv, random_state, n_jobs
+    weights : "auto" or path, default="auto"
+        Of `OpenL3Embedding`.
+    epochs : int, default=30
+        Of `InterpolationAutoencoder`.
+    n_repeats, cv, contamination, random_state, n_jobs
         Settings of `RepeatedSeedEnsemble`. `n_jobs` members are fitted at the same time;
         ``cv=2`` gives a threshold that holds for new clips.
     verbose : int, default=0
@@ -84,8 +74,8 @@ def make_iaeo3_plus(
     Returns
     -------
     RepeatedSeedEnsemble
-        Not fitted. Its parameters, as `set_params` and `GridSearchCV` name them, are those of
-        the ensemble itself and, for example,
+        Not fitted. Whatever else there is to set, `set_params` and `GridSearchCV` set by name: the
+        parameters of the ensemble itself and, for example,
 
         - ``estimator__features__log_mel__spectrogram__n_fft``
         - ``estimator__features__log_mel__branches__iae__encoder_units``
@@ -96,10 +86,12 @@ def make_iaeo3_plus(
 
     Raises
     ------
+    TypeError
+        If there is no such setting: the message names those that there are.
     ValueError
-        Where `input` has another value, or does not go with `openl3`.
+        If `input` has another value, or does not go with `openl3`.
     NotFittedError
-        Where `embedding` is not fitted.
+        If `embedding` is not fitted.
 
     Notes
     -----
@@ -108,7 +100,7 @@ def make_iaeo3_plus(
     pseudo-anomalies made from held-out normal clips (a raised or lowered range of bands, a burst,
     a modulated range, a tone, another car behind), the shrinkage by the likelihood of held-out
     clips. Six variants were also measured on anomalous toy cars while it was made, and so was the
-    choice of ``benchmarks/choose_plus.py``, by normal clips of 20 machines, which is better on
+    choice of ``studies/choose_plus.py``, by normal clips of 20 machines, which is better on
     synthetic sliders and valves and worse on those cars. For a machine that is loud for moments,
     a smaller `decay` listens to these.
 
@@ -132,7 +124,7 @@ def make_iaeo3_plus(
     """
     check_input(input, openl3)
     autoencoder = InterpolationAutoencoder(
-        encoder_units=encoder_units, n_frames=n_frames, epochs=epochs, verbose=verbose
+        encoder_units=(256, 128, 64, 32), epochs=epochs, verbose=verbose
     )
     spectrogram = spectrogram_step(
         autoencoder,
@@ -153,14 +145,12 @@ def make_iaeo3_plus(
     branches = FeatureUnion(
         [
             ("iae", autoencoder),
-            ("pooling", TimeWeightedPooling(decay)),
+            ("pooling", TimeWeightedPooling(QUIET_FRAMES)),
             ("machine_id", machine_id),
         ]
     )
     openl3_embedding = openl3_branch(
         weights=weights,
-        hop_size=hop_size,
-        cache=cache,
         input_sample_rate=input_sample_rate,
         channel=channel,
         verbose=verbose,
@@ -172,13 +162,11 @@ def make_iaeo3_plus(
             ("log_mel", Pipeline([spectrogram, ("branches", branches)])),
         ]
     )
-    detector = GaussianMixtureDetector(n_components=n_components, shrinkage=shrinkage)
+    detector = GaussianMixtureDetector(n_components=1, shrinkage="oas")
     return RepeatedSeedEnsemble(
         Pipeline([("features", features), ("detector", detector)]),
         n_repeats=n_repeats,
-        aggregation=aggregation,
         contamination=contamination,
-        threshold=threshold,
         cv=cv,
         n_jobs=n_jobs,
         random_state=random_state,

@@ -4,11 +4,10 @@ import os
 from functools import lru_cache
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from joblib import delayed
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
@@ -16,7 +15,7 @@ from tqdm.auto import tqdm
 from skasd._sklearn import Interval, Options, StrOptions, fit_context
 from skasd._utils.threads import parallel_threads, threads_each
 from skasd.audio._clips import Clip, Clips, check_clips
-from skasd.audio._reading import read_clip
+from skasd.features._base import ClipTransformer
 from skasd.features.openl3._cache import EmbeddingCache, default_folder
 from skasd.features.openl3._engines import ENGINES, Engine
 from skasd.features.openl3._frontend import SAMPLE_RATE, network_input, split_windows
@@ -26,7 +25,7 @@ from skasd.features.openl3._weights import WeightsError, find_weights, read_weig
 POOLINGS = {"mean": np.mean, "max": np.max}
 
 
-class OpenL3Embedding(TransformerMixin, BaseEstimator):
+class OpenL3Embedding(ClipTransformer):
     """Describe clips by OpenL3, a network that was trained to tell which sound fits a picture.
 
     A clip is cut into windows of one second; the network turns each into an embedding, and their
@@ -101,7 +100,10 @@ class OpenL3Embedding(TransformerMixin, BaseEstimator):
     (1, 512)
     """
 
+    sample_rate = SAMPLE_RATE
+
     _parameter_constraints = {
+        **ClipTransformer._parameter_constraints,
         "input_repr": [StrOptions({"linear", "mel128", "mel256"})],
         "content_type": [StrOptions({"env", "music"})],
         "embedding_size": [Options(Integral, {512, 6144})],
@@ -112,28 +114,26 @@ class OpenL3Embedding(TransformerMixin, BaseEstimator):
         "weights": [str, os.PathLike],
         "engine": [StrOptions({"auto", *ENGINES})],
         "cache": [str, os.PathLike, None],
-        "channel": [Options(str, {"mean"}), Interval(Integral, 0, None, closed="left")],
-        "input_sample_rate": [Interval(Integral, 1, None, closed="left")],
-        "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     }
 
     def __init__(
         self,
-        input_repr="mel256",
-        content_type="env",
-        embedding_size=512,
-        hop_size=0.1,
-        center=True,
-        frontend="kapre",
-        pooling="mean",
-        weights="auto",
-        engine="auto",
-        cache="auto",
-        channel="mean",
-        input_sample_rate=16000,
-        n_jobs=None,
-        verbose=0,
+        input_repr: str = "mel256",
+        *,
+        content_type: str = "env",
+        embedding_size: int = 512,
+        hop_size: float = 0.1,
+        center: bool = True,
+        frontend: str = "kapre",
+        pooling: str = "mean",
+        weights: str | os.PathLike[str] = "auto",
+        engine: str = "auto",
+        cache: str | os.PathLike[str] | None = "auto",
+        channel: str | int = "mean",
+        input_sample_rate: int = 16000,
+        n_jobs: int | None = None,
+        verbose: int = 0,
     ):
         self.input_repr = input_repr
         self.content_type = content_type
@@ -151,7 +151,7 @@ class OpenL3Embedding(TransformerMixin, BaseEstimator):
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Clips, y=None) -> Self:
+    def fit(self, X: Clips, y: Any = None) -> Self:
         """Check the parameters, the clips and the weights; nothing is learned.
 
         Parameters
@@ -219,7 +219,7 @@ class OpenL3Embedding(TransformerMixin, BaseEstimator):
         """
         return self._map(X, None)
 
-    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the features: ``openl3_0``, and so on.
 
         Parameters
@@ -233,22 +233,35 @@ class OpenL3Embedding(TransformerMixin, BaseEstimator):
         """
         return np.array([f"openl3_{i}" for i in range(self.embedding_size)], dtype=object)
 
+    def transform_clip(self, samples: np.ndarray) -> np.ndarray:
+        """Compute the features of one clip, without the cache.
+
+        Parameters
+        ----------
+        samples : ndarray of shape (n_samples,), float32
+            Mono, at 48 kHz.
+
+        Returns
+        -------
+        ndarray of shape (embedding_size,), float32
+            Features of the clip.
+
+        Raises
+        ------
+        WeightsError
+            If the weights are not those of `fit`.
+        """
+        return self._embed(samples, self._fitted_engine(), self.pooling)
+
     def _map(self, X: Clips, pooling: str | None) -> list[np.ndarray]:
-        check_is_fitted(self)
-        clips = check_clips(X)
-        engine = self._load_engine()
-        if engine.network.digest != self.weights_digest_:
-            raise WeightsError(
-                f"The weights at hand have the digest {engine.network.digest[:12]}…, and this "
-                f"OpenL3Embedding was fitted with {self.weights_digest_[:12]}…: its scores would "
-                "mean nothing. Provide the weights of then, or fit again."
-            )
-        progress = tqdm(clips, unit="clip", desc="OpenL3", disable=not self.verbose)
+        engine = self._fitted_engine()
+        progress = tqdm(check_clips(X), unit="clip", desc="OpenL3", disable=not self.verbose)
         return parallel_threads(
-            self.n_jobs, (delayed(self._analyse)(clip, engine, pooling) for clip in progress)
+            self.n_jobs, (delayed(self._recall)(clip, engine, pooling) for clip in progress)
         )
 
-    def _analyse(self, clip: Clip, engine: Engine, pooling: str | None) -> np.ndarray:
+    def _recall(self, clip: Clip, engine: Engine, pooling: str | None) -> np.ndarray:
+        """Return embeddings that the clip or the disk remembers, or compute them."""
         settings = (
             engine.network.digest,
             type(engine).__name__,
@@ -259,27 +272,34 @@ class OpenL3Embedding(TransformerMixin, BaseEstimator):
             self.frontend,
             pooling,
         )
+
+        def fetch() -> np.ndarray:
+            samples = self._read(clip)
+            if self.cache is None:
+                return self._embed(samples, engine, pooling)
+            folder = default_folder() if self.cache == "auto" else self.cache
+            return EmbeddingCache(folder).fetch(
+                samples, settings, lambda: self._embed(samples, engine, pooling)
+            )
+
         key = (type(self), *settings, self.input_sample_rate, self.channel)
-        return clip.analyse(key, lambda: self._embed_clip(clip, engine, settings))
+        return clip.analyze(key, fetch)
 
-    def _embed_clip(self, clip: Clip, engine: Engine, settings: tuple) -> np.ndarray:
-        samples = read_clip(
-            clip,
-            sample_rate=SAMPLE_RATE,
-            input_sample_rate=self.input_sample_rate,
-            channel=self.channel,
-        )
-        *_, pooling = settings
+    def _embed(self, samples: np.ndarray, engine: Engine, pooling: str | None) -> np.ndarray:
+        windows = split_windows(samples, self.hop_size, self.center)
+        embeddings = engine.embed(network_input(windows, self.input_repr, self.frontend))
+        return POOLINGS[pooling](embeddings, axis=0) if pooling else embeddings
 
-        def compute():
-            windows = split_windows(samples, self.hop_size, self.center)
-            embeddings = engine.embed(network_input(windows, self.input_repr, self.frontend))
-            return POOLINGS[pooling](embeddings, axis=0) if pooling else embeddings
-
-        if self.cache is None:
-            return compute()
-        folder = default_folder() if self.cache == "auto" else self.cache
-        return EmbeddingCache(folder).fetch(samples, settings, compute)
+    def _fitted_engine(self) -> Engine:
+        check_is_fitted(self)
+        engine = self._load_engine()
+        if engine.network.digest != self.weights_digest_:
+            raise WeightsError(
+                f"The weights at hand have the digest {engine.network.digest[:12]}…, and this "
+                f"OpenL3Embedding was fitted with {self.weights_digest_[:12]}…: its scores would "
+                "mean nothing. Provide the weights of then, or fit again."
+            )
+        return engine
 
     def _load_engine(self) -> Engine:
         path = find_weights(self.weights, self.input_repr, self.content_type, self.verbose)
@@ -288,10 +308,12 @@ class OpenL3Embedding(TransformerMixin, BaseEstimator):
         n_threads = threads_each(self.n_jobs)
         return _load_engine(path, modified, self.input_repr, self.embedding_size, kind, n_threads)
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "weights_digest_")
+
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
+        tags.requires_fit = True
         return tags
 
 

@@ -1,4 +1,4 @@
-"""What would normal clips alone choose? ``python -m benchmarks.choose_plus RECORDINGS_FOLDER``.
+"""What would normal clips alone choose? ``python -m studies.choose_plus RECORDINGS_FOLDER``.
 
 Candidates for `make_iaeo3_plus` are compared without any anomalous clip.
 The pool has nine groups of machines: toy cars (four, 200 clips each, of
@@ -8,7 +8,7 @@ synthetic fans, pumps, sliders and valves (60 clips of 4 s each, of seeds that
 `benchmarks.toycar` does not use).
 
 Two thirds of a machine's clips train; the others are the normal test clips, and give the anomalous
-ones: one for each kind of `benchmarks.pseudo_anomalies` and clip, or two where clips are few.
+ones: one for each kind of `studies.pseudo_anomalies` and clip, or two where clips are few.
 Machines of 60 clips or more have one such fold, the others all three. So that every kind tells good
 from bad candidates on every machine, its strength is that at which the best of the three simplest
 systems (`SIMPLEST`) reaches an AUC of 0.85 in the first fold, between 1/16 and 16.
@@ -36,7 +36,6 @@ where the setting that `make_iaeo3_plus` has, one Gaussian of errors and levels 
 weak guide to what goes wrong in a car; the README says what was looked at.
 """
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +43,9 @@ import numpy as np
 from joblib import Memory
 from sklearn.model_selection import KFold
 
-from benchmarks.pseudo_anomalies import KINDS
+from benchmarks.accuracy import accuracy
+from benchmarks.measure import MACHINES, command_line, table_head, table_line
+from benchmarks.toycar import toy_cars
 from skasd import (
     GaussianMixtureDetector,
     InterpolationAutoencoder,
@@ -53,7 +54,7 @@ from skasd import (
     TimeWeightedPooling,
 )
 from skasd.datasets import make_machine_sounds
-from skasd.metrics import auc, pauc
+from studies.pseudo_anomalies import KINDS
 
 SYNTHETIC_SEEDS = (100, 101, 102)
 DECAYS = (0, 0.9, 0.98, 1, 1.02)
@@ -120,21 +121,16 @@ CANDIDATES = [
 
 def pool(folder: Path) -> dict[str, dict[str, np.ndarray]]:
     """Return the normal spectrograms, ``[group][machine]``."""
-    cars = {}
-    for car in ("id_01", "id_02"):
-        with np.load(folder / "toycar-logmel" / f"{car}.npz") as file:
-            normal = file["normal"]
-        cars[car] = normal[np.random.default_rng(0).permutation(len(normal))[:200]]
-    for car in ("id_03", "id_04"):
-        with np.load(folder / "toycar-logmel" / f"{car}_train.npz") as file:
-            cars[car] = file[file.files[0]]
-    machines = {"toy car": {car: clips.astype(np.float32) for car, clips in cars.items()}}
+    cars = toy_cars(folder / "toycar-logmel", seed=0)
+    machines = {
+        "toy car": {car: cars.clips[cars.machine_ids == car] for car in np.unique(cars.machine_ids)}
+    }
     log_mel = LogMelSpectrogram()
     years = {"slider": "dcase2020", "fan": "dcase2021", "pump": "dcase2021", "valve": "dcase2021"}
     for machine, year in years.items():
         paths = sorted((folder / year / machine / "train").glob("*normal*.wav"))
         machines[machine] = {"00": np.array(log_mel.transform(paths))}
-    for machine in ("fan", "pump", "slider", "valve"):
+    for machine in MACHINES:
         group = machines[f"synthetic {machine}"] = {}
         for seed in SYNTHETIC_SEEDS:
             clips, _ = make_machine_sounds(
@@ -258,7 +254,7 @@ def figures(candidate: Candidate, fold) -> np.ndarray:
     for anomalous in by_kind:
         y = np.repeat([1, -1], [len(normal), len(anomalous)])
         both = np.concatenate([normal, anomalous])
-        result.append((auc(y, both), pauc(y, both)))
+        result.append(accuracy(y, both))
     return np.array(result)
 
 
@@ -296,9 +292,7 @@ def choose(table: dict[Candidate, dict[str, float]], n_features: dict[Candidate,
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line(__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--cache", type=Path, help="Where to remember the features.")
     arguments = parser.parse_args()
@@ -320,16 +314,15 @@ def main():
             shown = ", ".join(f"{kind} {strengths[kind]:.2g}" for kind in KINDS)
             print(f"{group} {machine}: strengths {shown}", flush=True)
     table, n_features = {}, {}
-    print(f"| candidate | features | {' | '.join(machines)} | overall |")
-    print(f"| --- | --- |{' --- |' * (len(machines) + 1)}")
+    print(table_head(("candidate", "features", *machines, "overall")))
     for candidate in CANDIDATES:
         table[candidate] = group_figures(candidate, features)
         blocks_used = [block for branch in candidate.branches for block in branch]
         learned = next(iter(features["slider"].values()))[1][0][0]
         n_features[candidate] = sum(learned[block].shape[1] for block in blocks_used)
         cells = [f"{figure:.3f}" for figure in table[candidate].values()]
-        row = f"{n_features[candidate]} | {' | '.join(cells)} | {overall(table[candidate]):.4f}"
-        print(f"| {candidate} | {row} |", flush=True)
+        row = str(candidate), str(n_features[candidate]), *cells, f"{overall(table[candidate]):.4f}"
+        print(table_line(row), flush=True)
     print(f"Chosen: {choose(table, n_features)}")
 
 

@@ -1,0 +1,118 @@
+"""Detectors of PyOD, with the signs and the threshold of scikit-learn."""
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skasd._sklearn import HasMethods, fit_context
+from skasd.detection._base import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
+
+
+class PyODDetector(AnomalyDetectorMixin, BaseEstimator):
+    """Score clips by a detector of PyOD, at the end of a pipeline or in an ensemble.
+
+    PyOD's detectors count the other way: their `decision_function` is higher for anomalous clips,
+    and their `predict` gives 1 for them. This adapter has the methods and signs of scikit-learn's.
+
+    Parameters
+    ----------
+    detector : detector of PyOD
+        Anything with `fit`, `decision_function` and, once it is fitted, `decision_scores_`. It is
+        cloned, never fitted itself.
+    contamination : float, default=0.1
+        Share of the training clips beyond the threshold, in (0, 0.5]. It takes the place of the
+        detector's own.
+    threshold : {"percentile", "gamma"}, default="percentile"
+        ``"percentile"`` takes it from the training scores themselves, ``"gamma"`` from a gamma
+        distribution fitted to the training clips' anomaly scores.
+
+    Attributes
+    ----------
+    detector_ : detector of PyOD
+        The fitted one.
+    offset_ : float
+        Threshold of `score_samples`.
+    training_scores_ : ndarray of shape (n_clips,)
+        Scores of the training clips, as `score_samples` counts, that the threshold comes from.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if X has names that are all strings.
+
+    See Also
+    --------
+    NearestNeighborsDetector : Distances to the nearest training clips, without PyOD.
+
+    Notes
+    -----
+    `skasd.save` does not save it, since `skasd.load` could not check what PyOD's detectors hold.
+    Keep it with `joblib.dump`, for files that nobody else can write.
+
+    References
+    ----------
+    Zhao et al., "PyOD: A Python toolbox for scalable outlier detection", Journal of Machine
+    Learning Research 20(96), 2019.
+
+    Examples
+    --------
+    >>> from pyod.models.ecod import ECOD  # doctest: +SKIP
+    >>> from skasd import PyODDetector
+    >>> detector = PyODDetector(ECOD()).fit([[0.0], [1.0], [2.0]])  # doctest: +SKIP
+    >>> detector.predict([[1.0], [50.0]])  # doctest: +SKIP
+    array([ 1, -1])
+    """
+
+    _parameter_constraints = {
+        "detector": [HasMethods(["fit", "decision_function", "get_params"])],
+        **THRESHOLD_CONSTRAINTS,
+    }
+
+    def __init__(self, detector: Any, *, contamination: float = 0.1, threshold: str = "percentile"):
+        self.detector = detector
+        self.contamination = contamination
+        self.threshold = threshold
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Fit the detector and the threshold.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features)
+            Features of healthy clips.
+        y : ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        self : PyODDetector
+
+        Raises
+        ------
+        ValueError
+            If the features are not finite, or the detector cannot be fitted on them.
+        """
+        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        self.detector_ = clone(self.detector).fit(X)
+        self._fit_offset(-np.asarray(self.detector_.decision_scores_, dtype=np.float64))
+        return self
+
+    def score_samples(self, X: ArrayLike) -> np.ndarray:
+        """Compute the detector's outlier score, with its sign turned.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,), float64
+            Higher is more normal.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        return -np.asarray(self.detector_.decision_function(X), dtype=np.float64)

@@ -1,0 +1,114 @@
+"""Write a fitted detector as an ONNX model."""
+
+import os
+from pathlib import Path
+
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from skasd._utils.files import write_whole
+
+
+def export_onnx(
+    detector: BaseEstimator,
+    path: str | os.PathLike,
+    *,
+    input: str = "clip",
+    duration: float = 10.0,
+    n_frames: int | None = None,
+) -> None:
+    """Write a fitted detector as an ONNX model, which scores clips without skasd.
+
+    The model computes what `anomaly_score` and `predict` do, in the same precision. Clips go in
+    in batches of any size, and all of one length.
+
+    Parameters
+    ----------
+    detector : RepeatedSeedEnsemble, FusionDetector or Pipeline
+        Fitted on clips or on spectrograms. It may hold `LogMelSpectrogram`,
+        `InterpolationAutoencoder`, `FrameAutoencoder`, `TimeWeightedPooling`,
+        `PrincipalComponents`, `GaussianMixtureDetector` and `FeatureDetector`; scikit-learn's
+        `Pipeline`, `FeatureUnion`, `FrozenEstimator` and `StandardScaler`. So it may come from
+        `make_iaeo3` or `make_iaeo3_opt` with ``openl3=False``, `make_iaeo3_plus` without
+        `embedding`, or `make_baseline`.
+    path : str or PathLike
+        The file, which is replaced where it exists. It is whole or absent.
+    input : {"clip", "spectrogram"}, default="clip"
+        ``"clip"``: the model takes mono samples, (n_clips, n_samples), float32, at the
+        `sample_rate` of `LogMelSpectrogram`, in [-1, 1] as files are read. ``"spectrogram"``: it
+        takes what `LogMelSpectrogram` gives, (n_clips, n_frames, n_mels), float32, in dB.
+    duration : float, default=10.0
+        Length of the clips in s.
+    n_frames : int or None, default=None
+        Frames of the spectrograms, with ``input="spectrogram"``. None takes as many as
+        `LogMelSpectrogram` gives for `duration`, and is an error where the detector has no such
+        step.
+
+    Raises
+    ------
+    ImportError
+        Where onnx is not installed.
+    NotFittedError
+        Where the detector is not fitted.
+    TypeError
+        Where the detector has a step that cannot be exported, as `OpenL3Embedding`,
+        `MachineIDEmbedding`, `NearestNeighborsDetector` and those of other packages.
+    ValueError
+        Where an argument is out of range or does not go with the detector, clips of this length
+        are too short for it, or its `LogMelSpectrogram` steps differ where one input has to do
+        for all.
+    OSError
+        Where the file cannot be written.
+
+    See Also
+    --------
+    RepeatedSeedEnsemble : The detector that the ready systems are.
+
+    Notes
+    -----
+    The model has two outputs of shape (n_clips,): ``anomaly_score`` (float64; higher is more
+    anomalous) and ``is_anomalous`` (bool; where `predict` gives -1). A clip with NaN or infinite
+    values, which skasd refuses, scores NaN and counts as anomalous.
+
+    Its metadata have ``format``, ``skasd_version``, ``input``, ``threshold`` (what is above it is
+    anomalous), ``n_samples``, or ``n_frames`` and ``n_mels``, and the settings of
+    `LogMelSpectrogram`, such as ``sample_rate``, where the detector has that step.
+
+    Operators are those of opset 18. The Fourier transform, statistics and densities are in float64
+    and the autoencoder is in float32, as in skasd: that asks for a runtime with float64, and for
+    clips with the operator STFT, as onnxruntime on a CPU. Members that take the same spectrogram
+    share it.
+
+    Resampling and mixing down are not in the model.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from onnxruntime import InferenceSession
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skasd import GaussianMixtureDetector, LogMelSpectrogram, TimeWeightedPooling
+    >>> from skasd import export_onnx
+    >>> from skasd.datasets import make_machine_sounds
+    >>> clips, _ = make_machine_sounds("fan", n_normal=12, n_anomalous=0, duration=2.0,
+    ...                                random_state=0)
+    >>> detector = make_pipeline(LogMelSpectrogram(), TimeWeightedPooling(),
+    ...                          GaussianMixtureDetector(random_state=0)).fit(clips)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     export_onnx(detector, Path(folder, "fan.onnx"), duration=2.0)
+    ...     session = InferenceSession(Path(folder, "fan.onnx"))
+    >>> scores, is_anomalous = session.run(None, {"clip": clips.astype("float32")})
+    >>> bool(abs(scores + detector.score_samples(clips)).max() < 1e-5)
+    True
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise ImportError("export_onnx needs onnx: pip install 'skasd[onnx]'.") from error
+    from skasd.export._model import make_model
+
+    check_is_fitted(detector)
+    model = make_model(detector, input=input, duration=duration, n_frames=n_frames)
+    onnx.checker.check_model(model, full_check=True)
+    with write_whole(Path(path)) as file:
+        file.write(model.SerializeToString())

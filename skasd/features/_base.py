@@ -1,0 +1,369 @@
+"""Bases of what takes clips and of what takes spectrograms."""
+
+from abc import abstractmethod
+from collections.abc import Hashable, Sequence
+from numbers import Integral
+from typing import Any, ClassVar, Self
+
+import joblib
+import numpy as np
+from joblib import delayed
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from skasd._sklearn import Interval, Options, fit_context
+from skasd._utils.threads import parallel_threads
+from skasd.audio._clips import Clip, Clips, check_clips
+from skasd.audio._reading import read_clip
+from skasd.exceptions import AudioError
+
+Spectrograms = Sequence[np.ndarray] | np.ndarray
+
+
+class ClipTransformer(TransformerMixin, BaseEstimator):
+    """Base of transformers that take clips: a subclass says what it makes of one clip's samples.
+
+    A subclass gets what the transformers of skasd have: clips as paths or arrays, read, resampled
+    and checked; threads; members of an ensemble that share each clip's analysis; clips that cannot
+    be analyzed left out by `fit_clips` and `score_clips`; monitoring and explanations.
+
+    Parameters
+    ----------
+    sample_rate : int, default=16000
+        Rate at which `transform_clip` gets the samples, in Hz.
+    input_sample_rate : int, default=16000
+        Rate of clips given as arrays, in Hz. Files say so themselves.
+    channel : "mean" or int, default="mean"
+        Average of a file's channels, or the index of the one to use.
+    n_jobs : int or None, default=None
+        Number of threads that read and analyze clips.
+
+    See Also
+    --------
+    SpectrogramTransformer : Base of transformers that take spectrograms.
+    skasd.utils.estimator_checks.check_clip_transformer : Checks a subclass.
+
+    Notes
+    -----
+    A subclass with parameters of its own lists them in its `__init__`, as scikit-learn asks; those
+    of the four above that it leaves out keep their defaults. The parameters are all that the
+    analysis of a clip may depend on: two instances with the same ones share it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd import ClipTransformer
+    >>> class Loudness(ClipTransformer):
+    ...     def transform_clip(self, samples):
+    ...         return np.array([samples.std(), abs(samples).max()])
+    >>> Loudness().fit_transform([np.array([1.0, -1.0])])
+    array([[1., 1.]])
+    """
+
+    sample_rate: int = 16000
+    input_sample_rate: int = 16000
+    channel: str | int = "mean"
+    n_jobs: int | None = None
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "sample_rate": [Interval(Integral, 1, None, closed="left")],
+        "input_sample_rate": [Interval(Integral, 1, None, closed="left")],
+        "channel": [Options(str, {"mean"}), Interval(Integral, 0, None, closed="left")],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        sample_rate: int = 16000,
+        *,
+        input_sample_rate: int = 16000,
+        channel: str | int = "mean",
+        n_jobs: int | None = None,
+    ):
+        self.sample_rate = sample_rate
+        self.input_sample_rate = input_sample_rate
+        self.channel = channel
+        self.n_jobs = n_jobs
+
+    @abstractmethod
+    def transform_clip(self, samples: np.ndarray) -> np.ndarray:
+        """Compute the features, or the spectrogram, of one clip.
+
+        Parameters
+        ----------
+        samples : ndarray of shape (n_samples,), float32
+            Mono, at `sample_rate`, finite, and `min_samples` of them or more.
+
+        Returns
+        -------
+        ndarray of shape (n_features,) or (n_frames, n_mels)
+            Features, or a spectrogram.
+        """
+
+    @property
+    def min_samples(self) -> int:
+        """Number of samples at `sample_rate` that a clip needs."""
+        return 1
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Clips, y: Any = None) -> Self:
+        """Check the parameters and the clips; nothing is read or learned.
+
+        Parameters
+        ----------
+        X : clips
+            Paths or arrays of samples.
+        y : ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        self : ClipTransformer
+
+        Raises
+        ------
+        AudioError
+            If a file is missing, or an array is not a clip.
+        ValueError
+            If a parameter is out of range.
+        """
+        self._check_parameters()
+        check_clips(X)
+        return self
+
+    def transform(self, X: Clips) -> Any:
+        """Analyze each clip.
+
+        Parameters
+        ----------
+        X : clips
+            Paths or arrays of samples.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_features), float64, or list of n_clips ndarrays
+            Features, or spectrograms.
+
+        Raises
+        ------
+        AudioError
+            If a clip cannot be read or analyzed.
+        """
+        self._validate_params()
+        self._check_parameters()
+        key = self._analysis_key()
+        results = parallel_threads(
+            self.n_jobs, (delayed(self._analyze)(clip, key) for clip in check_clips(X))
+        )
+        return results if results[0].ndim > 1 else np.array(results, dtype=np.float64)
+
+    def _check_parameters(self) -> None:
+        """Refuse parameters that do not fit together."""
+
+    def _analyze(self, clip: Clip, key: Hashable) -> np.ndarray:
+        return clip.analyze(key, lambda: self.transform_clip(self._read(clip)))
+
+    def _analysis_key(self) -> Hashable:
+        """Return what the analysis of a clip depends on, in a form that can be compared."""
+        parameters = self.get_params(deep=False)
+        return type(self), joblib.hash({**parameters, "n_jobs": None, "verbose": None})
+
+    def _read(self, clip: Clip) -> np.ndarray:
+        return read_clip(
+            clip,
+            sample_rate=self.sample_rate,
+            input_sample_rate=self.input_sample_rate,
+            channel=self.channel,
+            min_samples=self.min_samples,
+        )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        return tags
+
+
+class SpectrogramTransformer(TransformerMixin, BaseEstimator):
+    """Base of transformers that take spectrograms: a subclass says what it makes of one.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of bands of the spectrograms.
+
+    See Also
+    --------
+    ClipTransformer : Base of transformers that take clips.
+    skasd.utils.estimator_checks.check_spectrogram_transformer : Checks a subclass.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd import SpectrogramTransformer
+    >>> class Spread(SpectrogramTransformer):
+    ...     def transform_spectrogram(self, spectrogram):
+    ...         return spectrogram.std(axis=0)
+    >>> Spread().fit_transform([np.array([[1.0, 5.0], [3.0, 5.0]])])
+    array([[1., 0.]])
+    """
+
+    n_features_in_: int
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
+
+    @abstractmethod
+    def transform_spectrogram(self, spectrogram: np.ndarray) -> np.ndarray:
+        """Compute the features of one clip.
+
+        Parameters
+        ----------
+        spectrogram : ndarray of shape (n_frames, n_mels), float32
+            Finite, of `min_frames` frames or more.
+
+        Returns
+        -------
+        ndarray of shape (n_features,)
+            Features of the clip.
+        """
+
+    @property
+    def min_frames(self) -> int:
+        """Number of frames that a clip needs."""
+        return 1
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Spectrograms, y: Any = None) -> Self:
+        """Check the parameters and the spectrograms, and take their number of bands.
+
+        Parameters
+        ----------
+        X : spectrograms
+            A sequence of n_clips arrays of shape (n_frames, n_mels), or one 3-D array.
+        y : ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        self : SpectrogramTransformer
+
+        Raises
+        ------
+        AudioError
+            If a clip has fewer frames than `min_frames`.
+        ValueError
+            If a parameter or a spectrogram is invalid.
+        """
+        self.n_features_in_ = check_spectrograms(X, min_frames=self.min_frames)[0].shape[1]
+        return self
+
+    def transform(self, X: Spectrograms) -> np.ndarray:
+        """Compute the features of each clip.
+
+        Parameters
+        ----------
+        X : spectrograms
+            A sequence of n_clips arrays of shape (n_frames, n_mels), or one 3-D array.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_features), float64
+
+        Raises
+        ------
+        AudioError
+            If a clip has fewer frames than `min_frames`.
+        """
+        spectrograms = self._check_spectrograms(X)
+        features = [self.transform_spectrogram(spectrogram) for spectrogram in spectrograms]
+        return np.array(features, dtype=np.float64)
+
+    def _check_spectrograms(self, X: Spectrograms) -> list[np.ndarray]:
+        """Check what a fitted transformer is handed."""
+        check_is_fitted(self)
+        return check_spectrograms(X, min_frames=self.min_frames, n_mels=self.n_features_in_)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+def check_spectrograms(
+    X: Spectrograms, *, min_frames: int = 1, n_mels: int | None = None
+) -> list[np.ndarray]:
+    """Check spectrograms, and convert them to float32 where they are not.
+
+    Parameters
+    ----------
+    X : spectrograms
+        A sequence of n_clips arrays of shape (n_frames, n_mels), or one 3-D array.
+    min_frames : int, default=1
+        Least number of frames that is needed.
+    n_mels : int or None, default=None
+        Number of bands that is needed; that of the first spectrogram if None.
+
+    Returns
+    -------
+    list of n_clips ndarrays of shape (n_frames, n_mels), float32
+
+    Raises
+    ------
+    AudioError
+        Where a clip has too few frames.
+    ValueError
+        Where a spectrogram is not 2-D, has another number of bands, or is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.features._base import check_spectrograms
+    >>> check_spectrograms(np.zeros((3, 20, 128)))[0].shape
+    (20, 128)
+    """
+    if isinstance(X, np.ndarray) and X.dtype != object and X.ndim != 3:
+        raise ValueError(
+            "Expected an array of shape (n_clips, n_frames, n_mels), or a sequence of arrays of "
+            f"shape (n_frames, n_mels); got one array of shape {X.shape}."
+        )
+    if len(X) == 0:
+        raise ValueError("Expected at least one spectrogram, got an empty sequence.")
+    spectrograms = []
+    for index, spectrogram in enumerate(X):
+        try:
+            spectrogram = np.asarray(spectrogram, dtype=np.float32)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"clip {index}: no spectrogram but {type(spectrogram).__name__}. "
+                "Put LogMelSpectrogram before this step to start from recordings."
+            ) from error
+        if spectrogram.ndim != 2:
+            raise ValueError(
+                f"clip {index}: expected a spectrogram of shape (n_frames, n_mels), got shape "
+                f"{spectrogram.shape}. Put LogMelSpectrogram before this step to start from "
+                "recordings."
+            )
+        n_mels = spectrogram.shape[1] if n_mels is None else n_mels
+        if spectrogram.shape[1] != n_mels:
+            raise ValueError(
+                f"clip {index}: has {spectrogram.shape[1]} bands where {n_mels} are expected. "
+                "Compute all spectrograms with the same n_mels."
+            )
+        if len(spectrogram) < min_frames:
+            raise AudioError(
+                f"clip {index}",
+                f"is too short: {len(spectrogram)} frames where {min_frames} are needed",
+                "Leave it out, or analyse with a shorter hop_length.",
+            )
+        if not np.isfinite(spectrogram).all():
+            raise ValueError(
+                f"clip {index}: its spectrogram holds NaN or infinity. Repair it or leave it out."
+            )
+        spectrograms.append(spectrogram)
+    return spectrograms
