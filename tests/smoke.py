@@ -34,9 +34,7 @@ def main():
         "pump", n_normal=24, n_anomalous=4, duration=SECONDS, random_state=0
     )
     healthy, new = clips[:20], clips[20:]
-    detector = skasd.make_iaeo3(
-        openl3=False, n_repeats=2, n_components=1, epochs=3, random_state=0
-    ).fit(healthy)
+    detector = skasd.make_iaeo3(openl3=False, n_repeats=2, epochs=3, random_state=0).fit(healthy)
     scores = detector.anomaly_score(new)
     assert np.isfinite(scores).all(), scores
     assert scores[-1] > scores[y[20:] == 1].max(), "the plainest leak is not the oddest clip"
