@@ -1,7 +1,6 @@
 """Clips that every test module shares."""
 
 import os
-import resource
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,12 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 SHARED = Path(__file__).parents[2] / "shared"
 """The report, real recordings and reference scores, which are not part of the project."""
+
+
+def pytest_runtest_setup(item):
+    """Skip what needs signals or paths that Windows does not have."""
+    if os.name != "posix" and item.get_closest_marker("posix"):
+        pytest.skip("this system is none of POSIX")
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +51,7 @@ def _cut(path, share):
 @pytest.fixture
 def full_disk():
     """Return a context in which no file can grow beyond so many bytes."""
+    resource = pytest.importorskip("resource", reason="this system does not limit files")
 
     @contextmanager
     def limited(n_bytes):

@@ -402,6 +402,7 @@ def start(home, n_members):
     )
 
 
+@pytest.mark.posix
 def test_killed_while_unpacking(tmp_path, server):
     """The archive that was left is used again, and what was unpacked of it is not."""
     requests = server("good")

@@ -111,6 +111,7 @@ evaluate_dcase2020({root!r}, {out!r}, "baseline", settings={settings!r})
 
 
 @pytest.mark.parametrize(("write", "finished"), [(2, 0), (4, 1)])
+@pytest.mark.posix
 def test_killed_and_started_again(root, tmp_path, fitted_keys, write, finished):
     """Killed before the record of the first machine, and amid the files of the second."""
     out = tmp_path / "out"

@@ -252,6 +252,7 @@ print(embedding.fit_transform(clips).tolist())
 """
 
 
+@pytest.mark.posix
 def test_no_home_folder(tmp_path, noise):
     weights = mel128().weights
     home = {"HOME": "/dev/null", "XDG_CACHE_HOME": ""}
@@ -284,6 +285,7 @@ skasd.save(skasd.FeatureDetector().fit([[1.0], [2.0]]), sys.argv[1])
 """
 
 
+@pytest.mark.posix
 def test_fit_killed_leaves_the_old_model(tmp_path):
     path = tmp_path / "machine.skasd"
     skasd.save(FeatureDetector().fit([[3.0], [4.0]]), path)
@@ -294,6 +296,7 @@ def test_fit_killed_leaves_the_old_model(tmp_path):
     assert skasd.load(path).offset_ == pytest.approx(-3.9)
 
 
+@pytest.mark.posix
 def test_score_killed_leaves_whole_lines(tmp_path, fitted):
     skasd.save(fitted, tmp_path / "machine.skasd")
     (tmp_path / "new").mkdir()
@@ -315,6 +318,7 @@ def test_score_killed_leaves_whole_lines(tmp_path, fitted):
         )
 
 
+@pytest.mark.posix
 def test_killed_worker_is_an_error():
     # Within the test, so that workers get the class itself, and need not import this module.
     class DiesInAWorker(FeatureDetector):

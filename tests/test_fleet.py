@@ -407,6 +407,7 @@ def test_any_list_gives_a_fleet_or_our_error(tmp_path, machines, failures, end):
         assert list(loaded.detectors_) == sorted(set(machines))
 
 
+@pytest.mark.posix
 def test_killed_while_saving_leaves_a_fleet(folder, fleet):
     script = """
 import os, signal, sys

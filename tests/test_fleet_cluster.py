@@ -101,6 +101,7 @@ def test_machine_that_cannot_be_fitted():
 
 
 @pytest.mark.usefixtures("on_dask")
+@pytest.mark.posix
 def test_killed_worker(tmp_path):
     marker = str(tmp_path / "killed")
     fleet = FleetDetector(DiesOnce(0, marker=marker)).fit(FEATURES, machine=MACHINE)
@@ -109,6 +110,7 @@ def test_killed_worker(tmp_path):
     np.testing.assert_array_equal(scores, FEATURES[:, 0])
 
 
+@pytest.mark.posix
 def test_cluster_from_the_command_line(tmp_path):
     """Two workers are started, and one is killed for good: the other one does the rest."""
     scheduler = str(tmp_path / "scheduler.json")

@@ -410,6 +410,7 @@ watch_into(Path({path!r}), Loudness().fit())
 """
 
 
+@pytest.mark.posix
 def test_killed_and_started_again(detector, tmp_path):
     """Killed amid a line, with the lock still held."""
     path = tmp_path / "events.jsonl"
@@ -698,6 +699,7 @@ def test_model_that_is_none(tmp_path):
     assert "fan.skasd" in shown.stderr
 
 
+@pytest.mark.posix
 def test_asked_to_stop(model, sound):
     """It ends while it waits for the third window, and says that all went well."""
     command = [sys.executable, "-c", "from skasd.cli import app; app()"]

@@ -1,4 +1,5 @@
 import inspect
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ import skasd
 from skasd import challenge, datasets, inspection, metrics, model_selection, monitoring, systems
 
 ROOT = Path(__file__).parents[1]
+# Python does not start without it on Windows.
+WINDOWS = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
 MODULES = (skasd, datasets, inspection, metrics, model_selection, monitoring, systems)
 PUBLIC = [getattr(module, name) for module in MODULES for name in module.__all__]
 PUBLIC = [public for public in PUBLIC if callable(public)] + [challenge.evaluate_dcase2020]
@@ -20,7 +23,7 @@ def run(script, **environment):
         capture_output=True,
         text=True,
         check=True,
-        env={"PATH": "", **environment},
+        env={**WINDOWS, "PATH": "", **environment},
     ).stdout.strip()
 
 

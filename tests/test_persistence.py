@@ -295,7 +295,7 @@ def hostile(marker, path):
         ("object", "subprocess.Popen"),
         ("method", "MethodNode, which could be called"),
         ("pickle for schema", "cannot be loaded"),
-        ("pickle for array", "contains pickled"),
+        ("pickle for array", "contain(s|ing) pickled"),
         ("array of objects", "allow_pickle=False"),
         ("no detector", "FunctionTransformer, which is no detector"),
     ],
