@@ -41,64 +41,59 @@ SYSTEMS = {
 }
 
 
-def run(path, data):
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+def run(model, data, outputs=("anomaly_score", "is_anomalous")):
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     (taken,) = session.get_inputs()
-    return session.run(["anomaly_score", "is_anomalous"], {taken.name: data})
+    return session.run(outputs, {taken.name: data})
 
 
-def run_up_to(path, data, mixture):
-    """Return the features that the model gives to a mixture: what its means are subtracted from."""
+def features_of(path, data, mixture):
+    """Return what the model subtracts a mixture's means from."""
     model = onnx.load(path)
     means = onnx.numpy_helper.from_array(mixture.means_[:, np.newaxis])
-    (constant,) = [c.name for c in model.graph.initializer if c.raw_data == means.raw_data]
+    (constant,) = [each.name for each in model.graph.initializer if each.raw_data == means.raw_data]
     (features,) = [node.input[0] for node in model.graph.node if constant in node.input]
-    del model.graph.output[:]
     model.graph.output.append(onnx.ValueInfoProto(name=features))
-    session = onnxruntime.InferenceSession(model.SerializeToString())
-    return session.run(None, {session.get_inputs()[0].name: data})[0]
+    return run(model.SerializeToString(), data, [features])[0]
 
 
-def moved_log_density(mixture, features, errors):
-    """Bound how far errors of the features move the log-density, by what they are when whitened."""
-    n_components, n_features = mixture.means_.shape
+def log_density_bound(mixture, features, errors):
+    """Bound what errors of the features do to the log-density: whitened, they add to distances."""
     factors = mixture.precisions_cholesky_
     if mixture.covariance_type == "tied":
-        factors = np.tile(factors, (n_components, 1, 1))
+        factors = np.tile(factors, (mixture.n_components, 1, 1))
     elif mixture.covariance_type in ("diag", "spherical"):
-        factors = np.array([np.eye(n_features) * factor for factor in factors])
+        factors = np.array([factor * np.eye(features.shape[1]) for factor in factors])
     distances = np.linalg.norm((features - mixture.means_[:, np.newaxis]) @ factors, axis=2)
     steps = np.linalg.norm(errors @ factors, axis=2)
     of_components = distances * steps + steps**2 / 2
     return logsumexp(of_components, axis=0, b=mixture.predict_proba(features).T)
 
 
-def score_tolerance(path, data, member, X):
-    """Hold exported features to 1e-5; return how far the score may be off for what they are off."""
+def score_bound(path, data, member, X):
+    """Hold a member's exported features to 1e-5, and return how far that may move its score."""
     features = member[:-1].transform(X)
     tolerances = 1e-5 * np.abs(features).max(axis=0)
     if isinstance(member[-1], FeatureDetector):
         return np.full(len(X), tolerances[member[-1].feature_index_])
-    errors = run_up_to(path, data, member[-1].mixture_) - features
+    errors = features_of(path, data, member[-1].mixture_) - features
     assert (np.abs(errors) <= tolerances).all()
-    return moved_log_density(member[-1].mixture_, features, errors)
+    return log_density_bound(member[-1].mixture_, features, errors)
 
 
 def assert_same(path, data, detector, X):
     scores, is_anomalous = run(path, data)
     expected = -detector.score_samples(X)
+    # All after the features is float64.
+    tolerance = 1e-9 * np.maximum(1, np.abs(expected))
     members = getattr(detector, "estimators_", [detector])
     units = getattr(detector, "score_stds_", [1.0])
-    # No aggregation is off by more than the member that is off most.
-    tolerance = np.max(
-        [
-            score_tolerance(path, data, member, X) / unit
-            for member, unit in zip(members, units, strict=True)
-        ],
-        axis=0,
-    )
-    # From the features on, all is float64.
-    tolerance += 1e-9 * np.maximum(1, np.abs(expected))
+    bounds = [
+        score_bound(path, data, member, X) / unit
+        for member, unit in zip(members, units, strict=True)
+    ]
+    # No aggregation moves further than the member that moves furthest.
+    tolerance += np.max(bounds, axis=0)
     assert (np.abs(scores - expected) <= tolerance).all()
     assert scores.shape == (len(X),)
     assert scores.dtype == np.float64
