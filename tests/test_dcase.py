@@ -59,7 +59,7 @@ def test_real_training_clips_of_2020(shared_recordings):
     clips = load_dcase2020(root, "slider", machine_id=0)
     assert clips.y.tolist() == [1] * 75
     assert tuple(find_machines(root)) == MACHINES
-    with pytest.raises(DatasetError, match=r"no folder train in .*fan holds test\. Pass for root"):
+    with pytest.raises(DatasetError, match=r"no folder train in .*fan holds test\. Pass as root"):
         load_dcase2020(root, "fan")
 
 
@@ -141,7 +141,7 @@ def test_two_test_folders_of_2021(tmp_path):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (None, r"no folder train in .*fan or .*fan/fan: .* holds slider\. Pass for root"),
+        (None, r"no folder train in .*fan or .*fan/fan: .* holds slider\. Pass as root"),
         ([], r"no clips such as .*: .*fan/train holds nothing"),
         (list("abcdefg"), r"fan/train holds a, b, c, d, e and 2 more"),
         (["normal_id_0_0.wav"], r"normal_id_0_0\.wav: is not named like normal_id_00_0{8}\.wav"),

@@ -25,6 +25,7 @@ def cache(tmp_path, monkeypatch):
     """Keep the user's cache, environment and packages out of it."""
     monkeypatch.setattr(module, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.delenv(module.FOLDER_VARIABLE, raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     return tmp_path / "cache"
 
 
@@ -37,6 +38,9 @@ class Handler(BaseHTTPRequestHandler):
         body = {"cut": content[: len(content) // 2], "wrong": b"another file"}.get(kind, content)
         self.send_response(200)
         self.send_header("Content-Length", str(len(body if kind == "wrong" else content)))
+        if "gzip" in self.headers.get("Accept-Encoding", ""):
+            # As some servers say of every .gz file: clients then unpack it.
+            self.send_header("Content-Encoding", "gzip")
         self.end_headers()
         self.wfile.write(body)
 
@@ -122,6 +126,13 @@ def test_cache_that_cannot_be_written(cache, server):
     server("good")
     with pytest.raises(WeightsError, match="cannot hold the weights"):
         find_weights("auto", "mel128", "env")
+
+
+def test_disk_full(cache, server, full_disk):
+    server("good")
+    with full_disk(100), pytest.raises(WeightsError, match="cannot hold the weights"):
+        find_weights("auto", "mel128", "env")
+    assert list(cache.iterdir()) == []
 
 
 def test_two_processes_at_once(cache, server):

@@ -2,8 +2,8 @@
 
 import hashlib
 from collections.abc import Callable
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 from skasd._utils.files import write_whole
 
@@ -35,7 +35,7 @@ def download(
     url: str,
     path: Path,
     *,
-    digest: Callable[[BinaryIO], str],
+    digest: Callable[[BufferedIOBase], str],
     expected: str,
     verbose: int = 0,
 ) -> None:
@@ -79,11 +79,11 @@ def download(
             )
 
 
-def _fetch(url: str, file: BinaryIO, verbose: int) -> None:
+def _fetch(url: str, file: BufferedIOBase, verbose: int) -> None:
     import pooch
     from requests.exceptions import RequestException
 
-    # Of a .gz, a server may take its very form for the encoding of the transfer, and undo it.
+    # Otherwise a server may call a .gz file gzip-encoded, and requests would unpack it.
     headers = {"Accept-Encoding": "identity"}
     fetch = pooch.HTTPDownloader(
         progressbar=bool(verbose), chunk_size=1 << 20, timeout=TIMEOUT, headers=headers
@@ -94,12 +94,12 @@ def _fetch(url: str, file: BinaryIO, verbose: int) -> None:
         raise DownloadError(url, f"cannot be downloaded: {error}") from error
 
 
-def md5(file: BinaryIO) -> str:
+def md5(file: BufferedIOBase) -> str:
     """Compute the MD5 digest of a file, as Zenodo publishes it."""
     return hashlib.file_digest(file, "md5").hexdigest()
 
 
-def git_blob_id(file: BinaryIO) -> str:
+def git_blob_id(file: BufferedIOBase) -> str:
     """Compute the name that git has for a file's content.
 
     Examples

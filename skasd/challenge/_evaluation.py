@@ -176,7 +176,9 @@ def evaluate_dcase2020(
     return evaluation
 
 
-def _find_keys(root, machines, machine_ids) -> list[MachineKey]:
+def _find_keys(
+    root: str | os.PathLike, machines: Sequence[str] | None, machine_ids: Sequence[str] | None
+) -> list[MachineKey]:
     """List machine types and ids in the report's order."""
     present = find_machines(root)
     machines = [name for name in MACHINES if name in present] if machines is None else machines

@@ -1,5 +1,6 @@
 """Folders and file names of the challenges: the one reader behind every year's function."""
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,7 +16,7 @@ MACHINES = ("ToyCar", "ToyConveyor", "fan", "pump", "slider", "valve")
 
 SPLIT_FOLDERS = {"train": ("train",), "test": ("test", "source_test", "target_test")}
 
-ROOT_REMEDY = "Pass for root the folder that holds the machine types' folders."
+ROOT_REMEDY = "Pass as root the folder that holds the machine types' folders."
 
 
 class _Naming(NamedTuple):
@@ -53,7 +54,14 @@ class _Clip(NamedTuple):
     attributes: str | None = None
 
 
-def load(root, machine, identifier, split, domain, naming: _Naming) -> Bunch:
+def load(
+    root: str | os.PathLike,
+    machine: str,
+    identifier: int | str | None,
+    split: str,
+    domain: str | None,
+    naming: _Naming,
+) -> Bunch:
     """List the clips of a machine type: all, or those of one machine or section and one domain."""
     root = Path(root).expanduser()
     folders = split_folders(root, machine, split)
@@ -92,7 +100,9 @@ def load(root, machine, identifier, split, domain, naming: _Naming) -> Bunch:
     )
 
 
-def _select(clips, field: str, wanted: str, argument: str, folders) -> list[_Clip]:
+def _select(
+    clips: list[_Clip], field: str, wanted: str, argument: str, folders: list[Path]
+) -> list[_Clip]:
     selected = [clip for clip in clips if getattr(clip, field) == wanted]
     if not selected:
         present = sorted({getattr(clip, field) for clip in clips} - {None})

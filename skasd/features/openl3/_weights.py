@@ -71,7 +71,7 @@ def find_weights(
     package = importlib.util.find_spec("openl3")
     folders = [
         *([Path(folder)] if folder else []),
-        *map(Path, package.submodule_search_locations if package else []),
+        *map(Path, (package and package.submodule_search_locations) or []),
         cache_folder(),
     ]
     for path in (folder / candidate for folder in folders for candidate in candidates):
