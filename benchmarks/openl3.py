@@ -12,7 +12,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from benchmarks.measure import Row, apart, cost, not_measured, product_gflops, run, seconds_of
-from skasd.features._training.dense import import_keras
+from skasd.features._training.backend import import_keras
 from skasd.features.openl3._engines import KerasEngine, NcnnEngine
 from skasd.features.openl3._frontend import network_input, split_windows
 from skasd.features.openl3._network import INPUT_SHAPES, build_network, expected_shapes

@@ -1,4 +1,5 @@
 import random
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +9,7 @@ from sklearn.neural_network import MLPRegressor
 
 from skasd import AudioError, FrameAutoencoder, InterpolationAutoencoder
 from skasd.features._training import dense, program
-from skasd.features._training.dense import import_keras
+from skasd.features._training.backend import import_keras
 from skasd.features._training.windows import WindowBatches
 
 
@@ -60,7 +61,8 @@ def test_training_is_that_of_keras(spectrograms, monkeypatch):
     )
     monkeypatch.setattr(program, "STACK_BYTES", 3 * 8 * 5 * 12 * 4)
     stacked = autoencoder.fit(spectrograms).coefs_
-    monkeypatch.setattr(program, "_run_on_jax", program._run_in_keras)
+    monkeypatch.setattr(program, "runs_on_jax", lambda: False)
+    dense._program.cache_clear()
     for coefs, expected in zip(stacked, autoencoder.fit(spectrograms).coefs_, strict=True):
         np.testing.assert_allclose(coefs, expected, rtol=1e-4, atol=1e-6)
 
@@ -222,19 +224,22 @@ def test_learns_what_can_be_interpolated(batch_norm):
     assert errors.argmax() == 10 - 2
 
 
-def test_seed_decides(spectrograms, monkeypatch):
+def test_seed_decides(spectrograms):
     """Whether its network is compiled for it, or has been trained before."""
-    monkeypatch.setattr(dense, "_idle_networks", [])
+    dense._program.cache_clear()
 
     def weights(seed):
         autoencoder = InterpolationAutoencoder((8,), epochs=3, batch_size=32, random_state=seed)
         return autoencoder.fit(spectrograms).coefs_[0]
 
     compiled = weights(0)
-    ((_, network),) = dense._idle_networks
     assert not np.array_equal(weights(1), compiled)
     np.testing.assert_array_equal(weights(0), compiled)
-    assert [idle for _, idle in dense._idle_networks] == [network]
+    assert dense._program.cache_info().currsize == 1
+    with ThreadPoolExecutor(2) as pool:
+        for seed, again in zip((0, 1, 0), pool.map(weights, (0, 1, 0)), strict=True):
+            assert np.array_equal(again, compiled) == (seed == 0)
+    assert dense._program.cache_info().misses == 1
 
 
 def test_global_seeds_are_left_alone(spectrograms):

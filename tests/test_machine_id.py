@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from skasd import MachineIDEmbedding, NearestNeighborsDetector
-from skasd.features._convolutional_network import MixedClips
-from skasd.features._training.dense import import_keras
+from skasd.features._training.backend import import_keras
+from skasd.features._training.machine_classifier import MixedClips
 from skasd.metrics import auc
 
 

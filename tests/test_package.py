@@ -54,7 +54,7 @@ def test_docstrings_have_an_example(public):
 def test_keras_runs_on_jax_unless_told_otherwise(tmp_path):
     """Keras itself writes a keras.json that names TensorFlow; only another name is a choice."""
     script = (
-        "from skasd.features._training.dense import import_keras\n"
+        "from skasd.features._training.backend import import_keras\n"
         "print(import_keras().backend.backend())"
     )
     assert run(script, KERAS_HOME=str(tmp_path)) == "jax"

@@ -60,17 +60,17 @@ def test_jobs_share_the_threads_of_ncnn():
 
 
 def test_trainings_share_the_cores(monkeypatch):
-    fit_batches, running, counts = dense.fit_batches, [], []
+    train, running, counts = dense.Program.train, [], []
 
     def count_running(*args, **kwargs):
         running.append(None)
         counts.append(len(running))
         try:
-            return fit_batches(*args, **kwargs)
+            return train(*args, **kwargs)
         finally:
             running.pop()
 
-    monkeypatch.setattr(dense, "fit_batches", count_running)
+    monkeypatch.setattr(dense.Program, "train", count_running)
     member = make_pipeline(
         InterpolationAutoencoder([2], statistics=["mean"], epochs=1), FeatureDetector()
     )
@@ -104,9 +104,9 @@ def test_threads_analyse_a_clip_once():
         return computed[-1]
 
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(clip.analyse, "key", compute)
+        first = pool.submit(clip.analyze, "key", compute)
         assert started.wait(timeout=60)
-        second = pool.submit(clip.analyse, "key", compute)
+        second = pool.submit(clip.analyze, "key", compute)
         released.set()
         assert first.result() is second.result()
     assert len(computed) == 1

@@ -11,7 +11,7 @@ from sklearn.utils import Tags, check_consistent_length, check_random_state, col
 
 from skasd._sklearn import Interval, fit_context
 from skasd.features._base import Spectrograms, SpectrogramTransformer, check_spectrograms
-from skasd.features._convolutional_network import ConvolutionalNetwork, MixedClips
+from skasd.features._convolutional_network import ConvolutionalNetwork
 
 
 class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer):
@@ -173,7 +173,10 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer
             )
         random_state = check_random_state(self.random_state)
 
-        from skasd.features._training.machine_classifier import train_machine_classifier
+        from skasd.features._training.machine_classifier import (
+            MixedClips,
+            train_machine_classifier,
+        )
 
         frames = np.concatenate(spectrograms)
         self.n_features_in_ = frames.shape[1]

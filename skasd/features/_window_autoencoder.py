@@ -116,7 +116,7 @@ class WindowAutoencoder(SpectrogramTransformer):
             epochs=self.epochs,
             random_state=random_state,
             verbose=self.verbose,
-        ).fold_standardisation(batches)
+        ).fold_standardization(batches)
         self.n_features_in_ = n_mels
         self.coefs_ = network.coefs
         self.intercepts_ = network.intercepts

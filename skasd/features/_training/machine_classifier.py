@@ -1,12 +1,78 @@
 """Training of the network that tells machines apart."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from skasd.features._convolutional_network import KERNEL, STRIDE, ConvolutionalNetwork, MixedClips
-from skasd.features._training.dense import glorot_uniform, import_keras
-from skasd.features._training.program import fit_batches
+from skasd.features._batch_norm import scale_and_shift
+from skasd.features._convolutional_network import KERNEL, STRIDE, ConvolutionalNetwork
+from skasd.features._training.backend import glorot_uniform, import_keras
+from skasd.features._training.program import fit_in_keras
+from skasd.features._training.progress import watch_epochs
+
+
+class MixedClips:
+    """Batches of clips, rolled in time and mixed in pairs, and of how much of each machine is in.
+
+    Parameters
+    ----------
+    spectrograms : list of ndarrays of shape (n_frames_of_clip, n_mels), float32
+        Standardised. The shortest one's length is taken from each.
+    classes : ndarray of shape (n_clips,), int
+        Which machine each clip is of.
+    batch_size : int
+        Clips in a batch.
+    mixup : float
+        Of Beta(mixup, mixup), which the share of the first clip of a pair is drawn from; 0 mixes
+        none.
+    random_state : RandomState
+        Source of everything that varies.
+    """
+
+    def __init__(
+        self,
+        spectrograms: Sequence[np.ndarray],
+        classes: np.ndarray,
+        *,
+        batch_size: int,
+        mixup: float,
+        random_state: np.random.RandomState,
+    ):
+        self.spectrograms = spectrograms
+        self.targets = np.eye(classes.max() + 1, dtype=np.float32)[classes]
+        self.n_frames = min(len(spectrogram) for spectrogram in spectrograms)
+        self.batch_size = min(batch_size, len(spectrograms))
+        self.mixup = mixup
+        self.random_state = random_state
+        self.shuffle()
+
+    def __len__(self) -> int:
+        return len(self.order) // self.batch_size
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return input (batch, n_frames, n_mels, 1) and target (batch, n_machines) of a batch."""
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        clips = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        inputs, targets = np.stack([self._rolled(clip) for clip in clips]), self.targets[clips]
+        if self.mixup:
+            partner = self.random_state.permutation(self.batch_size)
+            share = self.random_state.beta(self.mixup, self.mixup, size=(self.batch_size, 1))
+            share = share.astype(np.float32)
+            targets = share * targets + (1 - share) * targets[partner]
+            share = share[..., np.newaxis]
+            inputs = share * inputs + (1 - share) * inputs[partner]
+        return inputs[..., np.newaxis], targets
+
+    def _rolled(self, clip: int) -> np.ndarray:
+        frames = self.spectrograms[clip]
+        start = self.random_state.randint(len(frames))
+        return frames.take(np.arange(start, start + self.n_frames), axis=0, mode="wrap")
+
+    def shuffle(self) -> None:
+        """Put the clips in a new order."""
+        self.order = self.random_state.permutation(len(self.spectrograms))
 
 
 def train_machine_classifier(
@@ -58,19 +124,19 @@ def train_machine_classifier(
     layers, ops = keras.layers, keras.ops
     inputs, targets = batches[0]
 
-    class Cosines(layers.Layer):
+    class Cosines(layers.Layer):  # type: ignore[name-defined]
         """Cosines between the embedding and a direction for each machine."""
 
-        def build(self, shape):
+        def build(self, shape: tuple[int, ...]) -> None:
             self.directions = self.add_weight(
                 shape=(shape[-1], targets.shape[1]),
-                initializer=glorot_uniform(keras, random_state),
+                initializer=glorot_uniform(random_state),
             )
 
-        def call(self, embedding):
+        def call(self, embedding: Any) -> Any:
             return ops.normalize(embedding) @ ops.normalize(self.directions, axis=0)
 
-    def angular_margin_loss(target, cosine):
+    def angular_margin_loss(target: Any, cosine: Any) -> Any:
         angle = ops.arccos(ops.clip(cosine, -1 + 1e-6, 1 - 1e-6))
         logits = scale * ops.cos(ops.minimum(angle + margin * target, np.pi))
         return ops.categorical_crossentropy(target, logits, from_logits=True)
@@ -84,7 +150,7 @@ def train_machine_classifier(
             strides=STRIDE,
             padding="same",
             use_bias=False,
-            kernel_initializer=glorot_uniform(keras, random_state),
+            kernel_initializer=glorot_uniform(random_state),
         )
         # The default momentum of 0.99 is too slow for a few hundred steps.
         norm = layers.BatchNormalization(momentum=0.9)
@@ -93,19 +159,20 @@ def train_machine_classifier(
         for layer in (convolution, norm, layers.ReLU()):
             network.add(layer)
     shape = network.output_shape
-    dense = layers.Dense(embedding_size, kernel_initializer=glorot_uniform(keras, random_state))
+    dense = layers.Dense(embedding_size, kernel_initializer=glorot_uniform(random_state))
     network.add(layers.AveragePooling2D((shape[1], 1)))
     for layer in (layers.Flatten(), dense, Cosines()):
         network.add(layer)
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * len(batches))
     network.compile(optimizer=keras.optimizers.Adam(schedule), loss=angular_margin_loss)
-    loss_curve = fit_batches(
-        keras, network, batches, epochs=epochs, learning_rate=learning_rate, verbose=verbose
-    )
+    with watch_epochs(epochs, learning_rate=learning_rate, verbose=verbose) as watched:
+        loss_curve, after_epoch = watched
+        # Step by step: a compiled loop over convolutions is ten times slower on a CPU.
+        fit_in_keras(network, batches, epochs, after_epoch)
     kernels, biases = [], []
     for convolution, norm in zip(convolutions, norms, strict=True):
         gamma, beta, mean, variance = norm.get_weights()
-        factor = gamma / np.sqrt(variance + norm.epsilon)
+        factor, offset = scale_and_shift(gamma, beta, mean, variance, norm.epsilon)
         kernels.append(convolution.get_weights()[0] * factor)
-        biases.append(beta - mean * factor)
+        biases.append(offset)
     return ConvolutionalNetwork(kernels, biases, *dense.get_weights()), loss_curve

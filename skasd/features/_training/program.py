@@ -1,54 +1,142 @@
-"""The loop of training: batches into a compiled Keras network, epoch by epoch."""
+"""A compiled network as a pure function: initial values and batches in, trained values out."""
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
+from threading import Lock
+from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
+
+from skasd.features._training.backend import import_keras, runs_on_jax
 
 STACK_BYTES = 2**24
 """Size of the batches that JAX is handed at a time: a call for each would take a fifth longer."""
 
+Values = Mapping[int, np.ndarray]
+"""The id of a Keras variable → its value."""
 
-def fit_batches(
-    keras, network, batches, *, epochs, learning_rate, verbose, stacked=False
-) -> list[float]:
-    """Train a compiled network on batches, which can be indexed and shuffled.
 
-    Where they are `stacked`, JAX takes many steps in a call: a fifth faster for dense layers, but
-    ten times slower for convolutions on a CPU.
+class Program:
+    """Training of one compiled network, as often as it is asked for.
 
-    Returns the loss of each epoch; raises a ValueError where it is not finite.
+    On JAX nothing is kept in the network: its variables pass through the compiled steps as
+    arrays, and several threads may train at the same time. On other backends, the variables are
+    in the network, and trainings take turns.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Built and compiled. Whoever trains it knows it by its variables.
     """
-    on_jax = stacked and keras.backend.backend() == "jax"
-    run_epochs = _run_on_jax if on_jax else _run_in_keras
-    loss_curve = []
-    with tqdm(total=epochs, unit="epoch", disable=not verbose) as progress:
 
-        def after_epoch(loss: float) -> None:
-            loss_curve.append(loss)
-            if not math.isfinite(loss):
-                raise ValueError(
-                    f"The training diverged: its loss in epoch {len(loss_curve)} is {loss}. "
-                    f"Lower learning_rate={learning_rate}."
-                )
-            progress.set_postfix(loss=f"{loss:.4g}")
-            progress.update()
+    def __init__(self, network: Any):
+        self.network = network
+        self._lock = Lock()
+        self._steps = _compile_steps(network) if runs_on_jax() else None
 
-        run_epochs(keras, network, batches, epochs, after_epoch)
-    return loss_curve
+    def train(
+        self, initial: Values, batches: Any, epochs: int, after_epoch: Callable[[float], None]
+    ) -> Values:
+        """Train the network on batches, which can be indexed and shuffled.
+
+        Parameters
+        ----------
+        initial : mapping of int to ndarray
+            Initial value of each variable, by its id. Variables of the optimizer that it does not
+            hold begin at 0, but for the learning rate.
+        batches : sequence
+            Pairs of inputs and targets.
+        epochs : int
+            Passes over the batches.
+        after_epoch : callable
+            Takes the mean loss of each epoch.
+
+        Returns
+        -------
+        mapping of int to ndarray
+            Value of each variable of the network after the last step; averages, if the optimizer
+            keeps them.
+        """
+        start = self._start(initial)
+        if self._steps is not None:
+            return self._train_on_jax(self._steps, start, batches, epochs, after_epoch)
+        with self._lock:
+            return self._train_in_keras(start, batches, epochs, after_epoch)
+
+    def _groups(self) -> tuple[list[Any], ...]:
+        """Return the variables in the order of the state that Keras' steps pass on."""
+        return (
+            self.network.trainable_variables,
+            self.network.non_trainable_variables,
+            self.network.optimizer.variables,
+            self.network.metrics_variables,
+        )
+
+    def _start(self, initial: Values) -> dict[int, np.ndarray]:
+        rate = self.network.optimizer.learning_rate
+        start = {
+            id(variable): np.zeros(variable.shape, str(variable.dtype))
+            for variable in chain(*self._groups())
+        }
+        return {**start, id(rate): np.asarray(rate), **initial}
+
+    def _train_on_jax(
+        self,
+        steps: Callable[..., Any],
+        start: Values,
+        batches: Any,
+        epochs: int,
+        after_epoch: Callable[[float], None],
+    ) -> Values:
+        """Do what Keras' `fit` does, with many steps in each compiled call."""
+        import jax
+        import jax.numpy as jnp
+
+        groups = self._groups()
+        state = tuple([jnp.asarray(start[id(variable)]) for variable in group] for group in groups)
+        for _ in range(epochs):
+            batches.shuffle()
+            state = (*state[:3], [jnp.zeros_like(value) for value in state[3]])
+            for inputs, targets, n_steps in _stacks(batches):
+                # Waited for: the next stack takes its place, in a thread that JAX's leave no
+                # core for.
+                state = jax.block_until_ready(steps(state, inputs, targets, n_steps))
+            total, count = (np.asarray(value) for value in state[3])
+            after_epoch(float(total / count))
+        values = {
+            id(variable): np.asarray(value)
+            for variable, value in zip(chain(*groups), chain(*state), strict=True)
+        }
+        averages = self.network.optimizer._model_variables_moving_average
+        for variable, average in zip(groups[0], averages, strict=True):
+            values[id(variable)] = values[id(average)]
+        return values
+
+    def _train_in_keras(
+        self, start: Values, batches: Any, epochs: int, after_epoch: Callable[[float], None]
+    ) -> Values:
+        groups = self._groups()
+        for variable in chain(*groups):
+            variable.assign(start[id(variable)])
+        fit_in_keras(self.network, batches, epochs, after_epoch)
+        to_numpy = import_keras().ops.convert_to_numpy
+        return {id(variable): np.array(to_numpy(variable)) for variable in chain(*groups)}
 
 
-def _run_in_keras(keras, network, batches, epochs: int, after_epoch: Callable) -> None:
-    class Dataset(keras.utils.PyDataset):
-        def __len__(self):
+def fit_in_keras(
+    network: Any, batches: Any, epochs: int, after_epoch: Callable[[float], None]
+) -> None:
+    """Train a network by Keras' own `fit`, which leaves the trained values in it."""
+    keras = import_keras()
+
+    class Dataset(keras.utils.PyDataset):  # type: ignore[name-defined]
+        def __len__(self) -> int:
             return len(self.batches)
 
-        def __getitem__(self, index):
+        def __getitem__(self, index: int) -> Any:
             return self.batches[index]
 
-        def on_epoch_end(self):
+        def on_epoch_end(self) -> None:
             self.batches.shuffle()
 
     dataset = Dataset()
@@ -62,38 +150,12 @@ def _run_in_keras(keras, network, batches, epochs: int, after_epoch: Callable) -
     del dataset.batches
 
 
-def _run_on_jax(keras, network, batches, epochs: int, after_epoch: Callable) -> None:
-    """Do what Keras' `fit` does, with many steps in each compiled call."""
-    import jax
-
-    if not hasattr(network, "train_steps"):
-        network.train_steps = _compile_steps(network)
-    network.optimizer.build(network.trainable_variables)
-    variables = (
-        network.trainable_variables,
-        network.non_trainable_variables,
-        network.optimizer.variables,
-        network.metrics_variables,
-    )
-    for _ in range(epochs):
-        batches.shuffle()
-        network.reset_metrics()
-        state = tuple([variable.value for variable in group] for group in variables)
-        for inputs, targets, n_steps in _stacks(batches):
-            # Waited for: the next stack takes its place, in a thread that JAX's leave no core for.
-            state = jax.block_until_ready(network.train_steps(state, inputs, targets, n_steps))
-        for variable, value in zip(chain(*variables), chain(*state), strict=True):
-            variable.assign(value)
-        after_epoch(float(network.get_metrics_result()["loss"]))
-    network.optimizer.finalize_variable_values(network.trainable_variables)
-
-
-def _compile_steps(network) -> Callable:
+def _compile_steps(network: Any) -> Callable[..., Any]:
     """Return a function that takes several of Keras' training steps."""
     import jax
 
-    def train_steps(state, inputs, targets, n_steps):
-        def step(index, state):
+    def train_steps(state: Any, inputs: Any, targets: Any, n_steps: int) -> Any:
+        def step(index: int, state: Any) -> Any:
             _, state = network.train_step(state, (inputs[index], targets[index]))
             return state
 
@@ -102,7 +164,7 @@ def _compile_steps(network) -> Callable:
     return jax.jit(train_steps, donate_argnums=0)
 
 
-def _stacks(batches) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
+def _stacks(batches: Any) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
     """Yield many batches in one array, the same each time, and how many they are."""
     parts = batches[0]
     size = max(1, STACK_BYTES // sum(part.nbytes for part in parts))

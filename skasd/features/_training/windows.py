@@ -47,10 +47,10 @@ class WindowBatches:
         random_state: np.random.RandomState,
     ):
         self.frames = np.concatenate(spectrograms)
-        self.centre = np.zeros(self.frames.shape[1], np.float32)
-        self.scale = np.ones(self.frames.shape[1], np.float32)
+        self.centre: np.ndarray = np.zeros(self.frames.shape[1], np.float32)
+        self.scale: np.ndarray = np.ones(self.frames.shape[1], np.float32)
         if standardize:
-            self._standardise(spectrograms)
+            self._standardize(spectrograms)
         lengths = np.array([len(spectrogram) for spectrogram in spectrograms])
         is_start = np.ones(len(self.frames), dtype=bool)
         for end in np.cumsum(lengths):
@@ -63,11 +63,11 @@ class WindowBatches:
         self._noise = self._make_noise(input_noise) if input_noise else None
         self.shuffle()
 
-    def _standardise(self, spectrograms: Sequence[np.ndarray]) -> None:
+    def _standardize(self, spectrograms: Sequence[np.ndarray]) -> None:
         n_frames = len(self.frames)
         # Clip by clip, float32 sums are short enough to be exact, and stay in the cache.
         sums = (spectrogram.sum(axis=0) for spectrogram in spectrograms)
-        self.centre = (sum(sums, np.float64(0)) / n_frames).astype(np.float32)
+        self.centre = np.asarray(sum(sums, np.float64(0)) / n_frames, np.float32)
         squares = (np.square(spectrogram - self.centre).sum(axis=0) for spectrogram in spectrograms)
         deviation = np.sqrt(sum(squares, np.float64(0)) / n_frames)
         # A band that hardly varies, as an empty mel filter's, must not outweigh the others.

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
@@ -72,7 +73,8 @@ class NcnnEngine(Engine):
 
     def embed(self, spectrograms: Iterable[np.ndarray]) -> np.ndarray:
         """Compute the embedding of each window; see `Engine`."""
-        embeddings, spectrograms = [], iter(spectrograms)
+        embeddings: list[np.ndarray] = []
+        spectrograms = iter(spectrograms)
         # In turns: window by window, BLAS' threads, which make a spectrogram, and ncnn's would
         # wait for each other, for longer than they work.
         while turn := list(islice(spectrograms, WINDOWS_IN_TURN)):
@@ -94,7 +96,7 @@ def _ncnn_model(network: Network) -> tuple[str, bytes]:
     layers, weights = ["Input input 0 1 input"], []
     blob = "input"
 
-    def add(kind, name, parameters):
+    def add(kind: str, name: str, parameters: str) -> None:
         nonlocal blob
         output = "output" if name == "final" else name
         layers.append(f"{kind} {name} 1 1 {blob} {output} {parameters}")
@@ -133,15 +135,38 @@ class KerasEngine(Engine):
 
     def __init__(self, network: Network, n_threads: int | None = None, batch_size: int = 32):
         super().__init__(network, n_threads)
-        from skasd.features._training.dense import build_convolutions
-
         self.batch_size = batch_size
-        self._model = build_convolutions(network)
+        self._model = _keras_model(network)
 
     def embed(self, spectrograms: Iterable[np.ndarray]) -> np.ndarray:
         """Compute the embedding of each window; see `Engine`."""
         windows = np.array(list(spectrograms), dtype=np.float32)[..., np.newaxis]
         return self._model.predict(windows, batch_size=self.batch_size, verbose=0)
+
+
+def _keras_model(network: Network) -> Any:
+    """Build the network in Keras: (n_windows, n_bands, n_frames, 1) → (n_windows, size)."""
+    # Late, and from the only module that imports it.
+    from skasd.features._training.backend import import_keras
+
+    keras = import_keras()
+    layers = keras.layers
+    model = keras.Sequential([keras.Input((*network.input_shape, 1))])
+    model.add(layers.Rescaling(network.scale, network.shift))
+    for convolution in network.convolutions:
+        layer = layers.Conv2D(
+            convolution.kernel.shape[-1],
+            3,
+            padding="same",
+            activation="relu" if convolution.relu else None,
+        )
+        model.add(layer)
+        layer.set_weights([convolution.kernel, convolution.bias])
+        if convolution.halve:
+            model.add(layers.MaxPooling2D())
+    model.add(layers.MaxPooling2D(network.pooling, padding="same"))
+    model.add(layers.Flatten())
+    return model
 
 
 ENGINES = {"ncnn": NcnnEngine, "keras": KerasEngine}

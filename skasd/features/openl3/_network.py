@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skasd.features._batch_norm import scale_and_shift
+
 FILTERS = (64, 64, 128, 128, 256, 256, 512, 512)
 """Output channels of the convolutions, all of 3 by 3.
 
@@ -23,11 +25,11 @@ FINAL_POOLING = {
     ("mel256", 512): (32, 24),
     ("mel256", 6144): (8, 8),
 }
-EPSILON = 1e-3  # of Keras' batch normalisation
+EPSILON = 1e-3  # of Keras' batch normalization
 
 
 class Convolution(NamedTuple):
-    """A convolution of 3 by 3, zero-padded, with the batch normalisation behind it folded in."""
+    """A convolution of 3 by 3, zero-padded, with the batch normalization behind it folded in."""
 
     kernel: np.ndarray  # (3, 3, n_input_channels, n_output_channels)
     bias: np.ndarray  # (n_output_channels,)
@@ -38,7 +40,7 @@ class Convolution(NamedTuple):
 class Network(NamedTuple):
     """What an engine needs to run OpenL3: ``scale * x + shift``, convolutions, maximum pooling.
 
-    The normalisation of the input stays apart from the first convolution, whose zero-padding
+    The normalization of the input stays apart from the first convolution, whose zero-padding
     comes after it.
     """
 
@@ -60,7 +62,7 @@ def expected_shapes() -> dict[str, tuple[int, ...]]:
         ``norm_0/gamma`` … ``norm_7/moving_variance``, ``conv_0/kernel`` … ``conv_7/bias``.
     """
     inputs = (1, *FILTERS[:-1])
-    shapes = {
+    shapes: dict[str, tuple[int, ...]] = {
         f"norm_{i}/{name}": (n,)
         for i, n in enumerate(inputs)
         for name in ("gamma", "beta", "moving_mean", "moving_variance")
@@ -74,7 +76,7 @@ def expected_shapes() -> dict[str, tuple[int, ...]]:
 def build_network(
     weights: Mapping[str, np.ndarray], input_repr: str, embedding_size: int
 ) -> Network:
-    """Describe the network with batch normalisation folded in.
+    """Describe the network with batch normalization folded in.
 
     Parameters
     ----------
@@ -132,17 +134,16 @@ def weights_digest(weights: Mapping[str, np.ndarray]) -> str:
     digest = hashlib.sha256()
     for name in sorted(weights):
         digest.update(name.encode())
-        digest.update(np.ascontiguousarray(weights[name], dtype="<f4"))
+        digest.update(np.ascontiguousarray(weights[name], dtype="<f4").data)
     return digest.hexdigest()
 
 
 def _scale_and_shift(
     weights: Mapping[str, np.ndarray], index: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Write a batch normalisation as ``scale * x + shift``."""
+    """Return the scale and the shift of a batch normalization, in float64."""
     gamma, beta, mean, variance = (
         weights[f"norm_{index}/{name}"].astype(np.float64)
         for name in ("gamma", "beta", "moving_mean", "moving_variance")
     )
-    scale = gamma / np.sqrt(variance + EPSILON)
-    return scale, beta - mean * scale
+    return scale_and_shift(gamma, beta, mean, variance, EPSILON)

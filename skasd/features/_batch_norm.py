@@ -1,0 +1,23 @@
+"""Batch normalization as what it is once a network is trained: a scale and a shift."""
+
+import numpy as np
+
+
+def scale_and_shift(
+    gamma: np.ndarray,
+    beta: np.ndarray,
+    mean: np.ndarray,
+    variance: np.ndarray,
+    epsilon: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Write a batch normalization as ``scale * x + shift``, to fold into the layer before it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.features._batch_norm import scale_and_shift
+    >>> scale_and_shift(np.array(6.0), np.array(1.0), np.array(5.0), np.array(3.0), epsilon=1.0)
+    (np.float64(3.0), np.float64(-14.0))
+    """
+    scale = gamma / np.sqrt(variance + epsilon)
+    return scale, beta - mean * scale

@@ -1,0 +1,44 @@
+"""Keras, and which backend it runs on: the only module that imports it."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def import_keras() -> Any:
+    """Import Keras, on JAX unless the user has chosen a backend."""
+    if "keras" in sys.modules or "KERAS_BACKEND" in os.environ or _configured_backend():
+        import keras
+
+        return keras
+    os.environ["KERAS_BACKEND"] = "jax"
+    try:
+        import keras
+    finally:
+        os.environ.pop("KERAS_BACKEND", None)
+    return keras
+
+
+def _configured_backend() -> str | None:
+    """Return the backend in keras.json, unless it is the one that Keras writes there by itself."""
+    folder = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
+    try:
+        backend = json.loads(Path(folder, "keras.json").read_text()).get("backend")
+    except (OSError, ValueError):
+        return None
+    return None if backend == "tensorflow" else backend
+
+
+def runs_on_jax() -> bool:
+    """Tell whether Keras runs on JAX."""
+    return import_keras().backend.backend() == "jax"
+
+
+def glorot_uniform(random_state: np.random.RandomState) -> Any:
+    """Return an initializer of Keras with a seed of its own."""
+    seed = int(random_state.randint(np.iinfo(np.int32).max))
+    return import_keras().initializers.GlorotUniform(seed)

@@ -1,0 +1,36 @@
+"""What is watched while a network trains: the loss of each epoch."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tqdm.auto import tqdm
+
+
+@contextmanager
+def watch_epochs(
+    epochs: int, *, learning_rate: float, verbose: int
+) -> Iterator[tuple[list[float], Callable[[float], None]]]:
+    """Collect the losses of epochs, show them, and stop a training that diverges.
+
+    Yields
+    ------
+    loss_curve : list of float
+        The losses so far.
+    after_epoch : callable
+        Takes the loss of an epoch; raises a ValueError if it is not finite.
+    """
+    loss_curve: list[float] = []
+    with tqdm(total=epochs, unit="epoch", disable=not verbose) as bar:
+
+        def after_epoch(loss: float) -> None:
+            loss_curve.append(loss)
+            if not math.isfinite(loss):
+                raise ValueError(
+                    f"The training diverged: its loss in epoch {len(loss_curve)} is {loss}. "
+                    f"Lower learning_rate={learning_rate}."
+                )
+            bar.set_postfix(loss=f"{loss:.4g}")
+            bar.update()
+
+        yield loss_curve, after_epoch
