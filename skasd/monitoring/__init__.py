@@ -5,11 +5,10 @@ from skasd.exceptions import EventFileError
 from skasd.monitoring._alarm import Alarm
 from skasd.monitoring._event_file import EventFile
 from skasd.monitoring._monitor import Monitor
-from skasd.monitoring._monitor_event import ClipFile, MonitorEvent
+from skasd.monitoring._monitor_event import MonitorEvent
 
 __all__ = [
     "Alarm",
-    "ClipFile",
     "EventFile",
     "EventFileError",
     "Monitor",

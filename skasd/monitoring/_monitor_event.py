@@ -20,7 +20,7 @@ class ClipFile(NamedTuple):
 
     Examples
     --------
-    >>> from skasd.monitoring import ClipFile
+    >>> from skasd.monitoring._monitor_event import ClipFile
     >>> ClipFile("fan.wav", 320044, 10**18) == ClipFile("fan.wav", 320044, 10**18 + 1)
     False
     """
