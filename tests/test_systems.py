@@ -285,8 +285,11 @@ def test_toy_cars(shared_recordings, car, least_iae, least_plus):
     y = np.repeat([1, -1], [150, len(anomaly)])
     names = detector.estimators_[0]["features"].get_feature_names_out()
     is_mean = names == "log_mel__iae__error_mean"
-    errors = [member["features"].transform(test)[:, is_mean] for member in detector.estimators_]
+    # Once for both: it is what takes the time of `anomaly_score`.
+    features = [member["features"].transform(test) for member in detector.estimators_]
+    errors = [each[:, is_mean] for each in features]
     assert auc(y, np.min(errors, axis=0).ravel()) >= least_iae
-    scores = detector.anomaly_score(test)
+    members = zip(detector.estimators_, features, strict=True)
+    scores = np.min([member["detector"].anomaly_score(each) for member, each in members], axis=0)
     assert auc(y, scores) >= least_plus[0]
     assert pauc(y, scores) >= least_plus[1]

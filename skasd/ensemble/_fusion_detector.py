@@ -86,7 +86,7 @@ class FusionDetector(MembersMixin, BaseComposition):
     >>> from skasd import FusionDetector, GaussianMixtureDetector, NearestNeighborsDetector
     >>> X = np.random.default_rng(0).normal(size=(100, 2))
     >>> detectors = [
-    ...     ("density", GaussianMixtureDetector(random_state=0)),
+    ...     ("density", GaussianMixtureDetector(n_components=1)),
     ...     ("distance", NearestNeighborsDetector()),
     ... ]
     >>> fusion = FusionDetector(detectors).fit(X)

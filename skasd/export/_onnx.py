@@ -93,7 +93,7 @@ def export_onnx(
     >>> clips, _ = make_machine_sounds("fan", n_normal=12, n_anomalous=0, duration=2.0,
     ...                                random_state=0)
     >>> detector = make_pipeline(LogMelSpectrogram(), TimeWeightedPooling(),
-    ...                          GaussianMixtureDetector(random_state=0)).fit(clips)
+    ...                          GaussianMixtureDetector(n_components=1)).fit(clips)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     export_onnx(detector, Path(folder, "fan.onnx"), duration=2.0)
     ...     session = InferenceSession(Path(folder, "fan.onnx"))
