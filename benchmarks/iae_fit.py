@@ -3,7 +3,7 @@
 The limit is a float32 matrix product of the same machine. A training step takes 1.5 MFLOP a window
 (250,000 weights, 2 operations each, forward, and twice that backward). Beside ours stand bare
 Keras, `Model.fit` of the same layers with all windows laid out in memory, and scikit-learn's
-`MLPRegressor`, which has no batch normalisation. Each contender runs in a process of its own, on
+`MLPRegressor`, which has no batch normalization. Each contender runs in a process of its own, on
 the same data, in turn, and the faster of two runs counts.
 """
 
@@ -62,7 +62,7 @@ def fit_keras(clips) -> float:
 
 def fit_scikit_learn(clips) -> float:
     inputs, targets = windows(clips)
-    # Standardised: without batch normalisation it would not learn from decibels.
+    # Standardised: without batch normalization it would not learn from decibels.
     inputs, targets = (inputs + 30) / 8, (targets + 30) / 8
     network = MLPRegressor(
         hidden_layer_sizes=HIDDEN_UNITS,

@@ -112,7 +112,7 @@ SYSTEMS = {
     "knn": "averaged levels, PyOD's `KNN`",
     "lof": "averaged levels, PyOD's `LOF`",
     "iforest": "averaged levels, PyOD's `IForest`",
-    "embedding": "`MachineIDEmbedding`, nearest neighbours",
+    "embedding": "`MachineIDEmbedding`, nearest neighbors",
     "plus": "`make_iaeo3_plus`",
     "plus_embedding": "`make_iaeo3_plus(embedding=...)`",
 }

@@ -35,7 +35,7 @@ class SkasdError(ValueError):
     """
 
     def __init__(self, what: str, problem: str, remedy: str):
-        # All three are the exception's args, from which a pickle makes it anew.
+        # All three are the exception's args, from which a pickle makes it again.
         super().__init__(what, problem, remedy)
         self.what = what
         self.problem = problem

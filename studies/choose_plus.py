@@ -79,7 +79,7 @@ DETECTORS = {
     "one Gaussian": lambda: GaussianMixtureDetector(1),
     "one Gaussian, Ledoit-Wolf": lambda: GaussianMixtureDetector(1, shrinkage="ledoit_wolf"),
     "1 to 3 Gaussians": lambda: GaussianMixtureDetector(random_state=0),
-    "neighbours, Mahalanobis": NearestNeighborsDetector,
+    "neighbors, Mahalanobis": NearestNeighborsDetector,
 }
 SIMPLEST = [
     Candidate((("decay 1",),)),
@@ -224,7 +224,7 @@ def machine_features(clips: np.ndarray, others: list[np.ndarray]):
 def branch_scores(branch: tuple[str, ...], detector: str, fold) -> list[np.ndarray]:
     """Return anomaly scores of held-out clips, and of each kind's.
 
-    They are standardised by scores of unseen training clips, which the fusion needs, but for
+    They are standardized by scores of unseen training clips, which the fusion needs, but for
     branches of errors and levels together, which are not fused.
     """
     learned, *tests = fold[0], fold[1], *fold[2].values()

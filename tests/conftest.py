@@ -91,7 +91,7 @@ BAD_CLIPS = {
 
 @pytest.fixture(params=BAD_CLIPS)
 def bad_clip(request, tmp_path, noise):
-    """Return a clip that cannot be analysed, and what is wrong with it."""
+    """Return a clip that cannot be analyzed, and what is wrong with it."""
     name = request.param
     path = tmp_path / (name if "." in name else f"{name}.wav")
     if name == "folder":

@@ -55,7 +55,7 @@ def test_report_has_roughly_250k_parameters():
 
 def test_training_is_that_of_keras(spectrograms, monkeypatch):
     """Steps of Keras' own `fit`, of which JAX takes three, and the rest, in a call."""
-    # Batch normalisation's moments would be those of batches in another order.
+    # Batch normalization's moments would be those of batches in another order.
     autoencoder = InterpolationAutoencoder(
         (16, 8), epochs=3, batch_size=8, batch_norm=False, random_state=0
     )
@@ -164,7 +164,7 @@ def test_errors_agree_with_scikit_learn(fitted, spectrograms):
 
 
 def test_folded_network_reaches_the_training_loss():
-    """Batch normalisation folded in leaves no error that the training did not have."""
+    """Batch normalization folded in leaves no error that the training did not have."""
     spectrograms = np.random.default_rng(0).normal(-30, 8, size=(20, 104, 12))
     autoencoder = InterpolationAutoencoder(
         (16, 8), epochs=20, batch_size=100, input_noise=0, random_state=0
@@ -210,7 +210,7 @@ def test_long_clip_in_blocks_equals_short_ones(fitted):
 
 @pytest.mark.parametrize("batch_norm", [True, False])
 def test_learns_what_can_be_interpolated(batch_norm):
-    """Frames on a straight line: the middle one is the mean of its neighbours."""
+    """Frames on a straight line: the middle one is the mean of its neighbors."""
     rng = np.random.default_rng(0)
     start, slope = rng.normal(size=(2, 200, 1, 4))
     spectrograms = start + 0.2 * slope * np.arange(20)[:, np.newaxis]

@@ -265,7 +265,7 @@ def test_mahalanobis_distance_is_scikit_learns(few_clips):
 
 
 @pytest.mark.parametrize("contamination", [0.1, 0.3])
-def test_no_clip_is_its_own_neighbour(features, contamination):
+def test_no_clip_is_its_own_neighbor(features, contamination):
     detector = NearestNeighborsDetector(3, metric="euclidean", contamination=contamination)
     detector.fit(features)
     distances, _ = NearestNeighbors(n_neighbors=3).fit(features).kneighbors()
@@ -273,7 +273,7 @@ def test_no_clip_is_its_own_neighbour(features, contamination):
     assert np.mean(detector.predict(features) == -1) == contamination
 
 
-def test_a_copy_of_a_training_clip_is_a_neighbour():
+def test_a_copy_of_a_training_clip_is_a_neighbor():
     detector = NearestNeighborsDetector(1, metric="euclidean").fit([[0.0], [5.0], [5.0], [7.0]])
     assert detector.anomaly_score([[0.0], [5.0], [7.0], [7.5]]).tolist() == [5, 0, 2, 0.5]
 
@@ -292,7 +292,7 @@ def test_clip_of_zeros_has_no_direction():
     np.testing.assert_allclose(detector.anomaly_score([[0.0, 0.0], [3.0, 0.0]]), [1, 0])
 
 
-def test_neighbours_need_clips():
+def test_neighbors_need_clips():
     with pytest.raises(ValueError, match=r"needs at least 6 clips.*n_samples=5"):
         NearestNeighborsDetector(5).fit(np.eye(5))
 

@@ -93,7 +93,7 @@ def test_bad_clip_is_skipped_and_named(bad_clip, noise, fitted):
 
 
 def test_nothing_but_bad_clips(noise):
-    with pytest.raises(ValueError, match=r"None of the 2 clips can be analysed. clip 0: is too"):
+    with pytest.raises(ValueError, match=r"None of the 2 clips can be analyzed. clip 0: is too"):
         fit_clips(small_detector(), [noise[:9], noise[:8]], on_error="skip")
     with pytest.raises(ValueError, match="on_error"):
         fit_clips(small_detector(), [noise], on_error="ignore")

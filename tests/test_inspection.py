@@ -420,8 +420,8 @@ def test_detection_curve_display(plt, max_fpr):
     shaded = abs(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1))) / 2
     if max_fpr < 1:
         least = max_fpr**2 / 2
-        standardised = (1 + (shaded - least) / (max_fpr - least)) / 2
-        assert display.pauc == pytest.approx(standardised)
+        standardized = (1 + (shaded - least) / (max_fpr - least)) / 2
+        assert display.pauc == pytest.approx(standardized)
     else:
         assert shaded == pytest.approx(display.auc)
     legend = display.ax_.get_legend().get_texts()[-1].get_text()

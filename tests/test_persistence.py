@@ -57,7 +57,7 @@ def path(tmp_path, detector):
     return tmp_path / "machine.skasd"
 
 
-def neighbours():
+def neighbors():
     embedding = MachineIDEmbedding((4, 6), embedding_size=3, epochs=1, random_state=0)
     spectrograms = LogMelSpectrogram(n_mels=16).transform(CLIPS)
     embedding.fit(spectrograms, ["fan", "pump"] * 6)
@@ -84,7 +84,7 @@ SYSTEMS = {
     "make_iaeo3_plus": lambda: make(make_iaeo3_plus, n_repeats=2, **SMALL),
     "make_baseline": lambda: make(make_baseline, **SMALL),
     "fusion": lambda: FusionDetector(
-        [("levels", levels(GaussianMixtureDetector())), ("neighbours", neighbours())], cv=2
+        [("levels", levels(GaussianMixtureDetector())), ("neighbors", neighbors())], cv=2
     ),
     "scikit-learn's detector": lambda: levels(OneClassSVM()),
     "isolation forest": lambda: levels(IsolationForest(n_estimators=5, random_state=0)),

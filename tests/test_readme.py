@@ -62,7 +62,7 @@ def test_snippets_of_the_readme(tmp_path, monkeypatch, capsys):
         "labels": ["fan_id_00", "pump_id_02"] * 10,
     }
     assert len(SNIPPETS) >= 7
-    # In threads: what processes do is tested elsewhere, and each would compile the networks anew.
+    # In threads: what processes do is tested elsewhere, and each would compile the networks again.
     with joblib.parallel_config("threading"):
         for snippet in SNIPPETS:
             if NEEDS_A_CLUSTER not in snippet:  # tests/test_fleet_cluster.py starts one

@@ -17,7 +17,7 @@ class DownloadError(Exception):
     Parameters
     ----------
     url : str
-        Where it was looked for.
+        The file, folder or argument.
     problem : str
         What is wrong.
     """

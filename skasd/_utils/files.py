@@ -15,7 +15,7 @@ def write_whole(path: Path) -> Iterator[BufferedRandom]:
     Parameters
     ----------
     path : Path
-        The file; one that stands there is replaced, and stays where writing fails.
+        The file; one that is there is replaced, and stays if writing fails.
 
     Yields
     ------

@@ -4,7 +4,7 @@ import sys
 from types import FunctionType
 
 AT_HOME = "skasd.exceptions"
-"""A public module: what is defined there says so, whoever else exports it."""
+"""A public module: what is defined there says so, whatever else exports it."""
 
 
 def claim_names(package: str) -> None:

@@ -22,7 +22,7 @@ SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
 class Clip:
     """One recording, which remembers what was made of it.
 
-    Where several steps or members of an ensemble are handed the same `Clip`, the first one that
+    If several steps or members of an ensemble are handed the same `Clip`, the first one that
     analyzes it does so for all. A pickle holds name and source alone.
 
     Parameters
@@ -48,7 +48,7 @@ class Clip:
     _lock: Lock = field(default_factory=Lock, init=False, repr=False)
 
     def analyze(self, key: Hashable, compute: Callable[[], np.ndarray]) -> np.ndarray:
-        """Return what `compute` makes of the clip, computed only where it is not remembered.
+        """Return what `compute` makes of the clip, computed unless it is remembered.
 
         A thread that needs what another one is computing waits for it.
         """
@@ -109,11 +109,11 @@ def check_clips(X: Clips) -> list[Clip]:
     Raises
     ------
     AudioError
-        Where a file is missing, or an array is not one of real numbers in one dimension.
+        If a file is missing, or an array is not one of real numbers in one dimension.
     TypeError
-        Where `X` is a single clip instead of a sequence of clips.
+        If `X` is a single clip instead of a sequence of clips.
     ValueError
-        Where `X` is empty.
+        If `X` is empty.
 
     Examples
     --------
@@ -137,9 +137,9 @@ def check_sequence(X: Clips) -> None:
     Raises
     ------
     TypeError
-        Where `X` is a single clip instead of a sequence of clips.
+        If `X` is a single clip instead of a sequence of clips.
     ValueError
-        Where `X` is empty.
+        If `X` is empty.
     """
     single = isinstance(X, str | bytes | os.PathLike) or (
         isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "buifc"
@@ -169,7 +169,7 @@ def check_clip(clip: str | os.PathLike | ArrayLike | Clip, index: int) -> Clip:
     Raises
     ------
     AudioError
-        Where the file is missing, or the array is not one of real numbers in one dimension.
+        If the file is missing, or the array is not one of real numbers in one dimension.
     """
     if isinstance(clip, Clip):
         return clip

@@ -40,7 +40,7 @@ def read_clip(
     Raises
     ------
     AudioError
-        Where the file cannot be read, is cut off or has no such channel; where the clip is
+        If the file cannot be read, is cut off or has no such channel; if the clip is
         empty, too short, or holds NaN or infinite samples.
 
     Examples
@@ -75,7 +75,7 @@ def read_clip(
             f"is too short: {len(samples)} samples at {sample_rate} Hz "
             f"({len(samples) / sample_rate:.3f} s) where the analysis needs {min_samples} "
             f"({min_samples / sample_rate:.3f} s)",
-            "Leave it out, or analyse with shorter windows.",
+            "Leave it out, or analyze with shorter windows.",
         )
     return samples
 

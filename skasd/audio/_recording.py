@@ -16,7 +16,7 @@ _SAMPLE_RATES = (50, 10_000_000)
 
 @contextmanager
 def open_recording(path: str) -> Iterator["SoundFile"]:
-    """Open a file, and raise an AudioError where it cannot be opened or, in the context, read."""
+    """Open a file, and raise an AudioError if it cannot be opened or, in the context, read."""
     import soundfile
 
     try:
@@ -33,7 +33,7 @@ def open_recording(path: str) -> Iterator["SoundFile"]:
 
 
 def check_recording(path: str, file: "SoundFile", n_read: int) -> None:
-    """Raise an AudioError where a file that was read to its end is not what it declares."""
+    """Raise an AudioError if a file that was read to its end is not what it declares."""
     low, high = _SAMPLE_RATES
     if not low <= file.samplerate <= high:
         raise AudioError(

@@ -80,7 +80,7 @@ def evaluate_dcase2020(
     root : str or PathLike
         Folder of the machine types' folders, as the challenge's archives unpack.
     out : str or PathLike
-        Folder for the results; made where it is missing.
+        Folder for the results; made if it is missing.
     system : {"iaeo3", "iaeo3-opt", "iaeo3-plus", "iae", "baseline"}, default="iaeo3"
         See `make_system`. One is fitted for each machine type and id, the baseline too, which
         the challenge fitted for each type.
@@ -96,7 +96,7 @@ def evaluate_dcase2020(
         Whether results of other settings in `out` are dropped. Otherwise they are an error.
     n_jobs : int or None, default=None
         Machines that are fitted at the same time, by joblib. Results are the same to the bit
-        where it is the same.
+        if it is the same.
     verbose : int, default=0
         1 shows a progress bar over machines.
 

@@ -29,7 +29,7 @@ class MachineResult(NamedTuple):
     Parameters
     ----------
     scores : dict of str to float or tuple, or None
-        Of `skasd.metrics.evaluate`: ``"auc"``, ``"auc_interval"``, and so on. None where the test
+        Of `skasd.metrics.evaluate`: ``"auc"``, ``"auc_interval"``, and so on. None if the test
         clips have no labels.
     failed_clips : dict of str to str
         Clips that could not be read, and why. They were left out.

@@ -1,7 +1,7 @@
 """The command line.
 
 Results go to standard output, progress and complaints to standard error. Exit codes: 0, all was
-done; 1, an anomaly was found, where ``--fail-on-anomaly`` asks; 2, it could not be done, because
+done; 1, an anomaly was found, if ``--fail-on-anomaly`` asks; 2, it could not be done, because
 the usage is wrong or a file or folder cannot be read or written; 3, some clips could not be
 scored, and the others were; 130, Ctrl-C, except for ``monitor``, which is meant to be ended so.
 """

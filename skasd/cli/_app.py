@@ -28,7 +28,7 @@ def complain(text: str) -> None:
 
 @contextmanager
 def nothing_done(command: str) -> Iterator[None]:
-    """Turn what a user can mend into a complaint and the exit code that says so."""
+    """Turn what a user can fix into a complaint and the exit code that says so."""
     try:
         yield
     except (ValueError, OSError, ImportError, BrokenExecutor) as error:

@@ -20,7 +20,7 @@ def explain(
 ) -> None:
     """Say when, in which bands and by which branch of the detector a recording is unusual.
 
-    Exit code 3: the recording cannot be analysed.
+    Exit code 3: the recording cannot be analyzed.
     """
     from skasd._utils.files import write_whole
     from skasd.exceptions import AudioError

@@ -11,7 +11,7 @@ from skasd.cli._app import SOME_NOT_SCORED, app, complain, nothing_done
 from skasd.cli._options import OnError, OnErrorOption, Settings, SystemName, parse_settings
 
 THRESHOLD_FOLDS = 2
-"""Folds for the threshold where ``--set cv=`` says nothing else."""
+"""Folds for the threshold if ``--set cv=`` says nothing else."""
 
 
 @app.command(

@@ -46,7 +46,7 @@ def monitor(
     hop_seconds: Annotated[
         float | None,
         typer.Option(
-            help="From the begin of a window to that of the next.",
+            help="From the start of a window to that of the next.",
             show_default="the length of a window",
         ),
     ] = None,

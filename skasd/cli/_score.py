@@ -54,7 +54,7 @@ def score(
         if csv_:
             typer.echo("clip,anomaly_score,verdict,error")
         results = []
-        # Where the lines themselves go to the terminal, they are the progress.
+        # If the lines themselves go to the terminal, they are the progress.
         hidden = Console().is_terminal or not Console(stderr=True).is_terminal
         scores = score_clips(detector, paths, on_error=on_error.value, n_jobs=jobs)
         for result in tqdm(scores, total=len(paths), unit="clip", disable=hidden):

@@ -43,7 +43,7 @@ def load_dcase2020(
 
     Reads the development set, the additional training set (``split="train"`` only) and the
     evaluation set (``split="test"`` only, without labels), from ``<root>/<machine>/<split>`` or,
-    where that does not exist, ``<root>/<machine>/<machine>/<split>``. Hidden files, and files
+    if that does not exist, ``<root>/<machine>/<machine>/<split>``. Hidden files, and files
     that do not end in .wav, do not count.
 
     Parameters
@@ -65,7 +65,7 @@ def load_dcase2020(
         paths : list of str
             The clips.
         y : ndarray of shape (n_clips,), int, or None
-            +1 for normal clips, -1 for anomalous ones. None where the clips have no labels.
+            +1 for normal clips, -1 for anomalous ones. None if the clips have no labels.
         machine_ids : ndarray of shape (n_clips,), str
             Such as ``"00"``.
         names : list of str
@@ -123,8 +123,8 @@ def load_dcase2021(
 ) -> Bunch:
     """List the clips of one machine type of DCASE 2021 to 2025.
 
-    Reads ``<root>/<machine>/<split>`` or, where that does not exist,
-    ``<root>/<machine>/<machine>/<split>``. Where there is no folder ``test``, the folders
+    Reads ``<root>/<machine>/<split>`` or, if that does not exist,
+    ``<root>/<machine>/<machine>/<split>``. If there is no folder ``test``, the folders
     ``source_test`` and ``target_test`` of 2021 count. Hidden files, and files that do not end in
     .wav, do not.
 
@@ -149,13 +149,13 @@ def load_dcase2021(
         paths : list of str
             The clips.
         y : ndarray of shape (n_clips,), int, or None
-            +1 for normal clips, -1 for anomalous ones. None where the clips have no labels.
+            +1 for normal clips, -1 for anomalous ones. None if the clips have no labels.
         machine_ids : ndarray of shape (n_clips,), str
             The sections, such as ``"00"``.
         names : list of str
             The file names, as the challenge's CSV files list them.
         domains : ndarray of shape (n_clips,), str, or None
-            ``"source"`` or ``"target"``. None where the names tell no domain.
+            ``"source"`` or ``"target"``. None if the names tell no domain.
         attributes : ndarray of shape (n_clips,), str
             What follows the clip's number in its name, such as ``"strength_1_ambient"``, or
             ``""``.

@@ -75,7 +75,7 @@ def make_machine_sounds(
     Raises
     ------
     ValueError
-        Where a parameter is out of range.
+        If a parameter is out of range.
 
     Examples
     --------
@@ -250,5 +250,5 @@ def _shaped_noise(
     spectrum: np.ndarray, n_samples: int, random_state: np.random.RandomState
 ) -> np.ndarray:
     """White noise through a filter, scaled to an expected mean square of 1."""
-    coloured = np.fft.irfft(np.fft.rfft(random_state.normal(size=n_samples)) * spectrum, n_samples)
-    return coloured / np.sqrt(np.mean(spectrum**2))
+    colored = np.fft.irfft(np.fft.rfft(random_state.normal(size=n_samples)) * spectrum, n_samples)
+    return colored / np.sqrt(np.mean(spectrum**2))

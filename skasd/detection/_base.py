@@ -92,7 +92,7 @@ class AnomalyDetectorMixin(OutlierMixin):
         Raises
         ------
         ValueError
-            Where there are fewer than 5 clips.
+            If there are fewer than 5 clips.
 
         Notes
         -----

@@ -1,4 +1,4 @@
-"""Covariances of few clips, for what standardises its features first."""
+"""Covariances of few clips, for what standardizes its features first."""
 
 import numpy as np
 from scipy import linalg
@@ -7,7 +7,7 @@ from sklearn.covariance import ledoit_wolf, oas
 SHRINKAGES = {"ledoit_wolf": ledoit_wolf, "oas": oas}
 
 REG_COVAR = 1e-6
-"""Added to the variances where nobody asks for more, as by scikit-learn's GaussianMixture."""
+"""Added to the variances if nobody asks for more, as by scikit-learn's GaussianMixture."""
 
 FEWEST_CLIPS = 3
 """Two clips lie on a line, and Ledoit-Wolf's estimate then takes it for the truth."""
@@ -16,7 +16,7 @@ FEWEST_CLIPS = 3
 def shrunk_covariance(
     deviations: np.ndarray, shrinkage: str, reg_covar: float, variance: float
 ) -> np.ndarray:
-    """Estimate the covariance of standardised features, shrunk towards a sphere.
+    """Estimate the covariance of standardized features, shrunk towards a sphere.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def precision_factor(covariance: np.ndarray) -> np.ndarray:
     Raises
     ------
     ValueError
-        Where the covariance is singular.
+        If the covariance is singular.
 
     Examples
     --------

@@ -18,7 +18,7 @@ class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):
     Parameters
     ----------
     feature : int or str, default=0
-        Index of the feature, or its name where X has names.
+        Index of the feature, or its name if X has names.
     contamination : float, default=0.1
         Share of the training clips beyond the threshold, in (0, 0.5].
     threshold : {"percentile", "gamma"}, default="percentile"
@@ -36,7 +36,7 @@ class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, where X has names that are all strings.
+        Names of the features, if X has names that are all strings.
 
     See Also
     --------
@@ -79,7 +79,7 @@ class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):
         X : array-like of shape (n_clips, n_features)
             Features of healthy clips.
         y : ignored
-            For scikit-learn's pipelines.
+            Not used, present for API consistency by convention.
 
         Returns
         -------
@@ -88,7 +88,7 @@ class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            Where there is no such feature, or the features are not finite.
+            If there is no such feature, or the features are not finite.
         """
         X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         names = list(getattr(self, "feature_names_in_", []))

@@ -22,7 +22,7 @@ from skasd.detection._covariance import (
 )
 
 EM_REG_COVAR = 1e-2
-"""Least that is added to the variances of standardised features while EM shares the clips out."""
+"""Least that is added to the variances of standardized features while EM shares the clips out."""
 
 N_FOLDS = 5
 
@@ -41,15 +41,15 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
     n_components : int or "auto", default="auto"
         Number of Gaussians. ``"auto"`` takes that of 1 to `max_components` with the highest mean
         log-density of held-out clips, in a 5-fold cross-validation; fewer folds and fewer
-        components where there are few clips.
+        components if there are few clips.
     covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
         Form of their covariances. Others than ``"full"`` need ``shrinkage=None``.
     shrinkage : {"oas", "ledoit_wolf"} or None, default="oas"
         How each covariance is shrunk, as scikit-learn's `OAS` or `LedoitWolf` do. None shrinks
         nothing.
     reg_covar : float, default=1e-6
-        Added to the diagonal of each covariance; where there is shrinkage, to that of the
-        standardised features.
+        Added to the diagonal of each covariance; if there is shrinkage, to that of the
+        standardized features.
     max_components : int, default=3
         Most components for ``n_components="auto"``.
     contamination : float, default=0.1
@@ -59,16 +59,16 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
         distribution fitted to the training clips' anomaly scores, as the DCASE baselines do since
         2021.
     n_init : int, default=1
-        Number of initialisations, of which the best counts.
+        Number of initializations, the best of which counts.
     random_state : int, RandomState instance or None, default=None
-        Source of the initialisation. The folds of ``"auto"`` are always the same.
+        Source of the initialization. The folds of ``"auto"`` are always the same.
 
     Attributes
     ----------
     mixture_ : GaussianMixture
         scikit-learn's mixture, in the units of the features.
     n_components_ : int
-        Number of Gaussians: fewer than `n_components` where no clip belongs to one.
+        Number of Gaussians: fewer than `n_components` if no clip belongs to one.
     offset_ : float
         Threshold of `score_samples`.
     training_scores_ : ndarray of shape (n_clips,)
@@ -76,7 +76,7 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, where X has names that are all strings.
+        Names of the features, if X has names that are all strings.
 
     See Also
     --------
@@ -85,7 +85,7 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
 
     Notes
     -----
-    With shrinkage, the features are standardised first, so that an error and a level in dB shrink
+    With shrinkage, the features are standardized first, so that an error and a level in dB shrink
     alike. scikit-learn's EM then shares the clips out, with at least 0.01 added to each variance,
     so that it does not collapse. Each clip belongs to its most probable component, whose weight,
     mean and shrunk covariance are those of its clips. A component of one or two clips is a sphere
@@ -160,7 +160,7 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
         X : array-like of shape (n_clips, n_features)
             Features of healthy clips; at least 2.
         y : ignored
-            For scikit-learn's pipelines.
+            Not used, present for API consistency by convention.
 
         Returns
         -------
@@ -169,7 +169,7 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            Where there are fewer clips than components, `shrinkage` does not go with
+            If there are fewer clips than components, `shrinkage` does not go with
             `covariance_type`, a covariance is singular, or the features are not finite.
         """
         X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)

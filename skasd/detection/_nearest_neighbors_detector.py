@@ -26,7 +26,7 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
     n_neighbors : int, default=2
         How many of the nearest training clips to average over.
     metric : {"mahalanobis", "euclidean", "cosine"}, default="mahalanobis"
-        ``"mahalanobis"`` standardises the features and whitens them with their Ledoit-Wolf
+        ``"mahalanobis"`` standardizes the features and whitens them with their Ledoit-Wolf
         covariance, so that units and correlations do not matter. ``"euclidean"`` takes the
         features as they are. ``"cosine"`` compares directions alone, as suits embeddings; a clip
         of zeros has no direction, and is at distance 1 from all.
@@ -40,11 +40,11 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
     Attributes
     ----------
     neighbors_ : NearestNeighbors
-        scikit-learn's search, over the training clips, centred and whitened but for cosines.
+        scikit-learn's search, over the training clips, centered and whitened but for cosines.
     location_ : ndarray of shape (n_features_in_,)
         Mean of the training clips.
     whitening_ : ndarray of shape (n_features_in_, n_features_in_)
-        What centred features are multiplied by, for ``metric="mahalanobis"``.
+        What centered features are multiplied by, for ``metric="mahalanobis"``.
     X_fit_ : ndarray of shape (n_training_clips, n_features_in_)
         The training clips.
     offset_ : float
@@ -54,7 +54,7 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, where X has names that are all strings.
+        Names of the features, if X has names that are all strings.
 
     See Also
     --------
@@ -62,7 +62,7 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
 
     Notes
     -----
-    No clip is its own neighbour: a clip with the very features of a training clip is taken for
+    No clip is its own neighbor: a clip with the very features of a training clip is taken for
     that one, which is left out. So training clips are scored as if they were new, and the threshold
     holds for both.
 
@@ -110,7 +110,7 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         X : array-like of shape (n_clips, n_features)
             Features of healthy clips; more than `n_neighbors`.
         y : ignored
-            For scikit-learn's pipelines.
+            Not used, present for API consistency by convention.
 
         Returns
         -------
@@ -119,14 +119,14 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            Where there are too few clips, or the features are not finite.
+            If there are too few clips, or the features are not finite.
         """
         X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         if len(X) <= self.n_neighbors:
             raise ValueError(
                 f"n_neighbors={self.n_neighbors} needs at least {self.n_neighbors + 1} clips, as "
-                f"no clip is its own neighbour, got n_samples={len(X)}. Fit on more clips or with "
-                "fewer neighbours."
+                f"no clip is its own neighbor, got n_samples={len(X)}. Fit on more clips or with "
+                "fewer neighbors."
             )
         if self.metric == "mahalanobis":
             scaler = StandardScaler().fit(X)
@@ -168,5 +168,5 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
     def _whiten(self, X: np.ndarray) -> np.ndarray:
         if self.metric == "cosine":
             return X
-        centred = X - self.location_
-        return centred @ self.whitening_ if self.metric == "mahalanobis" else centred
+        centered = X - self.location_
+        return centered @ self.whitening_ if self.metric == "mahalanobis" else centered

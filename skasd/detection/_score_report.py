@@ -28,7 +28,7 @@ class ScoreReport:
         Of the two-sample Kolmogorov-Smirnov test: the largest distance between the two shares of
         clips below a score, in [0, 1].
     pvalue : float
-        How probable so large a distance is by chance, where nothing has changed.
+        How probable so large a distance is by chance, if nothing has changed.
     verdict : {"as in training", "single clips", "more anomalous", "less anomalous"}
         ``"more anomalous"`` and ``"less anomalous"``: the batch as a whole has moved, and so the
         machine, the microphone or its place has changed. ``"single clips"``: some are anomalous,
@@ -40,7 +40,7 @@ class ScoreReport:
 
     Notes
     -----
-    The batch as a whole has moved where the test says so at 1 %, and the median lies outside the
+    The batch as a whole has moved if the test says so at 1 %, and the median lies outside the
     middle half of the training scores: a few odd clips do neither.
 
     References
@@ -89,7 +89,7 @@ class ScoreReport:
         Raises
         ------
         ValueError
-            Where there are fewer than 5 clips.
+            If there are fewer than 5 clips.
         """
         scores = np.asarray(anomaly_scores, dtype=np.float64)
         scores = scores[~np.isnan(scores)]

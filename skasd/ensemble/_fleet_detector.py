@@ -56,15 +56,15 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
     with `MACHINES` of `skasd.datasets`.
 
     On a cluster, ``with joblib.parallel_config(backend="dask")`` spreads the machines over the
-    workers. One machine is one piece of work: where machines run at the same time, the members of
+    workers. One machine is one piece of work: if machines run at the same time, the members of
     each run one after the other. Pass paths that the workers can read; arrays travel through the
-    scheduler. Where a worker dies, another one repeats its work. joblib uses a cluster of a single
+    scheduler. If a worker dies, another one repeats its work. joblib uses a cluster of a single
     thread not at all, and runs the work where it is called.
 
     Start a worker for each core, and keep each from taking all of them: set ``PJRT_NPROC=1``,
     which JAX counts its threads by, and ``OMP_NUM_THREADS=1`` where it starts, and
     ``JAX_COMPILATION_CACHE_DIR`` to a folder that the workers share, so that a network is compiled
-    once. Scores are the serial ones to the bit where these two numbers are the same there; with
+    once. Scores are the serial ones to the bit if these two numbers are the same there; with
     other BLAS threads alone to a relative 1e-5; with another ``PJRT_NPROC``, JAX trains to other
     bits, as with another number of cores.
 
@@ -116,15 +116,15 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            Where a label is no string, or `machine` is a single one.
+            If a label is no string, or `machine` is a single one.
         ValueError
-            Where a parameter is invalid, a machine's type has no estimator, or no machine can be
+            If a parameter is invalid, a machine's type has no estimator, or no machine can be
             fitted.
 
         Warns
         -----
         UserWarning
-            Where a machine cannot be fitted: which ones, and why. The others are.
+            If a machine cannot be fitted: which ones, and why. The others are.
         """
         self.detectors_, self.failures_ = self._fit_machines(X, y, machine)
         self._warn_of_failures(self.failures_)
@@ -151,7 +151,7 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            Where a machine cannot be fitted. One that had a detector keeps it.
+            If a machine cannot be fitted. One that had a detector keeps it.
         """
         if not hasattr(self, "detectors_"):
             return self.fit(X, y, machine=machine)
@@ -181,11 +181,11 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         AudioError
-            Where a clip cannot be read or analysed.
+            If a clip cannot be read or analyzed.
         ModelFileError
-            Where the file of one of these machines is damaged.
+            If the file of one of these machines is damaged.
         ValueError
-            Where a machine is unknown, or could not be fitted.
+            If a machine is unknown, or could not be fitted.
         """
         return self._score("score_samples", X, machine)
 
@@ -319,7 +319,7 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             return
         if machine in self.failures_:
             raise ValueError(
-                f"Machine {machine!r} could not be fitted: {self.failures_[machine]}\nMend that, "
+                f"Machine {machine!r} could not be fitted: {self.failures_[machine]}\nFix that, "
                 "and call partial_fit with its clips."
             )
         raise ValueError(

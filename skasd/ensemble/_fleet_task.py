@@ -90,9 +90,9 @@ def check_machine(X: Clips | ArrayLike, machine: ArrayLike) -> np.ndarray:
     Raises
     ------
     TypeError
-        Where `X` or `machine` is a single one, or a label is no string.
+        If `X` or `machine` is a single one, or a label is no string.
     ValueError
-        Where the numbers of clips and labels differ, or a label is empty.
+        If the numbers of clips and labels differ, or a label is empty.
     """
     check_sequence(X)
     if isinstance(machine, str):

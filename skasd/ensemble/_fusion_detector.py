@@ -19,7 +19,7 @@ class FusionDetector(MembersMixin, BaseComposition):
     """Score clips by several detectors, and aggregate what they say on a common scale.
 
     A log-density, a distance and a reconstruction error have scales of their own. So each
-    detector's anomaly scores are standardised by the mean and standard deviation of its scores for
+    detector's anomaly scores are standardized by the mean and standard deviation of its scores for
     training clips that were left out: a score of 2 then means two standard deviations above what
     is usual for a healthy machine, whichever detector gives it.
 
@@ -30,12 +30,12 @@ class FusionDetector(MembersMixin, BaseComposition):
         `score_samples`. All are fitted on the same clips. They are cloned, never fitted
         themselves.
     aggregation : {"mean", "max", "min", "median"}, default="mean"
-        What becomes of a clip's standardised anomaly scores. ``"max"`` calls a clip anomalous
-        where one detector does, ``"min"`` where all do.
+        What becomes of a clip's standardized anomaly scores. ``"max"`` calls a clip anomalous
+        if one detector does, ``"min"`` if all do.
     weights : array-like of shape (n_detectors,), default=None
         Weights of the detectors in the mean, not negative. None weighs all alike.
     cv : int, default=5
-        Folds for the scores of left-out clips, which standardise the scores and give the
+        Folds for the scores of left-out clips, which standardize the scores and give the
         threshold. Each detector is fitted ``cv`` times, and once on all clips.
     contamination : float, default=0.1
         Share of the training clips beyond the threshold, in (0, 0.5].
@@ -54,16 +54,16 @@ class FusionDetector(MembersMixin, BaseComposition):
     named_estimators_ : Bunch
         The same by name.
     score_means_, score_stds_ : ndarray of shape (n_detectors,)
-        What each detector's anomaly scores are standardised by.
+        What each detector's anomaly scores are standardized by.
     offset_ : float
         Threshold of `score_samples`.
     training_scores_ : ndarray of shape (n_clips,)
         Scores of the training clips, as `score_samples` counts, that the threshold comes from: of
         clips that were left out.
     n_features_in_ : int
-        Number of features, where the first detector has it.
+        Number of features, if the first detector has it.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, where the first detector has them.
+        Names of the features, if the first detector has them.
 
     See Also
     --------
@@ -135,7 +135,7 @@ class FusionDetector(MembersMixin, BaseComposition):
         X : what the detectors are fitted on
             Clips, spectrograms or features.
         y : array-like of shape (n_clips,), default=None
-            Where it holds +1 (normal) and -1 (anomalous) alone, the anomalous clips are left out:
+            If it holds +1 (normal) and -1 (anomalous) alone, the anomalous clips are left out:
             so a search with `skasd.model_selection` fits its best setting to normal clips.
             Anything else is passed on.
 
@@ -146,9 +146,9 @@ class FusionDetector(MembersMixin, BaseComposition):
         Raises
         ------
         AudioError
-            Where a clip cannot be read or analysed.
+            If a clip cannot be read or analyzed.
         ValueError
-            Where a parameter is invalid, all clips are anomalous, there are fewer clips than
+            If a parameter is invalid, all clips are anomalous, there are fewer clips than
             folds, or a detector scores all clips alike.
         """
         self._check_detectors()
@@ -188,7 +188,7 @@ class FusionDetector(MembersMixin, BaseComposition):
         Raises
         ------
         ValueError
-            Where there is no such parameter.
+            If there is no such parameter.
         """
         self._set_params("detectors", **params)
         return self

@@ -1,4 +1,4 @@
-"""What ensembles do with their members: fit, score out of fold, standardise, aggregate."""
+"""What ensembles do with their members: fit, score out of fold, standardize, aggregate."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,7 +51,7 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         Returns
         -------
         ndarray of shape (n_clips, n_members)
-            What is aggregated to the anomaly score, standardised where this detector does so;
+            What is aggregated to the anomaly score, standardized if this detector does so;
             higher is more anomalous.
         """
         check_is_fitted(self)
@@ -79,12 +79,12 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
 
     @property
     def n_features_in_(self) -> int:
-        """Number of features, where the members have it."""
+        """Number of features, if the members have it."""
         return self._first_member.n_features_in_
 
     @property
     def feature_names_in_(self) -> np.ndarray:
-        """Names of the features, where the members have them."""
+        """Names of the features, if the members have them."""
         return self._first_member.feature_names_in_
 
     @property
@@ -129,7 +129,7 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
                 if std <= 1e-12 * abs(mean):
                     raise ValueError(
                         f"{name} scores all {len(scores)} training clips alike ({mean:.6g}), so "
-                        "there is no spread to standardise its scores by. Leave it out, or fit on "
+                        "there is no spread to standardize its scores by. Leave it out, or fit on "
                         "clips that differ."
                     )
         self.estimators_ = list(fitted)

@@ -15,7 +15,7 @@ from skasd.detection._base import THRESHOLD_CONSTRAINTS
 from skasd.ensemble._members import AGGREGATIONS, MembersMixin
 
 NORMALIZE_FOLDS = 2
-"""Folds for `normalize` where `cv` asks for none."""
+"""Folds for `normalize` if `cv` asks for none."""
 
 
 class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
@@ -42,14 +42,14 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
         ``cv - 1`` times the cost of `fit` on top. The scores themselves stay the same without
         `normalize`.
     normalize : bool, default=False
-        Whether each member's anomaly scores are standardised before they are aggregated, by the
+        Whether each member's anomaly scores are standardized before they are aggregated, by the
         mean and standard deviation of its scores for training clips that were left out. A member
         that scores all clips low then no longer is the smallest by that alone. The folds are those
-        of `cv`, or two where `cv` is None, and the threshold comes from the same scores.
+        of `cv`, or two if `cv` is None, and the threshold comes from the same scores.
     n_jobs : int or None, default=None
         Members that are fitted, and blocks of clips that are scored, at the same time: in threads,
         which share each clip's analysis and the cores, unless a :obj:`joblib.parallel_config`
-        context names another backend. Autoencoders train in turn where fewer than two cores are
+        context names another backend. Autoencoders train in turn if fewer than two cores are
         left for each. None means 1 unless in such a context.
     random_state : int, RandomState instance or None, default=None
         Source of the seeds: every `random_state` within a member gets one of its own.
@@ -59,22 +59,22 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
     estimators_ : list of n_repeats fitted detectors
         The members.
     score_means_, score_stds_ : ndarray of shape (n_repeats,)
-        What each member's anomaly scores are standardised by; 0 and 1 without `normalize`.
+        What each member's anomaly scores are standardized by; 0 and 1 without `normalize`.
     offset_ : float
         Threshold of `score_samples`.
     training_scores_ : ndarray of shape (n_clips,)
         Scores of the training clips, as `score_samples` counts, that the threshold comes from: of
         clips that were left out, with `cv` or `normalize`.
     n_features_in_ : int
-        Number of features, where the members have it.
+        Number of features, if the members have it.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, where the members have them.
+        Names of the features, if the members have them.
 
     Notes
     -----
     The same int for `random_state` gives the same scores whatever `n_jobs` and whatever joblib
-    backend: bit for bit where each process has the same number of cores and BLAS threads, and to
-    a relative 1e-5, with the same decisions but for ties, where only the number of BLAS threads
+    backend: bit for bit if each process has the same number of cores and BLAS threads, and to
+    a relative 1e-5, with the same decisions but for ties, if only the number of BLAS threads
     differs.
     A process that is pinned to fewer cores trains to other bits, because XLA then splits its
     products otherwise. joblib's ``"multiprocessing"`` backend forks, which JAX does not survive
@@ -140,7 +140,7 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
         X : what `estimator` is fitted on
             Clips, spectrograms or features.
         y : array-like of shape (n_clips,), default=None
-            Where it holds +1 (normal) and -1 (anomalous) alone, the anomalous clips are left out:
+            If it holds +1 (normal) and -1 (anomalous) alone, the anomalous clips are left out:
             so a search with `skasd.model_selection` fits its best setting to normal clips.
             Anything else is passed on.
 
@@ -151,9 +151,9 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
         Raises
         ------
         AudioError
-            Where a clip cannot be read or analysed.
+            If a clip cannot be read or analyzed.
         ValueError
-            Where a parameter is invalid, all clips are anomalous, there are fewer clips than
+            If a parameter is invalid, all clips are anomalous, there are fewer clips than
             folds, or ``normalize=True`` finds a member that scores all clips alike.
         """
         random_state = check_random_state(self.random_state)

@@ -64,7 +64,7 @@ class SavedDetectors(Mapping):
         return self._view(self.files, {**self.fitted, **fitted})
 
     def file_of(self, machine: str) -> str | None:
-        """Return the file that holds a machine's detector; None where it is in memory alone."""
+        """Return the file that holds a machine's detector; None if it is in memory alone."""
         return None if machine in self.fitted else self.files[machine]
 
     def only(self, machine: str) -> Self:

@@ -1,4 +1,4 @@
-"""Fit on clips, and score clips, of which some cannot be analysed."""
+"""Fit on clips, and score clips, of which some cannot be analyzed."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -29,9 +29,9 @@ class ClipScore(NamedTuple):
     clip : str
         Its path or, for an array, ``"clip "`` and its index.
     anomaly_score : float
-        Higher is more anomalous; NaN where the clip could not be scored.
+        Higher is more anomalous; NaN if the clip could not be scored.
     prediction : int
-        +1 normal, -1 anomalous, 0 where the clip could not be scored.
+        +1 normal, -1 anomalous, 0 if the clip could not be scored.
     error : str or None
         Why it could not be scored, and what to do about it.
     """
@@ -46,7 +46,7 @@ class ClipScore(NamedTuple):
 def fit_clips(
     detector: BaseEstimator, X: Clips, y: ArrayLike | None = None, *, on_error: str = "raise"
 ) -> dict[str, str]:
-    """Fit a detector on the clips that can be analysed.
+    """Fit a detector on the clips that can be analyzed.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def fit_clips(
     y : array-like of shape (n_clips,), default=None
         What the detector's `fit` takes for y.
     on_error : {"raise", "skip"}, default="raise"
-        What becomes of a clip that cannot be analysed. ``"raise"`` is what `fit` does;
+        What becomes of a clip that cannot be analyzed. ``"raise"`` is what `fit` does;
         ``"skip"`` leaves it out.
 
     Returns
@@ -68,13 +68,13 @@ def fit_clips(
     Raises
     ------
     AudioError
-        Where a clip cannot be analysed, with ``on_error="raise"``.
+        If a clip cannot be analyzed, with ``on_error="raise"``.
     ValueError
-        Where no clip can be analysed, or the detector cannot be fitted on the others.
+        If no clip can be analyzed, or the detector cannot be fitted on the others.
 
     See Also
     --------
-    score_clips : Scores clips of which some cannot be analysed.
+    score_clips : Scores clips of which some cannot be analyzed.
 
     Examples
     --------
@@ -126,7 +126,7 @@ def score_clips(
     X : clips
         Paths or arrays of samples.
     on_error : {"raise", "skip"}, default="raise"
-        What becomes of a clip that cannot be analysed. ``"raise"`` raises its `AudioError`;
+        What becomes of a clip that cannot be analyzed. ``"raise"`` raises its `AudioError`;
         ``"skip"`` says in its place why it has no score.
     n_jobs : int or None, default=None
         Clips that are scored at the same time, in threads.
@@ -139,11 +139,11 @@ def score_clips(
     Raises
     ------
     AudioError
-        Where a clip cannot be analysed, with ``on_error="raise"``.
+        If a clip cannot be analyzed, with ``on_error="raise"``.
 
     See Also
     --------
-    fit_clips : Fits on clips of which some cannot be analysed.
+    fit_clips : Fits on clips of which some cannot be analyzed.
 
     Examples
     --------

@@ -26,7 +26,7 @@ def pooled_levels(step: TimeWeightedPooling, data: Spectrograms) -> Features:
 
 
 def principal_components(step: PrincipalComponents, data: Features) -> Features:
-    """Project centred features onto the components."""
+    """Project centered features onto the components."""
     return Features((data.tensor - step.pca_.mean_) @ step.pca_.components_.T)
 
 

@@ -30,7 +30,7 @@ class Tensor:
     Parameters
     ----------
     graph : Graph
-        Where it belongs.
+        The graph that it belongs to.
     name : str
         Its name there.
     dtype : numpy dtype

@@ -27,7 +27,7 @@ def add_clips(graph: Graph, log_mels: Sequence[LogMelSpectrogram], duration: flo
     Raises
     ------
     ValueError
-        Where the detector takes no clips, or clips of several rates.
+        If the detector takes no clips, or clips of several rates.
     """
     if not log_mels:
         raise ValueError(
@@ -58,7 +58,7 @@ def add_spectrograms(
     Raises
     ------
     ValueError
-        Where the number of frames is open, or the detector takes several kinds of spectrograms.
+        If the number of frames is open, or the detector takes several kinds of spectrograms.
     """
     different = set(SETTINGS) - set(common_settings(log_mels))
     if log_mels and different:
@@ -75,7 +75,7 @@ def add_spectrograms(
         n_samples = round(duration * log_mels[0].sample_rate)
         check_length(log_mels[0], n_samples)
         n_frames = count_frames(log_mels[0], n_samples)
-    # The first step takes the spectrograms: where it takes something else, `convert` says so.
+    # The first step takes the spectrograms: if it takes something else, `convert` says so.
     n_mels = log_mels[0].n_mels if log_mels else steps[0].n_features_in_
     tensor = graph.input("spectrogram", np.float32, (n_frames, n_mels), "Log-mel levels in dB.")
     return Spectrograms(tensor, n_frames, n_mels)

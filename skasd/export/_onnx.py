@@ -32,7 +32,7 @@ def export_onnx(
         `make_iaeo3` or `make_iaeo3_opt` with ``openl3=False``, `make_iaeo3_plus` without
         `embedding`, or `make_baseline`.
     path : str or PathLike
-        The file, which is replaced where it exists. It is whole or absent.
+        The file, which is replaced if it exists. It is whole or absent.
     input : {"clip", "spectrogram"}, default="clip"
         ``"clip"``: the model takes mono samples, (n_clips, n_samples), float32, at the
         `sample_rate` of `LogMelSpectrogram`, in [-1, 1] as files are read. ``"spectrogram"``: it
@@ -41,24 +41,24 @@ def export_onnx(
         Length of the clips in s.
     n_frames : int or None, default=None
         Frames of the spectrograms, with ``input="spectrogram"``. None takes as many as
-        `LogMelSpectrogram` gives for `duration`, and is an error where the detector has no such
+        `LogMelSpectrogram` gives for `duration`, and is an error if the detector has no such
         step.
 
     Raises
     ------
     ImportError
-        Where onnx is not installed.
+        If onnx is not installed.
     NotFittedError
-        Where the detector is not fitted.
+        If the detector is not fitted.
     TypeError
-        Where the detector has a step that cannot be exported, as `OpenL3Embedding`,
+        If the detector has a step that cannot be exported, as `OpenL3Embedding`,
         `MachineIDEmbedding`, `NearestNeighborsDetector` and those of other packages.
     ValueError
-        Where an argument is out of range or does not go with the detector, clips of this length
-        are too short for it, or its `LogMelSpectrogram` steps differ where one input has to do
+        If an argument is out of range or does not go with the detector, clips of this length
+        are too short for it, or its `LogMelSpectrogram` steps differ and one input has to serve
         for all.
     OSError
-        Where the file cannot be written.
+        If the file cannot be written.
 
     See Also
     --------
@@ -72,7 +72,7 @@ def export_onnx(
 
     Its metadata have ``format``, ``skasd_version``, ``input``, ``threshold`` (what is above it is
     anomalous), ``n_samples``, or ``n_frames`` and ``n_mels``, and the settings of
-    `LogMelSpectrogram`, such as ``sample_rate``, where the detector has that step.
+    `LogMelSpectrogram`, such as ``sample_rate``, if the detector has that step.
 
     Operators are those of opset 18. The Fourier transform, statistics and densities are in float64
     and the autoencoder is in float32, as in skasd: that asks for a runtime with float64, and for

@@ -27,7 +27,7 @@ def check_length(step: LogMelSpectrogram, n_samples: int) -> None:
 def log_mel(step: LogMelSpectrogram, data: Clips | Spectrograms) -> Spectrograms:
     """Transform clips as `LogMelSpectrogram` does: in float64, but for the spectrum.
 
-    Where the model takes spectrograms, they are what this step would give.
+    If the model takes spectrograms, they are what this step would give.
     """
     if isinstance(data, Spectrograms):
         return data

@@ -85,7 +85,7 @@ def convert(step: BaseEstimator, data: Data, name: str = "") -> Data:
     Raises
     ------
     TypeError
-        Where the step does not take such data.
+        If the step does not take such data.
     """
     if type(step) in OPERATORS:
         operators, taken = OPERATORS[type(step)]

@@ -298,7 +298,7 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
 def check_spectrograms(
     X: Spectrograms, *, min_frames: int = 1, n_mels: int | None = None
 ) -> list[np.ndarray]:
-    """Check spectrograms, and convert them to float32 where they are not.
+    """Check spectrograms, and convert them to float32 if they are not.
 
     Parameters
     ----------
@@ -316,9 +316,9 @@ def check_spectrograms(
     Raises
     ------
     AudioError
-        Where a clip has too few frames.
+        If a clip has too few frames.
     ValueError
-        Where a spectrogram is not 2-D, has another number of bands, or is not finite.
+        If a spectrogram is not 2-D, has another number of bands, or is not finite.
 
     Examples
     --------
@@ -359,7 +359,7 @@ def check_spectrograms(
             raise AudioError(
                 f"clip {index}",
                 f"is too short: {len(spectrogram)} frames where {min_frames} are needed",
-                "Leave it out, or analyse with a shorter hop_length.",
+                "Leave it out, or analyze with a shorter hop_length.",
             )
         if not np.isfinite(spectrogram).all():
             raise ValueError(

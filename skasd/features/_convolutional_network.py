@@ -29,7 +29,7 @@ class ConvolutionalNetwork(NamedTuple):
     intercepts: np.ndarray
 
     def embed(self, spectrogram: np.ndarray) -> np.ndarray:
-        """Compute the embedding of one standardised spectrogram (n_frames, n_mels)."""
+        """Compute the embedding of one standardized spectrogram (n_frames, n_mels)."""
         activation = spectrogram[:, :, np.newaxis]
         for kernel, bias in zip(self.kernels, self.biases, strict=True):
             padded = np.pad(activation, [_padding(n) for n in activation.shape[:2]] + [(0, 0)])

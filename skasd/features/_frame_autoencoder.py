@@ -11,7 +11,7 @@ class FrameAutoencoder(WindowAutoencoder):
     """Reproduce each window of frames through a bottleneck; describe a clip by the errors.
 
     A dense network sees `n_frames` consecutive frames of a spectrogram and predicts the same ones,
-    through a few numbers. It learns this on a healthy machine; where a machine sounds otherwise,
+    through a few numbers. It learns this on a healthy machine; if a machine sounds otherwise,
     it fails. The squared error, averaged over frames and bands, is one number for each window,
     and `statistics` of these numbers are the features of the clip.
 
@@ -30,18 +30,18 @@ class FrameAutoencoder(WindowAutoencoder):
     batch_size : int, default=512
         Windows in a training step.
     learning_rate : float, default=1e-3
-        Of Adam.
+        Learning rate of Adam.
     batch_norm : bool, default=True
-        Whether a batch normalisation stands between each hidden layer and its ReLU. After `fit` it
+        Whether a batch normalization stands between each hidden layer and its ReLU. After `fit` it
         is folded into the layers.
     standardize : bool, default=False
-        Whether the network sees, and errs in, bands that are standardised by mean and standard
+        Whether the network sees, and errs in, bands that are standardized by mean and standard
         deviation of the training frames. The baseline's errors are in dB², and so without.
     input_noise : float, default=0.0
         Standard deviation of Gaussian noise added to the input in training.
     random_state : int, RandomState instance or None, default=None
         Source of the initial weights, of the order of the windows and of the noise. The same int
-        gives the same bits where the number of cores is the same, and nothing global is seeded.
+        gives the same bits if the number of cores is the same, and nothing global is seeded.
     verbose : int, default=0
         1 shows a progress bar over epochs, with the loss.
 
@@ -71,7 +71,7 @@ class FrameAutoencoder(WindowAutoencoder):
 
     Notes
     -----
-    What differs from the baseline's code: batch normalisation takes its mean and variance from the
+    What differs from the baseline's code: batch normalization takes its mean and variance from the
     finished network, the weights are an average over about the last fifth of the training steps
     (see `InterpolationAutoencoder`), and no tenth of the windows is put aside for validation.
 

@@ -13,7 +13,7 @@ class InterpolationAutoencoder(WindowAutoencoder):
     """Predict the middle frame of each window from the others; describe a clip by the errors.
 
     A dense network sees all but the middle one of `n_frames` consecutive frames of a spectrogram
-    and predicts that one. It learns this on a healthy machine; where a machine sounds otherwise,
+    and predicts that one. It learns this on a healthy machine; if a machine sounds otherwise,
     the prediction is worse. The squared error, averaged over bands, is one number for each window,
     and `statistics` of these numbers are the features of the clip.
 
@@ -31,20 +31,20 @@ class InterpolationAutoencoder(WindowAutoencoder):
     batch_size : int, default=512
         Windows in a training step. Not in the report; 512 is the DCASE baseline's.
     learning_rate : float, default=1e-3
-        Of Adam.
+        Learning rate of Adam.
     batch_norm : bool, default=True
-        Whether a batch normalisation stands between each hidden layer and its ReLU, as in the
+        Whether a batch normalization stands between each hidden layer and its ReLU, as in the
         DCASE baseline. The report does not say. After `fit` it is folded into the layers.
     standardize : bool, default=True
-        Whether the network sees, and errs in, bands that are standardised by mean and standard
+        Whether the network sees, and errs in, bands that are standardized by mean and standard
         deviation of the training frames, so that each band counts alike. Not in the report.
     input_noise : float, default=0.5
         Standard deviation of Gaussian noise added to the input in training, after it is
-        standardised. Not in the report: it lowers the error on healthy clips held out. 0 turns it
+        standardized. Not in the report: it lowers the error on healthy clips held out. 0 turns it
         off.
     random_state : int, RandomState instance or None, default=None
         Source of the initial weights, of the order of the windows and of the noise. The same int
-        gives the same bits where the number of cores is the same, and nothing global is seeded.
+        gives the same bits if the number of cores is the same, and nothing global is seeded.
     verbose : int, default=0
         1 shows a progress bar over epochs, with the loss.
 
@@ -65,7 +65,7 @@ class InterpolationAutoencoder(WindowAutoencoder):
     n_features_in_ : int
         Number of bands of the spectrograms.
     n_parameters_ : int
-        Parameters of the network while it was trained, batch normalisation's four for each unit
+        Parameters of the network while it was trained, batch normalization's four for each unit
         among them.
 
     See Also
@@ -77,7 +77,7 @@ class InterpolationAutoencoder(WindowAutoencoder):
     Notes
     -----
     `coefs_` have the standardisation folded in, and predict in the units of the spectrograms. Two
-    more things that the report leaves open are decided so: batch normalisation takes its mean and
+    more things that the report leaves open are decided so: batch normalization takes its mean and
     variance from the finished network over training windows (of 100 batches at most), and the
     weights are an exponential average over about the last fifth of the training steps. Both lower
     the error on healthy clips held out, and what one seed differs from another.

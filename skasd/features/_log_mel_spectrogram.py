@@ -16,7 +16,7 @@ from skasd.features._base import ClipTransformer
 class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):
     """Turn clips into log-mel spectrograms, as the DCASE baselines do.
 
-    The magnitude of the short-time Fourier transform (centred frames, Hann window), to the power
+    The magnitude of the short-time Fourier transform (centered frames, Hann window), to the power
     `power`, is summed in librosa's mel bands and put in dB:
     ``20 / power * log10(mel + eps)``.
 
@@ -43,7 +43,7 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):
     min_frames : int, default=1
         Clips of fewer frames are refused: what the step after this one needs.
     n_jobs : int or None, default=None
-        Number of threads that read and analyse clips.
+        Number of threads that read and analyze clips.
 
     See Also
     --------
@@ -172,7 +172,7 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):
         Parameters
         ----------
         input_features : ignored
-            For scikit-learn's pipelines.
+            Not used, present for API consistency by convention.
 
         Returns
         -------

@@ -39,10 +39,10 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer
     batch_size : int, default=32
         Clips in a training step.
     learning_rate : float, default=1e-3
-        Of Adam, at the beginning; it falls to 0 like a cosine.
+        Learning rate of Adam at the beginning; it falls to 0 like a cosine.
     random_state : int, RandomState instance or None, default=None
         Source of the initial weights and of everything that varies in training. The same int
-        gives the same bits where the number of cores is the same, and nothing global is seeded.
+        gives the same bits if the number of cores is the same, and nothing global is seeded.
     verbose : int, default=0
         1 shows a progress bar over epochs, with the loss.
 
@@ -51,14 +51,14 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer
     classes_ : ndarray of shape (n_machines,)
         The machines.
     kernels_, biases_ : lists of ndarrays, float32
-        Of each convolution, batch normalisation folded in: shapes (3, 3, n_channels_in,
+        Of each convolution, batch normalization folded in: shapes (3, 3, n_channels_in,
         n_channels_out) and (n_channels_out,).
     coefs_ : ndarray of shape (n_inputs, embedding_size), float32
         Weights of the dense layer.
     intercepts_ : ndarray of shape (embedding_size,), float32
         Biases of the dense layer.
     mean_, scale_ : ndarrays of shape (n_features_in_,), float32
-        Mean and standard deviation of each band over all frames, by which it is standardised.
+        Mean and standard deviation of each band over all frames, by which it is standardized.
     loss_curve_ : list of float
         Mean loss in each epoch.
     n_features_in_ : int
@@ -151,9 +151,9 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer
         Raises
         ------
         AudioError
-            Where a clip has no frame.
+            If a clip has no frame.
         ValueError
-            Where a parameter or a spectrogram is invalid, there are fewer than two machines, or
+            If a parameter or a spectrogram is invalid, there are fewer than two machines, or
             the training diverges.
         """
         channels = list(self.channels)

@@ -30,7 +30,7 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, where X has names that are all strings.
+        Names of the features, if X has names that are all strings.
 
     References
     ----------
@@ -63,7 +63,7 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         X : array-like of shape (n_clips, n_features)
             Features.
         y : ignored
-            For scikit-learn's pipelines.
+            Not used, present for API consistency by convention.
 
         Returns
         -------
@@ -72,7 +72,7 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Warns
         -----
         UserWarning
-            Where there are fewer clips or features than components.
+            If there are fewer clips or features than components.
         """
         X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         n_components = min(self.n_components, *X.shape)

@@ -30,7 +30,7 @@ class TimeWeightedPooling(SpectrogramTransformer):
         Whether the standard deviation over time of each band is a feature, too.
     n_components : int or None, default=None
         The features are projected onto so many principal components of those of the training
-        clips; not where None.
+        clips; not if None.
 
     Attributes
     ----------
@@ -84,14 +84,14 @@ class TimeWeightedPooling(SpectrogramTransformer):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Spectrograms, y: Any = None) -> Self:
-        """Take the number of bands, and find the principal components where they are asked for.
+        """Take the number of bands, and find the principal components if they are asked for.
 
         Parameters
         ----------
         X : spectrograms
             A sequence of n_clips arrays of shape (n_frames, n_mels), or one 3-D array.
         y : ignored
-            For scikit-learn's pipelines.
+            Not used, present for API consistency by convention.
 
         Returns
         -------
@@ -100,14 +100,14 @@ class TimeWeightedPooling(SpectrogramTransformer):
         Raises
         ------
         AudioError
-            Where a clip has no frame.
+            If a clip has no frame.
         ValueError
-            Where a parameter or a spectrogram is invalid.
+            If a parameter or a spectrogram is invalid.
 
         Warns
         -----
         UserWarning
-            Where there are fewer clips or features than `n_components`.
+            If there are fewer clips or features than `n_components`.
         """
         self._check_decays()
         spectrograms = check_spectrograms(X)
@@ -134,7 +134,7 @@ class TimeWeightedPooling(SpectrogramTransformer):
         Raises
         ------
         AudioError
-            Where a clip has no frame.
+            If a clip has no frame.
         """
         pooled = self._pool(self._check_spectrograms(X))
         return pooled if self.projection_ is None else self.projection_.transform(pooled)
@@ -145,7 +145,7 @@ class TimeWeightedPooling(SpectrogramTransformer):
         Parameters
         ----------
         input_features : ignored
-            For scikit-learn's pipelines.
+            Not used, present for API consistency by convention.
 
         Returns
         -------

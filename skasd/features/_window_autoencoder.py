@@ -75,7 +75,7 @@ class WindowAutoencoder(SpectrogramTransformer):
         X : spectrograms
             A sequence of n_clips arrays of shape (n_frames, n_mels), or one 3-D array.
         y : ignored
-            For scikit-learn's pipelines.
+            Not used, present for API consistency by convention.
 
         Returns
         -------
@@ -84,9 +84,9 @@ class WindowAutoencoder(SpectrogramTransformer):
         Raises
         ------
         AudioError
-            Where a clip has fewer frames than a window.
+            If a clip has fewer frames than a window.
         ValueError
-            Where a parameter or a spectrogram is invalid, or the training diverges.
+            If a parameter or a spectrogram is invalid, or the training diverges.
         """
         encoder_units = self._check_encoder_units()
         self._check_statistics()
@@ -188,7 +188,7 @@ class WindowAutoencoder(SpectrogramTransformer):
         Parameters
         ----------
         input_features : ignored
-            For scikit-learn's pipelines.
+            Not used, present for API consistency by convention.
 
         Returns
         -------

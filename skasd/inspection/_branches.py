@@ -55,7 +55,7 @@ def walk(member: BaseEstimator, clip: Any) -> tuple[list[Branch], list[View]]:
     Returns
     -------
     branches : list of Branch
-        Of the features that the detector gets, in their order. Where branches fork again, these
+        Of the features that the detector gets, in their order. If branches fork again, these
         are the innermost ones.
     views : list of View
         Of each autoencoder.

@@ -31,7 +31,7 @@ def shares_of_branches(
     Returns
     -------
     dict of str to float
-        Each branch's share, in [0, 1]; they sum to 1. Empty where there are several branches and
+        Each branch's share, in [0, 1]; they sum to 1. Empty if there are several branches and
         a detector is neither a `GaussianMixtureDetector` nor a `FeatureDetector`.
     """
     of_members = [contributions(*member) for member in zip(detectors, branches, strict=True)]
@@ -55,8 +55,8 @@ def shares_of_fused(detector: BaseEstimator, clip: Any) -> np.ndarray:
     Returns
     -------
     ndarray of shape (n_fused,)
-        By how much each standardised score is above 0, weighted, as shares; with
-        ``aggregation="max"`` that of the highest alone. Zeros where no score is above 0, or where
+        By how much each standardized score is above 0, weighted, as shares; with
+        ``aggregation="max"`` that of the highest alone. Zeros if no score is above 0, or if
         other aggregations leave nothing to share.
     """
     if not isinstance(detector, FusionDetector):
@@ -89,7 +89,7 @@ def shares_of_groups(
     Returns
     -------
     dict of str to float
-        Shares of the branches; branches of the same name count together. Empty where the score
+        Shares of the branches; branches of the same name count together. Empty if the score
         cannot be split.
     """
     shares: dict[str, float] = {}
@@ -117,7 +117,7 @@ def contributions(detector: BaseEstimator, branches: Sequence[Branch]) -> np.nda
     ndarray of shape (n_branches,) or None
         Not negative. For a mixture, Shapley values of the squared Mahalanobis distance from the
         most responsible component, where the distance of some branches is that of their features
-        alone: they sum to the distance of all. None where there are several branches and the
+        alone: they sum to the distance of all. None if there are several branches and the
         detector is neither a `GaussianMixtureDetector` nor a `FeatureDetector`.
     """
     ends = np.cumsum([len(branch.features) for branch in branches])
@@ -160,7 +160,7 @@ def level_deviations(detector: BaseEstimator, branches: Sequence[Branch]) -> np.
     -------
     ndarray of shape (n_mels,) or None
         Squared, in variances of the level given all other features, and averaged over what the
-        pooling computes for the band: the density lost by that level alone. None where the
+        pooling computes for the band: the density lost by that level alone. None if the
         detector is no mixture, or no branch holds levels.
     """
     index = level_branch(branches)
@@ -175,7 +175,7 @@ def level_deviations(detector: BaseEstimator, branches: Sequence[Branch]) -> np.
 
 
 def level_branch(branches: Sequence[Branch]) -> int | None:
-    """Return the index of the first branch with levels of bands; None where there is none.
+    """Return the index of the first branch with levels of bands; None if there is none.
 
     Parameters
     ----------

@@ -98,9 +98,9 @@ class DetectionCurveDisplay:
         Raises
         ------
         ImportError
-            Where matplotlib is missing.
+            If matplotlib is missing.
         ValueError
-            Where the labels or `max_fpr` are not as above.
+            If the labels or `max_fpr` are not as above.
         """
         import_pyplot()
         scores = -detector.score_samples(X)
@@ -138,9 +138,9 @@ class DetectionCurveDisplay:
         Raises
         ------
         ImportError
-            Where matplotlib is missing.
+            If matplotlib is missing.
         ValueError
-            Where the labels, the scores or `max_fpr` are not as above.
+            If the labels, the scores or `max_fpr` are not as above.
         """
         is_anomalous, anomaly_scores = validate(y, anomaly_scores)
         areas = {"auc": auc(y, anomaly_scores), "pauc": pauc(y, anomaly_scores, max_fpr)}
@@ -162,7 +162,7 @@ class DetectionCurveDisplay:
         Raises
         ------
         ImportError
-            Where matplotlib is missing.
+            If matplotlib is missing.
         """
         plt = import_pyplot()
         if ax is None:
@@ -170,8 +170,8 @@ class DetectionCurveDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         if not ax.lines:
             ax.set_prop_cycle(color=PALETTE, linestyle=["-", "--", "-.", ":"])
-            ax.axline((0, 0), (1, 1), color="grey", linewidth=0.7, linestyle=":", label="chance")
-            ax.axvline(self.max_fpr, color="grey", linewidth=0.5)
+            ax.axline((0, 0), (1, 1), color="gray", linewidth=0.7, linestyle=":", label="chance")
+            ax.axvline(self.max_fpr, color="gray", linewidth=0.5)
             ax.set(xlabel="false positive rate", ylabel="true positive rate")
             ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
         areas = f"AUC {self.auc:.3f}, pAUC {self.pauc:.3f}"

@@ -72,7 +72,7 @@ class ErrorMapDisplay:
         Raises
         ------
         ImportError
-            Where matplotlib is missing.
+            If matplotlib is missing.
         """
         import_pyplot()
         return cls(explain(detector, clip, **analysis)).plot(axes=axes)
@@ -92,9 +92,9 @@ class ErrorMapDisplay:
         Raises
         ------
         ImportError
-            Where matplotlib is missing.
+            If matplotlib is missing.
         ValueError
-            Where there are not three axes.
+            If there are not three axes.
         """
         plt = import_pyplot()
         if axes is None:
@@ -121,7 +121,7 @@ class ErrorMapDisplay:
         self.axes_[2].set_xlabel("time in s")
         return self
 
-    def _draw(self, ax, values, limits, title, label, colours) -> None:
+    def _draw(self, ax, values, limits, title, label, colors) -> None:
         from librosa import hz_to_mel, mel_to_hz
 
         frequencies = self.explanation.frequencies
@@ -131,7 +131,7 @@ class ErrorMapDisplay:
             values.T,
             vmin=limits[0],
             vmax=limits[1],
-            cmap=colours,
+            cmap=colors,
             shading="nearest",
             rasterized=True,
         )

@@ -42,12 +42,12 @@ class Explanation:
         Of the anomaly score: above it, the clip is judged anomalous.
     spans : list of (float, float)
         Start and end, in s, of what carries most of the excess; at most three, the strongest first.
-        The whole clip where the excess is spread over it.
+        The whole clip if the excess is spread over it.
     bands : list of (float, float)
         Lower and upper edge, in Hz, of what carries most of it within `spans`; at most three, the
-        strongest first. All bands where it is spread over them.
+        strongest first. All bands if it is spread over them.
     contributions : dict of str to float
-        Each branch's share of the score, in [0, 1]; they sum to 1. Empty where the detector cannot
+        Each branch's share of the score, in [0, 1]; they sum to 1. Empty if the detector cannot
         be split.
     easier_than_usual : bool
         Whether the clip stands out by errors that are smaller than a healthy machine's. `spans` and
@@ -61,7 +61,7 @@ class Explanation:
     error : ndarray of shape (n_windows, n_mels)
         Squared error, in dB².
     excess : ndarray of shape (n_windows, n_mels)
-        `error` above the mean error of the training clips in that band, in dB²; negative where it
+        `error` above the mean error of the training clips in that band, in dB²; negative if it
         is below. A band that is always hard to predict does not stand out here.
 
     See Also
@@ -165,9 +165,9 @@ def explain(
     Raises
     ------
     AudioError
-        Where the clip cannot be read or analysed, or is too short.
+        If the clip cannot be read or analyzed, or is too short.
     ValueError
-        Where the detector holds no autoencoder, or several that see different spectrograms.
+        If the detector holds no autoencoder, or several that see different spectrograms.
 
     Notes
     -----
@@ -180,7 +180,7 @@ def explain(
     The share of a branch is its Shapley value in the squared Mahalanobis distance from the most
     responsible component of the mixture, which is what the score adds to that of the component's
     mean. A `FusionDetector` first shares its score among its detectors, by how far each one's
-    standardised score is above 0, the mean of healthy clips. Where levels pooled over time are a
+    standardized score is above 0, the mean of healthy clips. If levels pooled over time are a
     branch, `bands` follow both, in proportion to their shares; such levels do not say when.
 
     References

@@ -18,7 +18,7 @@ MOST_RUNS = 3
 WEAKEST_RUN = 0.25
 """Of the strongest; what carries less is not named."""
 SPREAD = 0.37
-"""Where half of the sum takes more of the profile than this, it has no place. In healthy clips of
+"""If half of the sum takes more of the profile than this, it has no place. In healthy clips of
 steady machines, where chance alone says what is unusual, it takes 0.35 to 0.41."""
 
 
@@ -82,7 +82,7 @@ def common_analysis(views: Sequence[View], **settings) -> LogMelSpectrogram:
     views : sequence of View
         Of one clip.
     **settings
-        Settings of `LogMelSpectrogram` where no step of the detector is one.
+        Settings of `LogMelSpectrogram` if no step of the detector is one.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def common_analysis(views: Sequence[View], **settings) -> LogMelSpectrogram:
     Raises
     ------
     ValueError
-        Where there are several, or the settings are out of range.
+        If there are several, or the settings are out of range.
     """
     analyses = [view.log_mel for view in views if view.log_mel is not None]
     if not analyses:
@@ -126,7 +126,7 @@ def band_middles_and_edges(analysis: LogMelSpectrogram) -> tuple[np.ndarray, np.
     middles : ndarray of shape (n_mels,)
         In Hz.
     edges : ndarray of shape (n_mels + 1,)
-        In Hz; half-way between the middles.
+        In Hz; halfway between the middles.
     """
     import librosa
 

@@ -1,7 +1,7 @@
-"""matplotlib, where a picture is asked for."""
+"""matplotlib, once a picture is asked for."""
 
 PALETTE = BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#e69f00", "#009e73", "#cc79a7"
-"""Of Okabe and Ito: colour-blind readers tell them apart."""
+"""Of Okabe and Ito: color-blind readers tell them apart."""
 
 
 def import_pyplot():

@@ -74,9 +74,9 @@ class ScoreDistributionDisplay:
         Raises
         ------
         ImportError
-            Where matplotlib is missing.
+            If matplotlib is missing.
         ValueError
-            Where the labels are not as above.
+            If the labels are not as above.
         """
         import_pyplot()
         return cls.from_scores(
@@ -107,9 +107,9 @@ class ScoreDistributionDisplay:
         Raises
         ------
         ImportError
-            Where matplotlib is missing.
+            If matplotlib is missing.
         ValueError
-            Where the labels and scores are not as above.
+            If the labels and scores are not as above.
         """
         is_anomalous, anomaly_scores = validate(y, anomaly_scores)
         return cls(np.where(is_anomalous, -1, 1), anomaly_scores, threshold=threshold).plot(ax=ax)
@@ -129,7 +129,7 @@ class ScoreDistributionDisplay:
         Raises
         ------
         ImportError
-            Where matplotlib is missing.
+            If matplotlib is missing.
         """
         plt = import_pyplot()
         if ax is None:
@@ -140,10 +140,10 @@ class ScoreDistributionDisplay:
         height = np.random.default_rng(0).uniform(-0.3, 0.3, len(self.y))
         classes = ((1, "normal", BLUE, "o"), (-1, "anomalous", ORANGE, "^"))
         labels = []
-        for row, (label, name, colour, marker) in enumerate(classes):
+        for row, (label, name, color, marker) in enumerate(classes):
             chosen = self.y == label
             labels.append(f"{name}\n({chosen.sum()} clips)")
-            style = {"color": colour, "marker": marker, "linestyle": "none", "markersize": 5}
+            style = {"color": color, "marker": marker, "linestyle": "none", "markersize": 5}
             alpha = 0.9 if chosen.sum() <= 100 else 0.4
             ax.plot(self.anomaly_scores[chosen], row + height[chosen], alpha=alpha, **style)
         if self.threshold is not None:

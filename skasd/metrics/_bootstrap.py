@@ -32,9 +32,9 @@ def confidence_interval(
 ) -> tuple[float, float]:
     """Estimate how far a metric depends on which clips were tested, by the percentile bootstrap.
 
-    The clips of each class are drawn anew, with replacement and as many as there are. The
+    The clips of each class are drawn again, with replacement and as many as there are. The
     interval speaks of other test clips of the same machine, not of other seeds or training clips.
-    Where a score is perfect, each resample is, and the interval is too narrow.
+    If a score is perfect, each resample is, and the interval is too narrow.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def confidence_interval(
     Raises
     ------
     ValueError
-        Where there is no such metric, or a parameter is out of range.
+        If there is no such metric, or a parameter is out of range.
 
     References
     ----------

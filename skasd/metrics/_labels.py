@@ -23,7 +23,7 @@ def check_labels(y: ArrayLike) -> np.ndarray:
     Raises
     ------
     ValueError
-        Where there are no labels, or others than +1 and -1.
+        If there are no labels, or others than +1 and -1.
 
     Examples
     --------
@@ -66,7 +66,7 @@ def validate(y: ArrayLike, anomaly_scores: ArrayLike) -> tuple[np.ndarray, np.nd
     Raises
     ------
     ValueError
-        Where the two do not fit together, a score is not finite, or a class is missing.
+        If the two do not fit together, a score is not finite, or a class is missing.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def validate(y: ArrayLike, anomaly_scores: ArrayLike) -> tuple[np.ndarray, np.nd
         index = not_finite[0]
         raise ValueError(
             f"anomaly_scores is {anomaly_scores[index]} at index {index}, and not finite for "
-            f"{len(not_finite)} clips in all. Leave those clips out or mend the detector."
+            f"{len(not_finite)} clips in all. Leave those clips out or fix the detector."
         )
     if is_anomalous.all() or not is_anomalous.any():
         missing = "normal clip (y = 1)" if is_anomalous.all() else "anomalous clip (y = -1)"
@@ -112,7 +112,7 @@ def normal_clips(X, y: ArrayLike):
     Raises
     ------
     ValueError
-        Where no clip is normal, or `y` is no label for each clip.
+        If no clip is normal, or `y` is no label for each clip.
 
     Examples
     --------

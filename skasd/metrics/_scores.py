@@ -23,7 +23,7 @@ def auc(y: ArrayLike, anomaly_scores: ArrayLike) -> float:
     Returns
     -------
     float
-        In [0, 1]: the probability that an anomalous clip scores higher than a normal one, where
+        In [0, 1]: the probability that an anomalous clip scores higher than a normal one;
         ties count half.
 
     Examples
@@ -49,13 +49,13 @@ def pauc(y: ArrayLike, anomaly_scores: ArrayLike, max_fpr: float = 0.1) -> float
     Returns
     -------
     float
-        McClish's standardised partial area, ``(1 + (area - least) / (most - least)) / 2`` with
+        McClish's standardized partial area, ``(1 + (area - least) / (most - least)) / 2`` with
         ``least = max_fpr**2 / 2`` (chance) and ``most = max_fpr``: 0.5 is chance, 1 is perfect.
 
     Raises
     ------
     ValueError
-        Where `max_fpr` is out of range.
+        If `max_fpr` is out of range.
 
     Examples
     --------
@@ -75,18 +75,18 @@ def precision(y: ArrayLike, anomaly_scores: ArrayLike, threshold: float) -> floa
     y, anomaly_scores
         See `auc`.
     threshold : float
-        A clip is judged anomalous where its score is higher. ``-detector.offset_`` judges as
+        A clip is judged anomalous if its score is higher. ``-detector.offset_`` judges as
         ``detector.predict`` does.
 
     Returns
     -------
     float
-        In [0, 1]; 0 where no clip is judged anomalous.
+        In [0, 1]; 0 if no clip is judged anomalous.
 
     Raises
     ------
     ValueError
-        Where `threshold` is NaN.
+        If `threshold` is NaN.
 
     Examples
     --------
@@ -130,7 +130,7 @@ def f1(y: ArrayLike, anomaly_scores: ArrayLike, threshold: float) -> float:
     Returns
     -------
     float
-        In [0, 1]; 0 where no clip is judged anomalous.
+        In [0, 1]; 0 if no clip is judged anomalous.
 
     Examples
     --------

@@ -30,7 +30,7 @@ def evaluate(
     y, anomaly_scores
         See `auc`.
     threshold : float or None, default=None
-        A clip is judged anomalous where its score is higher; ``-detector.offset_`` judges as
+        A clip is judged anomalous if its score is higher; ``-detector.offset_`` judges as
         ``detector.predict`` does. None leaves out precision, recall and F1.
     max_fpr : float, default=0.1
         Where the partial area ends, in (0, 1].
@@ -50,7 +50,7 @@ def evaluate(
     Raises
     ------
     ValueError
-        Where a parameter is out of range.
+        If a parameter is out of range.
 
     See Also
     --------
@@ -100,12 +100,12 @@ def harmonic_mean(values: Iterable[float]) -> float:
     Returns
     -------
     float
-        0 where any value is 0.
+        0 if any value is 0.
 
     Raises
     ------
     ValueError
-        Where there are no values, or one is negative or not finite.
+        If there are no values, or one is negative or not finite.
 
     Examples
     --------
@@ -171,7 +171,7 @@ def average_scores(
     Raises
     ------
     ValueError
-        Where there are no scores, an id lacks one that another has, or a score is not finite.
+        If there are no scores, an id lacks one that another has, or a score is not finite.
 
     Examples
     --------

@@ -37,7 +37,7 @@ class NormalKFold(BaseCrossValidator):
     Notes
     -----
     Without any anomalous clip the folds serve for scorers that need none, such as
-    `held_out_likelihood`. Where the anomalous clips chose the setting, its score is too good:
+    `held_out_likelihood`. If the anomalous clips chose the setting, its score is too good:
     report that of other clips.
 
     Examples
@@ -86,7 +86,7 @@ class NormalKFold(BaseCrossValidator):
         y : array-like of shape (n_clips,)
             +1 for normal clips, -1 for anomalous ones. Required.
         groups : ignored
-            For scikit-learn.
+            Not used, present for API consistency by convention.
 
         Yields
         ------
@@ -98,7 +98,7 @@ class NormalKFold(BaseCrossValidator):
         Raises
         ------
         ValueError
-            Where `y` is missing or wrong, or there are fewer normal clips than folds.
+            If `y` is missing or wrong, or there are fewer normal clips than folds.
         """
         if y is None:
             raise ValueError(
@@ -130,7 +130,7 @@ class NormalKFold(BaseCrossValidator):
         Parameters
         ----------
         X, y, groups : ignored
-            For scikit-learn.
+            Not used, present for API consistency by convention.
 
         Returns
         -------
@@ -166,7 +166,7 @@ class TrainTestFolder(BaseCrossValidator):
             +1 for normal clips, -1 for anomalous ones; to check that all training clips are
             normal.
         groups : ignored
-            For scikit-learn.
+            Not used, present for API consistency by convention.
 
         Yields
         ------
@@ -178,9 +178,9 @@ class TrainTestFolder(BaseCrossValidator):
         Raises
         ------
         TypeError
-            Where a clip is not a path.
+            If a clip is not a path.
         ValueError
-            Where a clip lies in another folder, one of the two parts is empty, or a training clip
+            If a clip lies in another folder, one of the two parts is empty, or a training clip
             is anomalous.
         """
         folders = np.array([_folder(clip, index) for index, clip in enumerate(X)], dtype=object)
@@ -198,7 +198,7 @@ class TrainTestFolder(BaseCrossValidator):
             if len(anomalous):
                 raise ValueError(
                     f"y says that {X[anomalous[0]]} is anomalous, and {len(anomalous)} clips of "
-                    "the training folder in all. Mend y, or move them to a test folder."
+                    "the training folder in all. Correct y, or move them to a test folder."
                 )
         yield train, test
 
@@ -208,7 +208,7 @@ class TrainTestFolder(BaseCrossValidator):
         Parameters
         ----------
         X, y, groups : ignored
-            For scikit-learn.
+            Not used, present for API consistency by convention.
 
         Returns
         -------

@@ -40,7 +40,7 @@ def held_out_likelihood(estimator: BaseEstimator, X, y: ArrayLike | None = None)
     Raises
     ------
     ValueError
-        Where no clip is normal.
+        If no clip is normal.
 
     Examples
     --------
@@ -80,9 +80,9 @@ def score_stability(estimator: BaseEstimator, X, y: ArrayLike | None = None) -> 
     Raises
     ------
     TypeError
-        Where `estimator` has no members.
+        If `estimator` has no members.
     ValueError
-        Where there are fewer than two members or normal clips, or a member scores all alike.
+        If there are fewer than two members or normal clips, or a member scores all alike.
 
     Examples
     --------
@@ -110,7 +110,7 @@ def score_stability(estimator: BaseEstimator, X, y: ArrayLike | None = None) -> 
     if len(constant):
         raise ValueError(
             f"Member {constant[0]} scores all {n_clips} clips alike: it does not rank them. "
-            "Pass more clips or mend the detector."
+            "Pass more clips or fix the detector."
         )
     correlation = np.corrcoef(stats.rankdata(scores, axis=0), rowvar=False)
     return float(correlation[np.triu_indices(n_members, k=1)].mean())
@@ -144,7 +144,7 @@ def add_pseudo_anomalies(
     Returns
     -------
     X : ndarray or list
-        `clips`, then the pseudo-anomalies: an array where both are arrays whose clips have the
+        `clips`, then the pseudo-anomalies: an array if both are arrays whose clips have the
         same shape.
     y : ndarray of shape (n_all_clips,), int
         +1 for `clips`, -1 for the pseudo-anomalies.
@@ -152,9 +152,9 @@ def add_pseudo_anomalies(
     Raises
     ------
     TypeError
-        Where one of the two is a single clip or a data frame.
+        If one of the two is a single clip or a data frame.
     ValueError
-        Where one of the two is empty, or `n` is not in 1 to the number of `other_clips`.
+        If one of the two is empty, or `n` is not in 1 to the number of `other_clips`.
 
     Examples
     --------

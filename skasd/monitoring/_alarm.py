@@ -27,7 +27,7 @@ class Alarm:
     Raises
     ------
     ValueError
-        Where the rule or `release` is none.
+        If the rule or `release` is none.
 
     Notes
     -----

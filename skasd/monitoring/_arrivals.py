@@ -18,7 +18,7 @@ def find_clip(path: Path) -> ClipFile | None:
     Returns
     -------
     ClipFile or None
-        None where there is no such file.
+        None if there is no such file.
     """
     try:
         status = path.stat()
@@ -57,7 +57,7 @@ def watch_arrivals(
     Raises
     ------
     OSError
-        Where the folder cannot be read.
+        If the folder cannot be read.
     """
     pending: dict[str, ClipFile] = {}
     is_first = True

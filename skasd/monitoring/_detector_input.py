@@ -14,7 +14,7 @@ def find_sample_rate(detector: Any, sample_rate: int) -> int:
     ----------
     detector : fitted detector, or pipeline that ends with one
     sample_rate : int
-        What to return where no step has an `input_sample_rate`.
+        What to return if no step has an `input_sample_rate`.
 
     Returns
     -------
@@ -23,7 +23,7 @@ def find_sample_rate(detector: Any, sample_rate: int) -> int:
     Raises
     ------
     ValueError
-        Where its steps disagree.
+        If its steps disagree.
     """
     return _only("input_sample_rate", detector, sample_rate)
 
@@ -42,7 +42,7 @@ def find_channel(detector: Any) -> str | int:
     Raises
     ------
     ValueError
-        Where its steps disagree.
+        If its steps disagree.
     """
     return _only("channel", detector, "mean")
 
@@ -61,7 +61,7 @@ def check_takes_clips(detector: Any, n_samples: int, sample_rate: int) -> None:
     Raises
     ------
     ValueError
-        Where it cannot be scored.
+        If it cannot be scored.
     """
     noise = np.random.default_rng(0).normal(0, 0.1, n_samples).astype(np.float32)
     try:

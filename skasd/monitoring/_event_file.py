@@ -1,4 +1,4 @@
-"""Events in a file that outlives whoever writes it."""
+"""Events in a file that outlives whatever writes it."""
 
 import json
 import os
@@ -25,7 +25,7 @@ class EventFile:
     Parameters
     ----------
     path : str or PathLike
-        The file; made where it is missing.
+        The file; made if it is missing.
     settings : mapping of str to object
         Of what the events are: source and settings, as JSON has them. A file of others is refused.
 
@@ -39,7 +39,7 @@ class EventFile:
 
     Notes
     -----
-    A lock beside the file, ``.NAME.lock``, keeps other processes away. It is let go when the
+    A lock next to the file, ``.NAME.lock``, keeps other processes away. It is let go when the
     process ends, however it ends. An event is handed to the operating system before the next window
     is looked at, so a killed process loses none; it is not forced to the disk, and a machine
     without power may lose the last.

@@ -39,27 +39,27 @@ class Monitor:
         It was fitted on clips, and has `score_samples` and `offset_`.
     clip_seconds : float, default=10.0
         Length of a window, in seconds, rounded to whole samples. The scores mean what they did in
-        training where it is as long as the training clips.
+        training if it is as long as the training clips.
     hop_seconds : float or None, default=None
-        From the begin of a window to that of the next; `clip_seconds` if None. Less makes them
+        From the start of a window to that of the next; `clip_seconds` if None. Less makes them
         overlap, more leaves gaps that nobody listens to.
     alarm : str, default="3 of 5"
         ``"k of n"``: the alarm is raised once k of the last n windows are anomalous.
     release : int or None, default=None
         It is cleared once at most so many of the last n are. ``(k - 1) // 2`` if None; see `Alarm`.
     sample_rate : int, default=16000
-        What the blocks are sampled at, in Hz. Where the detector takes arrays to be sampled at
+        What the blocks are sampled at, in Hz. If the detector takes arrays to be sampled at
         another rate (`input_sample_rate` of its `LogMelSpectrogram` or `OpenL3Embedding`), the
         stream is resampled to that.
 
     Raises
     ------
     NotFittedError
-        A ValueError: where the detector is not fitted.
+        A ValueError: if the detector is not fitted.
     TypeError
-        Where it is no detector, or has no threshold.
+        If it is no detector, or has no threshold.
     ValueError
-        Where a parameter is out of range, or the detector does not take clips of this length.
+        If a parameter is out of range, or the detector does not take clips of this length.
 
     See Also
     --------
@@ -67,9 +67,9 @@ class Monitor:
 
     Notes
     -----
-    A window counts as anomalous exactly where `predict` says so of it. A window that cannot be
+    A window counts as anomalous exactly if `predict` says so of it. A window that cannot be
     scored, because samples in it are NaN or infinite, is an event with an error; it counts neither
-    for nor against the alarm. Where input was lost, pass NaN in its place, and the times of what
+    for nor against the alarm. If input was lost, pass NaN in its place, and the times of what
     follows stay right. Resampling spreads a NaN over up to 0.1 s.
 
     What is held in memory is one window, and the n last decisions. `OpenL3Embedding` keeps what it
@@ -152,9 +152,9 @@ class Monitor:
         Raises
         ------
         AudioError
-            Where a block is no array of samples, or lacks the detector's channel.
+            If a block is no array of samples, or lacks the detector's channel.
         ValueError
-            Where `after` is not what this monitor says.
+            If `after` is not what this monitor says.
         """
         alarm = Alarm(self.alarm, self.release)
         first = sum(1 for _ in self._take_up(after, alarm))
@@ -208,9 +208,9 @@ class Monitor:
         Raises
         ------
         OSError
-            Where the folder cannot be read.
+            If the folder cannot be read.
         ValueError
-            Where `after` is not what this monitor says.
+            If `after` is not what this monitor says.
         """
         folder = Path(folder)
         alarm = Alarm(self.alarm, self.release)
@@ -292,7 +292,7 @@ class Monitor:
         score, error = self._score(os.fspath(path))
         found = find_clip(path)
         if found is None and error is not None:
-            # As what it is not, so that it is new where it comes back.
+            # As what it is not, so that it is new if it comes back.
             return ClipFile(clip.name, 0, 0), math.nan, "it vanished before it was read"
         if found not in (None, clip):
             error = "it changed while it was read, and is scored once it stays the same"

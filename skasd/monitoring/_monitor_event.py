@@ -41,11 +41,11 @@ class MonitorEvent:
     start, end : float or None
         When it begins and ends, in seconds from the first sample. None for a clip in a folder.
     anomaly_score : float
-        Higher is more anomalous; NaN where it could not be scored.
+        Higher is more anomalous; NaN if it could not be scored.
     threshold : float
         A higher score is anomalous: ``-detector.offset_``.
     is_anomalous : bool
-        What `predict` says; False where it could not be scored.
+        What `predict` says; False if it could not be scored.
     alarm : bool
         Whether the alarm is up after this window.
     alarm_change : {"raised", "cleared"} or None
@@ -116,7 +116,7 @@ class MonitorEvent:
         Raises
         ------
         ValueError
-            Where the text is no event.
+            If the text is no event.
         """
         fields = json.loads(text)
         try:

@@ -43,7 +43,7 @@ def write_archive(path: str | os.PathLike, archive: bytes) -> None:
     Raises
     ------
     OSError
-        Where the file cannot be written.
+        If the file cannot be written.
     """
     digest = hashlib.sha256(archive).hexdigest()
     with write_whole(Path(path)) as file:

@@ -31,7 +31,7 @@ def save_fleet(
     ----------
     fleet : fitted FleetDetector
     folder : str or PathLike
-        Made where it is missing. Files of machines that the fleet there had, and this one has
+        Made if it is missing. Files of machines that the fleet there had, and this one has
         not, are deleted.
     save : callable
         Writes one detector to a file.
@@ -39,13 +39,13 @@ def save_fleet(
     Raises
     ------
     NotFittedError
-        Where the fleet is not fitted.
+        If the fleet is not fitted.
     TypeError
-        Where a detector holds something that `load` would refuse.
+        If a detector holds something that `load` would refuse.
     ValueError
-        Where two labels differ in upper and lower case alone.
+        If two labels differ in upper and lower case alone.
     OSError
-        Where a file cannot be written.
+        If a file cannot be written.
     """
     check_is_fitted(fleet)
     folder = Path(folder)
@@ -87,9 +87,9 @@ def load_fleet(
     Raises
     ------
     ModelFileError
-        Where ``fleet.json`` is not as `save_fleet` writes it.
+        If ``fleet.json`` is not as `save_fleet` writes it.
     FileNotFoundError
-        Where there is none.
+        If there is none.
     """
     folder = Path(folder).absolute()
     content = _read_list(folder / LIST_NAME)

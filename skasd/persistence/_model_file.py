@@ -50,8 +50,8 @@ def save(detector: BaseEstimator, path: str | os.PathLike) -> None:
         It holds estimators of skasd and scikit-learn and NumPy arrays alone. Of a search, its best
         detector is saved.
     path : str or PathLike
-        The file, ``.skasd`` by custom. One that stands there is replaced once the new one is whole.
-        For a fleet the folder, made where it is missing: a file for each machine, and
+        The file, ``.skasd`` by custom. One that is there is replaced once the new one is whole.
+        For a fleet the folder, made if it is missing: a file for each machine, and
         ``fleet.json``. A fleet that was loaded from there writes those machines alone that were
         fitted since.
 
@@ -228,7 +228,7 @@ def read_info(path: str | os.PathLike) -> ModelInfo:
 
 
 def _change_of_scores(detector: BaseEstimator, info: ModelInfo) -> str | None:
-    """Say what has changed since the detector was saved; None where nothing that matters has."""
+    """Say what has changed since the detector was saved; None if nothing that matters has."""
     installed = installed_versions()
     differing = ", ".join(
         f"{name} {version} (here {installed.get(name)})"

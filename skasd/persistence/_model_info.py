@@ -34,13 +34,13 @@ class ModelInfo:
     settings : dict of str to object
         The detector's parameters by name, without those that are estimators themselves.
     n_clips : int or None
-        Number of clips that it was fitted on, where the detector knows.
+        Number of clips that it was fitted on, if the detector knows.
     threshold : float
         The anomaly score above which a clip is anomalous.
     training_quantiles : dict of str to float or None
         Anomaly scores of the training clips: ``"0.5"`` is their median.
     check_scores : list of float
-        Scores of a noise that `skasd.load` scores again where versions differ.
+        Scores of a noise that `skasd.load` scores again if versions differ.
     """
 
     detector: str
@@ -94,7 +94,7 @@ class ModelInfo:
         Raises
         ------
         ValueError
-            Where the text is not what `to_json` returns.
+            If the text is not what `to_json` returns.
         """
         try:
             return cls(**json.loads(text))

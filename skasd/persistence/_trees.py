@@ -75,7 +75,7 @@ def _check_tree(tree: Any, n_features: int) -> None:
     _require(n_nodes == len(left) > 0 and tree.n_features == n_features, "the size of a tree")
     inner = np.flatnonzero((left != -1) | (right != -1))
     for children in (left[inner], right[inner]):
-        # Trees are stored depth first, so whoever follows one only goes forward.
+        # Trees are stored depth first, so whatever follows one only goes forward.
         _require(((children > inner) & (children < n_nodes)).all(), "the children of a node")
     feature = tree.feature[inner]
     _require(((feature >= 0) & (feature < n_features)).all(), "the feature of a node")

@@ -60,7 +60,7 @@ def check_nodes(schema: bytes) -> None:
     Raises
     ------
     TypeError
-        Where it holds such a thing.
+        If it holds such a thing.
     """
     pending = [json.loads(schema)]
     while pending:

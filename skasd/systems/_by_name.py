@@ -39,7 +39,7 @@ def make_system(name: str, machine: str, **settings) -> RepeatedSeedEnsemble:
     Raises
     ------
     ValueError
-        Where there is no such system, or it has no such setting.
+        If there is no such system, or it has no such setting.
 
     Examples
     --------

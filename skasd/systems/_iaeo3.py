@@ -181,7 +181,7 @@ def make_iaeo3(
         channel=channel,
         verbose=verbose,
     )
-    # OpenL3 comes first: where its weights are missing, nothing is trained before it says so.
+    # OpenL3 comes first: if its weights are missing, nothing is trained before it says so.
     features = FeatureUnion([("openl3", embedding if openl3 else "drop"), ("iae", iae)])
     member = Pipeline([("features", features), ("detector", detector)])
     return RepeatedSeedEnsemble(
@@ -212,9 +212,9 @@ def make_iaeo3_opt(machine: str, **settings: Any) -> RepeatedSeedEnsemble:
     Raises
     ------
     ValueError
-        Where `machine` is another one, or the settings do not go together.
+        If `machine` is another one, or the settings do not go together.
     TypeError
-        Where there is no such setting.
+        If there is no such setting.
 
     References
     ----------

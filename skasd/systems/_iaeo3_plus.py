@@ -42,7 +42,7 @@ def make_iaeo3_plus(
 ) -> RepeatedSeedEnsemble:
     """Make IAEO3+: interpolation errors and pooled levels under one Gaussian, and five seeds.
 
-    What changes against `make_iaeo3`: the levels of each band, pooled over time, stand beside the
+    What changes against `make_iaeo3`: the levels of each band, pooled over time, are next to the
     autoencoder's five error statistics; one Gaussian with a shrunk covariance takes the place of
     the mixture; and OpenL3 is left out unless it is asked for.
 
@@ -155,7 +155,7 @@ def make_iaeo3_plus(
         channel=channel,
         verbose=verbose,
     )
-    # OpenL3 comes first: where its weights are missing, nothing is trained before it says so.
+    # OpenL3 comes first: if its weights are missing, nothing is trained before it says so.
     features = FeatureUnion(
         [
             ("openl3", openl3_embedding if openl3 else "drop"),

@@ -1,6 +1,6 @@
 """Training of dense layers.
 
-What leaves this module is NumPy arrays; whoever scores needs no Keras.
+What leaves this module is NumPy arrays; whatever scores needs no Keras.
 """
 
 import math
@@ -37,7 +37,7 @@ class TrainedNetwork(NamedTuple):
     n_parameters: int
 
     def fold_standardization(self, batches: WindowBatches) -> Self:
-        """Make the network of standardised windows one of windows as they are."""
+        """Make the network of standardized windows one of windows as they are."""
         first, last = self.coefs[0], self.coefs[-1]
         n_input_frames = len(first) // len(batches.centre)
         n_target_frames = last.shape[1] // len(batches.centre)
@@ -91,7 +91,7 @@ def train_dense_network(
     Raises
     ------
     ValueError
-        Where the loss is not finite in some epoch.
+        If the loss is not finite in some epoch.
     """
     # Averaged over about the last fifth of the steps, the weights lose the noise of single ones.
     # By powers of two, a network that was compiled for as many clips or so serves again.

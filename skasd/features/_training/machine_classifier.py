@@ -118,7 +118,7 @@ def train_machine_classifier(
     Raises
     ------
     ValueError
-        Where the loss is not finite in some epoch.
+        If the loss is not finite in some epoch.
     """
     keras = import_keras()
     layers, ops = keras.layers, keras.ops

@@ -20,7 +20,7 @@ class WindowBatches:
         Windows in a batch. What is left over by the last full batch of an epoch is passed over;
         each epoch leaves out others.
     standardize : bool
-        Whether each band is standardised by its mean and deviation over the frames.
+        Whether each band is standardized by its mean and deviation over the frames.
     input_noise : float
         Standard deviation of the noise added to the inputs.
     random_state : RandomState

@@ -42,7 +42,7 @@ class EmbeddingCache:
     def fetch(
         self, samples: np.ndarray, settings: tuple, compute: Callable[[], np.ndarray]
     ) -> np.ndarray:
-        """Return the embeddings of a clip, computed only where there is no entry.
+        """Return the embeddings of a clip, computed only if there is no entry.
 
         Parameters
         ----------
@@ -78,7 +78,7 @@ class EmbeddingCache:
 
 
 def _read(path: Path) -> np.ndarray | None:
-    """Return an entry, or None where there is none or it is damaged."""
+    """Return an entry, or None if there is none or it is damaged."""
     try:
         with np.load(path, allow_pickle=False) as entry:
             return entry["embeddings"]

@@ -21,7 +21,7 @@ class Engine(ABC):
     network : Network
         What to run.
     n_threads : int or None, default=None
-        Threads for one call, where the engine can be told; its own choice if None.
+        Threads for one call, if the engine can be told; its own choice if None.
     """
 
     def __init__(self, network: Network, n_threads: int | None = None):
@@ -82,8 +82,8 @@ class NcnnEngine(Engine):
         return np.array(embeddings, dtype=np.float32)
 
     def _embed_window(self, spectrogram: np.ndarray) -> np.ndarray:
-        standardised = self.network.scale * spectrogram + self.network.shift
-        window = np.ascontiguousarray(standardised[np.newaxis], dtype=np.float32)
+        standardized = self.network.scale * spectrogram + self.network.shift
+        window = np.ascontiguousarray(standardized[np.newaxis], dtype=np.float32)
         with self._net.create_extractor() as extractor:
             extractor.input("input", self._ncnn.Mat(window))
             _, output = extractor.extract("output")

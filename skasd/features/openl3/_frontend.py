@@ -31,12 +31,12 @@ def split_windows(samples: np.ndarray, hop_size: float, center: bool) -> np.ndar
     hop_size : float
         Step from one window to the next, in seconds.
     center : bool
-        Whether the first window is centred on the first sample, rather than begins there.
+        Whether the first window is centered on the first sample, rather than begins there.
 
     Returns
     -------
     ndarray of shape (n_windows, 48000)
-        A read-only view where no padding is needed.
+        A read-only view if no padding is needed.
     """
     hop = int(hop_size * SAMPLE_RATE)
     begin = WINDOW_LENGTH // 2 if center else 0
@@ -58,7 +58,7 @@ def network_input(windows: np.ndarray, input_repr: str, frontend: str) -> Iterat
         Bands of the spectrogram.
     frontend : {"kapre", "librosa"}
         Whose spectrogram. They differ in the window's ends: kapre's frames begin at the first
-        sample, librosa's mel frames are centred there.
+        sample, librosa's mel frames are centered there.
 
     Yields
     ------

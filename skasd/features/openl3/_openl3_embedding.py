@@ -43,7 +43,7 @@ class OpenL3Embedding(ClipTransformer):
     hop_size : float, default=0.1
         Step from one window to the next, in seconds.
     center : bool, default=True
-        Whether the first window is centred on the clip's first sample, rather than begins there.
+        Whether the first window is centered on the clip's first sample, rather than begins there.
     frontend : {"kapre", "librosa"}, default="kapre"
         Whose spectrogram.
     pooling : {"mean", "max"}, default="mean"
@@ -79,7 +79,7 @@ class OpenL3Embedding(ClipTransformer):
     -----
     Nothing is learned. The network is loaded on first use, and never pickled.
 
-    An entry of the cache takes about 2 kB for 512 numbers, and 205 kB where `embed` remembers a
+    An entry of the cache takes about 2 kB for 512 numbers, and 205 kB if `embed` remembers a
     clip of 10 s at a hop of 0.1 s. The folder is ``skasd/openl3-embeddings`` in the user's cache;
     delete it to clear the cache.
 
@@ -160,7 +160,7 @@ class OpenL3Embedding(ClipTransformer):
         X : clips
             Paths or arrays of samples.
         y : ignored
-            For scikit-learn's pipelines.
+            Not used, present for API consistency by convention.
 
         Returns
         -------
@@ -169,9 +169,9 @@ class OpenL3Embedding(ClipTransformer):
         Raises
         ------
         AudioError
-            Where a file is missing, or an array is not a clip.
+            If a file is missing, or an array is not a clip.
         WeightsError
-            Where the weights cannot be had, or are not OpenL3's.
+            If the weights cannot be had, or are not OpenL3's.
         """
         check_clips(X)
         self.weights_digest_ = self._load_engine().network.digest
@@ -192,9 +192,9 @@ class OpenL3Embedding(ClipTransformer):
         Raises
         ------
         AudioError
-            Where a clip cannot be read.
+            If a clip cannot be read.
         WeightsError
-            Where the weights are not those of `fit`.
+            If the weights are not those of `fit`.
         """
         return np.array(self._map(X, self.pooling), dtype=np.float64)
 
@@ -209,14 +209,14 @@ class OpenL3Embedding(ClipTransformer):
         Returns
         -------
         list of n_clips ndarrays of shape (n_windows, embedding_size), float32
-            Window i belongs to the time ``i * hop_size``: its centre with `center`, else its begin.
+            Window i belongs to the time ``i * hop_size``: its centre with `center`, else its start.
 
         Raises
         ------
         AudioError
-            Where a clip cannot be read.
+            If a clip cannot be read.
         WeightsError
-            Where the weights are not those of `fit`.
+            If the weights are not those of `fit`.
         """
         return self._map(X, None)
 
@@ -226,7 +226,7 @@ class OpenL3Embedding(ClipTransformer):
         Parameters
         ----------
         input_features : ignored
-            For scikit-learn's pipelines.
+            Not used, present for API consistency by convention.
 
         Returns
         -------
@@ -323,5 +323,5 @@ class OpenL3Embedding(ClipTransformer):
 def _load_engine(
     path: Path, modified: int, input_repr: str, embedding_size: int, kind: str, n_threads: int
 ) -> Engine:
-    """Build an engine once in a process; a file that has changed since is read anew."""
+    """Build an engine once in a process; a file that has changed since is read again."""
     return ENGINES[kind](build_network(read_weights(path), input_repr, embedding_size), n_threads)

@@ -142,7 +142,7 @@ def read_weights(path: Path) -> Mapping[str, np.ndarray]:
 
 
 def _collect(file) -> dict[str, np.ndarray]:
-    """Name the arrays by kind and place: Keras numbers its layers anew in each session."""
+    """Name the arrays by kind and place: Keras numbers its layers again in each session."""
     weights = {}
     names = [
         name.decode() if isinstance(name, bytes) else name for name in file.attrs["layer_names"]
