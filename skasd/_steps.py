@@ -53,7 +53,7 @@ def parts_of(estimator: Any, *, fitted: bool = True) -> Parts | None:
     if isinstance(estimator, Pipeline):
         return Parts(_estimators(estimator.steps))
     if isinstance(estimator, FeatureUnion):
-        return Parts(_estimators(estimator.transformer_list), side_by_side=True)
+        return Parts(union_parts(estimator), side_by_side=True)
     if isinstance(estimator, ColumnTransformer):
         are_fitted = fitted and hasattr(estimator, "transformers_")
         columns = estimator.transformers_ if are_fitted else estimator.transformers
@@ -67,6 +67,11 @@ def parts_of(estimator: Any, *, fitted: bool = True) -> Parts | None:
     if isinstance(estimator, FunctionTransformer) and estimator.func is None:
         return Parts([])  # what a fitted union makes of "passthrough"
     return None
+
+
+def union_parts(union: FeatureUnion) -> list[tuple[str, Any]]:
+    """Return the branches of a union that are not dropped, by name."""
+    return _estimators(union.transformer_list)
 
 
 def _estimators(steps: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:

@@ -102,6 +102,16 @@ def md5(file: BufferedIOBase) -> str:
 def git_blob_id(file: BufferedIOBase) -> str:
     """Compute the name that git has for a file's content.
 
+    Parameters
+    ----------
+    file : binary file
+        At its start.
+
+    Returns
+    -------
+    str
+        SHA-1, in hexadecimal.
+
     Examples
     --------
     >>> from io import BytesIO

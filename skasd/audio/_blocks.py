@@ -1,7 +1,7 @@
 """Sound block by block: long files, raw PCM as recorders write it to a pipe, streams."""
 
 from collections.abc import Iterable, Iterator
-from io import BufferedIOBase
+from typing import Any
 
 import numpy as np
 
@@ -86,8 +86,8 @@ def read_blocks(path: str, *, n_samples: int = 65536) -> Iterator[np.ndarray]:
         check_recording(path, file, n_read)
 
 
-def read_pcm(
-    file: BufferedIOBase, *, n_channels: int = 1, sample_format: str = "s16le"
+def read_pcm(  # numpydoc ignore=RT01
+    file: Any, *, n_channels: int = 1, sample_format: str = "s16le"
 ) -> Iterator[np.ndarray]:
     """Read raw PCM as it comes: a block is what there is, and waits for no more.
 
@@ -125,7 +125,7 @@ def read_pcm(
     return _pcm_blocks(file, n_channels, dtype)
 
 
-def _pcm_blocks(file: BufferedIOBase, n_channels: int, dtype: np.dtype) -> Iterator[np.ndarray]:
+def _pcm_blocks(file: Any, n_channels: int, dtype: np.dtype) -> Iterator[np.ndarray]:
     frame_size = n_channels * dtype.itemsize
     rest = b""
     while data := file.read1(65536):

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from skasd.exceptions import AudioError
 
-Clips: TypeAlias = Sequence[str | os.PathLike | ArrayLike] | np.ndarray
+Clips: TypeAlias = "Sequence[str | os.PathLike | ArrayLike | Clip] | np.ndarray"
 
 SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
 """Files of a folder that count as recordings."""
@@ -48,10 +48,7 @@ class Clip:
     _lock: Lock = field(default_factory=Lock, init=False, repr=False)
 
     def analyze(self, key: Hashable, compute: Callable[[], np.ndarray]) -> np.ndarray:
-        """Return what `compute` makes of the clip, computed unless it is remembered.
-
-        A thread that needs what another one is computing waits for it.
-        """
+        """Return what `compute` makes of the clip, or what is remembered of it; threads wait."""
         with self._lock:
             if key not in self.analyses:
                 self.analyses[key] = compute()
@@ -159,6 +156,7 @@ def check_clip(clip: str | os.PathLike | ArrayLike | Clip, index: int) -> Clip:
     Parameters
     ----------
     clip : path, array of samples, or Clip
+        What a user passed as one.
     index : int
         Its place among the clips.
 

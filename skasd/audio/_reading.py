@@ -91,7 +91,7 @@ def scale_samples(samples: np.ndarray) -> np.ndarray:
 
 def mix_down(samples: np.ndarray, channel: str | int, name: str) -> np.ndarray:
     """Make one channel of samples of shape (n_samples, n_channels)."""
-    if channel == "mean":
+    if isinstance(channel, str):
         return samples.mean(axis=1)
     if not 0 <= channel < samples.shape[1]:
         raise AudioError(

@@ -149,8 +149,8 @@ def evaluate_dcase2020(
     evaluation, tasks = Evaluation(), []
     for machine, machine_id in keys:
         try:
-            splits = [load_dcase2020(root, machine, machine_id, s) for s in ("train", "test")]
-            tasks.append(MachineTask(machine, machine_id, *splits, detectors[machine], out))
+            train, test = (load_dcase2020(root, machine, machine_id, s) for s in ("train", "test"))
+            tasks.append(MachineTask(machine, machine_id, train, test, detectors[machine], out))
         except DatasetError as error:
             evaluation.not_evaluated[machine, machine_id] = str(error)
     _claim(out, {"system": system, "settings": settings, "random_state": random_state}, overwrite)
@@ -234,7 +234,8 @@ def _claim(out: Path, settings: dict[str, Any], overwrite: bool) -> None:
 
 def _result_csv(evaluation: Evaluation) -> str:
     """Write AUC and pAUC of each id, and their averages, as the challenge's baseline does."""
-    scores, rows = evaluation.labelled_scores(), []
+    scores = evaluation.labelled_scores()
+    rows: list[list[Any]] = []
     for machine, average in average_scores(scores).by_machine.items():
         rows += [[machine], ["id", "AUC", "pAUC"]]
         rows += [[i, s["auc"], s["pauc"]] for (name, i), s in scores.items() if name == machine]

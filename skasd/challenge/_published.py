@@ -45,7 +45,9 @@ Total       Avg  88.5  76.8    87.5  74.7    73.6  59.6
 
 
 def _parse(table: str) -> dict[str, MappingProxyType]:
-    columns = {system: {} for system in SYSTEMS}
+    columns: dict[str, dict[tuple[str, str], tuple[float, float]]] = {
+        system: {} for system in SYSTEMS
+    }
     for line in table.split("\n")[1:-1]:
         machine, machine_id, *numbers = line.split()
         percentages = zip(numbers[::2], numbers[1::2], strict=True)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -10,7 +11,6 @@ from typing import Annotated
 
 import typer
 
-from skasd.audio._blocks import PCM_FORMATS
 from skasd.cli._app import ANOMALY_FOUND, SOME_NOT_SCORED, app, complain, nothing_done
 from skasd.cli._options import ModelFile
 from skasd.cli._sources import FolderSource, PcmSource, RecordingSource, Source
@@ -20,7 +20,13 @@ from skasd.monitoring._event_file import EventFile
 from skasd.monitoring._monitor import Monitor
 from skasd.monitoring._monitor_event import MonitorEvent
 
-SampleFormat = StrEnum("SampleFormat", {name.upper(): name for name in PCM_FORMATS})
+
+class SampleFormat(StrEnum):
+    """What a sample of raw PCM is: the names of `PCM_FORMATS`."""
+
+    S16LE = "s16le"
+    S32LE = "s32le"
+    F32LE = "f32le"
 
 
 @app.command(
@@ -114,11 +120,12 @@ def monitor(
             release=release,
             sample_rate=sound.sample_rate,
         )
-        after, write = (), _write_to_stdout
+        after: Iterable[MonitorEvent] = ()
+        write: Callable[..., None] = _write_to_stdout
         if events is not None:
             settings = {"model": _digest(model), **sound.settings(monitor)}
-            after = stack.enter_context(EventFile(events, settings))
-            write = after.append
+            event_file = stack.enter_context(EventFile(events, settings))
+            after, write = event_file, event_file.append
         try:
             for event in sound.events(monitor, after, stopping):
                 now = datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -85,16 +85,16 @@ def make_machine_sounds(
     >>> clips.shape, y
     ((5, 32000), array([ 1,  1,  1, -1, -1]))
     """
-    random_state = check_random_state(random_state)
+    rng: np.random.RandomState = check_random_state(random_state)
     time = np.arange(round(duration * sample_rate)) / sample_rate
-    sound = _MACHINES[machine](random_state, sample_rate)
+    sound = _MACHINES[machine](rng, sample_rate)
     reference = sound(np.arange(10 * sample_rate) / sample_rate, 0.0)
     gain = MACHINE_LEVEL / np.sqrt(np.mean(reference**2))
     noise_level = MACHINE_LEVEL * 10 ** (-snr_db / 20)
     severities = np.r_[np.zeros(n_normal), np.linspace(0.1, 1.0, n_anomalous)]
     clips = [
-        gain * 10 ** (random_state.normal(0, 0.5) / 20) * sound(time, severity)
-        + noise_level * _factory_noise(len(time), sample_rate, random_state)
+        gain * 10 ** (rng.normal(0, 0.5) / 20) * sound(time, severity)
+        + noise_level * _factory_noise(len(time), sample_rate, rng)
         for severity in severities
     ]
     y = np.where(severities > 0, -1, 1)

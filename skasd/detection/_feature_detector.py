@@ -90,18 +90,18 @@ class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):
         ValueError
             If there is no such feature, or the features are not finite.
         """
-        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        features: np.ndarray = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         names = list(getattr(self, "feature_names_in_", []))
         if isinstance(self.feature, str) and self.feature in names:
             self.feature_index_ = names.index(self.feature)
-        elif not isinstance(self.feature, str) and self.feature < X.shape[1]:
+        elif not isinstance(self.feature, str) and self.feature < features.shape[1]:
             self.feature_index_ = int(self.feature)
         else:
             raise ValueError(
-                f"feature={self.feature!r}: X has {X.shape[1]} features, "
+                f"feature={self.feature!r}: X has {features.shape[1]} features, "
                 f"{'named ' + ', '.join(names) if names else 'without names'}."
             )
-        self._fit_offset(-X[:, self.feature_index_])
+        self._fit_offset(-features[:, self.feature_index_])
         return self
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:

@@ -172,24 +172,24 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
             If there are fewer clips than components, `shrinkage` does not go with
             `covariance_type`, a covariance is singular, or the features are not finite.
         """
-        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        features: np.ndarray = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         if self.shrinkage is not None and self.covariance_type != "full":
             raise ValueError(
                 f"shrinkage={self.shrinkage!r} is for covariance_type='full', got "
                 f"{self.covariance_type!r}. Pass shrinkage=None."
             )
-        if self.n_components == "auto":
-            n_components = self._select_n_components(X)
-        elif self.n_components <= len(X):
+        if isinstance(self.n_components, str):
+            n_components = self._select_n_components(features)
+        elif self.n_components <= len(features):
             n_components = self.n_components
         else:
             raise ValueError(
-                f"n_components={self.n_components} needs as many clips, got n_samples={len(X)}. "
-                "Fit on more clips or with fewer components."
+                f"n_components={self.n_components} needs as many clips, got "
+                f"n_samples={len(features)}. Fit on more clips or with fewer components."
             )
-        self.mixture_ = self._fit_mixture(X, n_components)
+        self.mixture_ = self._fit_mixture(features, n_components)
         self.n_components_ = len(self.mixture_.weights_)
-        self._fit_offset(self.mixture_.score_samples(X))
+        self._fit_offset(self.mixture_.score_samples(features))
         return self
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
@@ -206,8 +206,8 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
             Higher is more normal.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        return self.mixture_.score_samples(X)
+        features: np.ndarray = validate_data(self, X, dtype=np.float64, reset=False)
+        return self.mixture_.score_samples(features)
 
     def _select_n_components(self, X: np.ndarray) -> int:
         n_folds = min(N_FOLDS, len(X))

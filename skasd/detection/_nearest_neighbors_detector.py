@@ -121,27 +121,27 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         ValueError
             If there are too few clips, or the features are not finite.
         """
-        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
-        if len(X) <= self.n_neighbors:
+        features: np.ndarray = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        if len(features) <= self.n_neighbors:
             raise ValueError(
                 f"n_neighbors={self.n_neighbors} needs at least {self.n_neighbors + 1} clips, as "
-                f"no clip is its own neighbor, got n_samples={len(X)}. Fit on more clips or with "
-                "fewer neighbors."
+                f"no clip is its own neighbor, got n_samples={len(features)}. Fit on more clips "
+                "or with fewer neighbors."
             )
         if self.metric == "mahalanobis":
-            scaler = StandardScaler().fit(X)
-            standardized = scaler.transform(X)
+            scaler = StandardScaler().fit(features)
+            standardized = scaler.transform(features)
             covariance = shrunk_covariance(
                 standardized, "ledoit_wolf", REG_COVAR, variance=np.mean(standardized**2)
             )
             self.whitening_ = precision_factor(covariance) / scaler.scale_[:, np.newaxis]
-        self.X_fit_ = X
-        self.location_ = X.mean(axis=0)
+        self.X_fit_ = features
+        self.location_ = features.mean(axis=0)
         # Trees hardly help in so many dimensions, and skops does not trust them.
         self.neighbors_ = NearestNeighbors(
             algorithm="brute", metric="cosine" if self.metric == "cosine" else "euclidean"
-        ).fit(self._whiten(X))
-        self._fit_offset(self.score_samples(X))
+        ).fit(self._whiten(features))
+        self._fit_offset(self.score_samples(features))
         return self
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
@@ -158,9 +158,11 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
             Higher is more normal; 0 at most.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        distances, nearest = self.neighbors_.kneighbors(self._whiten(X), self.n_neighbors + 1)
-        is_itself = (self.X_fit_[nearest] == X[:, np.newaxis]).all(axis=2)
+        features: np.ndarray = validate_data(self, X, dtype=np.float64, reset=False)
+        distances, nearest = self.neighbors_.kneighbors(
+            self._whiten(features), self.n_neighbors + 1
+        )
+        is_itself = (self.X_fit_[nearest] == features[:, np.newaxis]).all(axis=2)
         left_out = np.where(is_itself.any(axis=1), is_itself.argmax(axis=1), self.n_neighbors)
         np.put_along_axis(distances, left_out[:, np.newaxis], 0, axis=1)
         return -distances.sum(axis=1) / self.n_neighbors

@@ -95,8 +95,8 @@ class PyODDetector(AnomalyDetectorMixin, BaseEstimator):
         ValueError
             If the features are not finite, or the detector cannot be fitted on them.
         """
-        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
-        self.detector_ = clone(self.detector).fit(X)
+        features: np.ndarray = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        self.detector_ = clone(self.detector).fit(features)
         self._fit_offset(-np.asarray(self.detector_.decision_scores_, dtype=np.float64))
         return self
 
@@ -114,5 +114,5 @@ class PyODDetector(AnomalyDetectorMixin, BaseEstimator):
             Higher is more normal.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        return -np.asarray(self.detector_.decision_function(X), dtype=np.float64)
+        features: np.ndarray = validate_data(self, X, dtype=np.float64, reset=False)
+        return -np.asarray(self.detector_.decision_function(features), dtype=np.float64)

@@ -91,6 +91,7 @@ class ScoreReport:
         ValueError
             If there are fewer than 5 clips.
         """
+        training_scores = np.asarray(training_scores, dtype=np.float64)
         scores = np.asarray(anomaly_scores, dtype=np.float64)
         scores = scores[~np.isnan(scores)]
         if len(scores) < FEWEST_CLIPS:
@@ -134,5 +135,5 @@ class ScoreReport:
         )
 
 
-def _quantiles(scores: ArrayLike) -> dict[float, float]:
+def _quantiles(scores: np.ndarray) -> dict[float, float]:
     return dict(zip(QUANTILES, np.quantile(scores, QUANTILES).tolist(), strict=True))

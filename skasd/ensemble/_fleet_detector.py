@@ -87,6 +87,9 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
     ['fan_id_00', 'fan_id_02']
     """
 
+    detectors_: Mapping[str, BaseEstimator]
+    failures_: dict[str, str]
+
     _parameter_constraints = {
         "estimator": [HasMethods(["fit", "score_samples"]), Mapping, None],
         "n_jobs": [Integral, None],
@@ -156,7 +159,7 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         if not hasattr(self, "detectors_"):
             return self.fit(X, y, machine=machine)
         fitted, failures = self._fit_machines(X, y, machine)
-        self.detectors_ = self.detectors_ | fitted
+        self.detectors_ = self.detectors_ | fitted  # type: ignore[operator]  # either kind can
         earlier = {name: why for name, why in self.failures_.items() if name not in fitted}
         self.failures_ = earlier | failures
         self._warn_of_failures(failures)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from skasd._sklearn import safe_indexing
-from skasd.audio._clips import Clips, check_clip, check_sequence
+from skasd.audio._clips import check_clip, check_sequence
 from skasd.ensemble._members import share_analyses
 
 FIT_ERRORS = (ValueError, ArithmeticError, OSError, MemoryError)
@@ -73,7 +73,7 @@ class FleetTask(NamedTuple):
         return parallel_config(backend="sequential") if self.in_turn else nullcontext()
 
 
-def check_machine(X: Clips | ArrayLike, machine: ArrayLike) -> np.ndarray:
+def check_machine(X: Any, machine: ArrayLike) -> np.ndarray:
     """Check that there is a label for each clip.
 
     Parameters
@@ -118,6 +118,16 @@ def check_machine(X: Clips | ArrayLike, machine: ArrayLike) -> np.ndarray:
 
 def group_by_machine(labels: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """Return the machines, sorted, and the indices of each one's clips.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_clips,)
+        Label of the machine of each clip.
+
+    Returns
+    -------
+    iterator of (str, ndarray of int)
+        Machines and indices.
 
     Examples
     --------

@@ -225,7 +225,7 @@ class FusionDetector(MembersMixin, BaseComposition):
     def _aggregate(self, member_scores: np.ndarray) -> np.ndarray:
         if self.weights is None:
             return super()._aggregate(member_scores)
-        return np.average(member_scores, axis=1, weights=self.weights)
+        return np.average(member_scores, axis=1, weights=np.asarray(self.weights))
 
     def _parts(self, fitted: bool) -> Parts:
         are_fitted = fitted and hasattr(self, "named_estimators_")

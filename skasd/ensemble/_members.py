@@ -1,7 +1,7 @@
 """What ensembles do with their members: fit, score out of fold, standardize, aggregate."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,12 @@ from skasd.detection._base import AnomalyDetectorMixin
 from skasd.features._base import ClipTransformer
 from skasd.metrics._labels import normal_clips
 
-AGGREGATIONS = {"min": np.min, "median": np.median, "mean": np.mean, "max": np.max}
+AGGREGATIONS: dict[str, Callable[..., np.ndarray]] = {
+    "min": np.min,
+    "median": np.median,
+    "mean": np.mean,
+    "max": np.max,
+}
 
 BLOCK = 64
 """Clips that are scored at a time."""
@@ -84,7 +89,7 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
 
     @property
     def feature_names_in_(self) -> np.ndarray:
-        """Names of the features, if the members have them."""
+        """Feature names, if the members have them."""
         return self._first_member.feature_names_in_
 
     @property
@@ -119,8 +124,8 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
             self.n_jobs,
             (delayed(_fit_and_score)(member, X, y, cv) for member in members.values()),
         )
-        fitted, scores = zip(*results, strict=True)
-        scores = np.column_stack(scores)
+        fitted, member_scores = zip(*results, strict=True)
+        scores = np.column_stack(member_scores)
         means, stds = np.zeros(len(fitted)), np.ones(len(fitted))
         if standardize:
             means, stds = scores.mean(axis=0), scores.std(axis=0)

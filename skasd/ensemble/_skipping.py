@@ -114,7 +114,7 @@ def fit_clips(
 
 
 @validate_params(ON_ERROR)
-def score_clips(
+def score_clips(  # numpydoc ignore=RT01
     detector: BaseEstimator, X: Clips, *, on_error: str = "raise", n_jobs: int | None = None
 ) -> Iterator[ClipScore]:
     """Score clips one by one, as they are asked for.

@@ -3,9 +3,9 @@
 What passes between the steps of a model are the three kinds of data of skasd, and scores.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 import onnx
@@ -41,23 +41,27 @@ class Tensor:
     name: str
     dtype: np.dtype
 
-    def __add__(self, other: Self | ArrayLike) -> "Tensor":
+    def __add__(self, other: "Tensor | ArrayLike") -> "Tensor":
         return self.apply("Add", self._operand(other))
 
-    def __sub__(self, other: Self | ArrayLike) -> "Tensor":
+    def __sub__(self, other: "Tensor | ArrayLike") -> "Tensor":
         return self.apply("Sub", self._operand(other))
 
-    def __mul__(self, other: Self | ArrayLike) -> "Tensor":
+    def __mul__(self, other: "Tensor | ArrayLike") -> "Tensor":
         return self.apply("Mul", self._operand(other))
 
-    def __truediv__(self, other: Self | ArrayLike) -> "Tensor":
+    def __truediv__(self, other: "Tensor | ArrayLike") -> "Tensor":
         return self.apply("Div", self._operand(other))
 
-    def __matmul__(self, other: Self | ArrayLike) -> "Tensor":
+    def __matmul__(self, other: "Tensor | ArrayLike") -> "Tensor":
         return self.apply("MatMul", self._operand(other))
 
     def apply(
-        self, operator: str, *inputs: Self | np.ndarray, dtype: DTypeLike = None, **attributes
+        self,
+        operator: str,
+        *inputs: "Tensor | np.ndarray",
+        dtype: DTypeLike | None = None,
+        **attributes,
     ) -> "Tensor":
         """Apply an operator of ONNX, with this tensor as its first input.
 
@@ -101,7 +105,7 @@ class Tensor:
         to = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
         return self.apply("Cast", dtype=dtype, to=to)
 
-    def _operand(self, other: Self | ArrayLike) -> "Tensor | np.ndarray":
+    def _operand(self, other: "Tensor | ArrayLike") -> "Tensor | np.ndarray":
         return other if isinstance(other, Tensor) else np.asarray(other, dtype=self.dtype)
 
 
@@ -168,13 +172,14 @@ class Graph:
     def apply(
         self,
         operator: str,
-        inputs: list[Tensor | np.ndarray],
+        inputs: Sequence[Tensor | np.ndarray],
         dtype: DTypeLike,
         attributes: Mapping,
     ) -> Tensor:
         """Add an operator, unless it is there; return its first output."""
-        inputs = [each if isinstance(each, Tensor) else self.constant(each) for each in inputs]
-        names = [each.name for each in inputs]
+        names = [
+            (each if isinstance(each, Tensor) else self.constant(each)).name for each in inputs
+        ]
         key = (operator, *names, *sorted(attributes.items()))
         if key not in self._nodes:
             name = f"{operator}_{len(self._nodes)}"

@@ -22,13 +22,7 @@ def common_settings(log_mels: Sequence[LogMelSpectrogram]) -> dict[str, Any]:
 
 
 def add_clips(graph: Graph, log_mels: Sequence[LogMelSpectrogram], duration: float) -> Clips:
-    """Add the input of samples.
-
-    Raises
-    ------
-    ValueError
-        If the detector takes no clips, or clips of several rates.
-    """
+    """Add the input of samples; refuse a detector of no clips, or of clips of several rates."""
     if not log_mels:
         raise ValueError(
             "input='clip' needs a LogMelSpectrogram, which this detector does not have: it was "
@@ -53,13 +47,7 @@ def add_spectrograms(
     duration: float,
     n_frames: int | None,
 ) -> Spectrograms:
-    """Add the input of levels.
-
-    Raises
-    ------
-    ValueError
-        If the number of frames is open, or the detector takes several kinds of spectrograms.
-    """
+    """Add the input of levels; refuse an open number of frames, and several kinds of levels."""
     different = set(SETTINGS) - set(common_settings(log_mels))
     if log_mels and different:
         raise ValueError(

@@ -26,6 +26,7 @@ def make_model(
     steps = [step for _, step in leaves(detector)]
     log_mels = [step for step in steps if isinstance(step, LogMelSpectrogram)]
     graph = Graph()
+    data: Clips | Spectrograms
     if input == "clip":
         data = add_clips(graph, log_mels, duration)
     else:

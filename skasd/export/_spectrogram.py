@@ -25,13 +25,11 @@ def check_length(step: LogMelSpectrogram, n_samples: int) -> None:
 
 
 def log_mel(step: LogMelSpectrogram, data: Clips | Spectrograms) -> Spectrograms:
-    """Transform clips as `LogMelSpectrogram` does: in float64, but for the spectrum.
-
-    If the model takes spectrograms, they are what this step would give.
-    """
+    """Transform clips as `LogMelSpectrogram` does; pass on spectrograms, which are its result."""
     if isinstance(data, Spectrograms):
         return data
     check_length(step, data.n_samples)
+    # In float64, but for the spectrum.
     from librosa.filters import get_window, mel
 
     margin = step.n_fft // 2

@@ -1,6 +1,6 @@
 """Which estimator becomes which operators, and how those that hold others are followed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -9,7 +9,7 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from skasd._steps import parts_of
+from skasd._steps import Parts, parts_of
 from skasd.detection._feature_detector import FeatureDetector
 from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
 from skasd.ensemble._fusion_detector import FusionDetector
@@ -33,7 +33,7 @@ from skasd.features._time_weighted_pooling import TimeWeightedPooling
 Data = Clips | Spectrograms | Features | Scores
 
 # Here and below, of the very type: a subclass may compute something else.
-OPERATORS = {
+OPERATORS: dict[type, tuple[Callable[..., Any], Any]] = {
     LogMelSpectrogram: (log_mel, Clips | Spectrograms),
     InterpolationAutoencoder: (error_statistics, Spectrograms),
     FrameAutoencoder: (error_statistics, Spectrograms),
@@ -57,7 +57,7 @@ HOLDERS = {
 }
 """Estimators that hold others, and compute nothing else than `SIDE_BY_SIDE` says."""
 
-SIDE_BY_SIDE = {
+SIDE_BY_SIDE: dict[type, Callable[..., Any]] = {
     FeatureUnion: joined,
     RepeatedSeedEnsemble: aggregated_score,
     FusionDetector: aggregated_score,
@@ -96,7 +96,7 @@ def convert(step: BaseEstimator, data: Data, name: str = "") -> Data:
                 "Export the whole pipeline, from clips or spectrograms on."
             )
         return operators(step, data)
-    parts = parts_of(step)
+    parts = parts_of(step) or Parts([])
     if parts.side_by_side:
         results = [
             convert(part, data, _full_name(name, part_name)) for part_name, part in parts.steps

@@ -12,6 +12,18 @@ def scale_and_shift(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Write a batch normalization as ``scale * x + shift``, to fold into the layer before it.
 
+    Parameters
+    ----------
+    gamma, beta, mean, variance : ndarray of shape (n_units,)
+        Of the trained normalization.
+    epsilon : float
+        What it adds to the variance.
+
+    Returns
+    -------
+    scale, shift : ndarray of shape (n_units,)
+        Of the precision of what came in.
+
     Examples
     --------
     >>> import numpy as np

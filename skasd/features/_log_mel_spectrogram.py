@@ -13,7 +13,7 @@ from skasd.audio._clips import Clips
 from skasd.features._base import ClipTransformer
 
 
-class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):
+class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Turn clips into log-mel spectrograms, as the DCASE baselines do.
 
     The magnitude of the short-time Fourier transform (centered frames, Hann window), to the power

@@ -133,7 +133,7 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Spectrograms, y: ArrayLike) -> Self:
+    def fit(self, X: Spectrograms, y: ArrayLike) -> Self:  # type: ignore[override]  # y is needed
         """Learn to tell the machines apart.
 
         Parameters

@@ -74,16 +74,17 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         UserWarning
             If there are fewer clips or features than components.
         """
-        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
-        n_components = min(self.n_components, *X.shape)
+        features: np.ndarray = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        n_clips, n_features = features.shape
+        n_components = min(self.n_components, n_clips, n_features)
         if n_components < self.n_components:
             warnings.warn(
-                f"{len(X)} clips of {X.shape[1]} features have {n_components} principal "
+                f"{n_clips} clips of {n_features} features have {n_components} principal "
                 f"components, not n_components={self.n_components}. Fit on more clips to have all.",
                 stacklevel=2,
             )
         # The full decomposition draws no random numbers.
-        self.pca_ = PCA(n_components, svd_solver="full").fit(X)
+        self.pca_ = PCA(n_components, svd_solver="full").fit(features)
         return self
 
     def transform(self, X: ArrayLike) -> np.ndarray:

@@ -1,7 +1,7 @@
 """What the autoencoders share: all but the frames that they see and those that they predict."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -19,7 +19,7 @@ def _interquartile_range(errors: np.ndarray) -> float:
     return high - low
 
 
-STATISTICS = {
+STATISTICS: dict[str, Callable[..., Any]] = {
     "mean": np.mean,
     "std": np.std,
     "median": np.median,
@@ -225,7 +225,7 @@ class WindowAutoencoder(SpectrogramTransformer):
     def _predict(self, frames: np.ndarray) -> np.ndarray:
         """Return what the network predicts, (n_windows, n_target_frames, n_mels)."""
         n_windows = len(frames) - self.n_frames + 1
-        rows = np.arange(n_windows)[:, np.newaxis] + self._input_frames
+        rows = np.add.outer(np.arange(n_windows), np.array(self._input_frames))
         activation = np.take(frames, rows, axis=0).reshape(n_windows, -1)
         layers = zip(self.coefs_, self.intercepts_, strict=True)
         for layer, (coefs, intercepts) in enumerate(layers):
@@ -237,7 +237,7 @@ class WindowAutoencoder(SpectrogramTransformer):
 
     def _check_encoder_units(self) -> list[int]:
         units = list(self.encoder_units)
-        if not units or not all(isinstance(n, Integral) and n > 0 for n in units):
+        if not units or not all(isinstance(n, Integral) and int(n) > 0 for n in units):
             raise ValueError(
                 f"encoder_units={self.encoder_units!r}: expected one positive int for each layer."
             )

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.pipeline import FeatureUnion
 
-from skasd._steps import parts_of
+from skasd._steps import parts_of, union_parts
 from skasd.features._frame_autoencoder import FrameAutoencoder
 from skasd.features._interpolation_autoencoder import InterpolationAutoencoder
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
@@ -73,11 +73,13 @@ def walk(member: BaseEstimator, clip: Any) -> tuple[list[Branch], list[View]]:
 def _walk(
     name: str, steps: Iterable[BaseEstimator], X: Any, log_mel: LogMelSpectrogram | None
 ) -> tuple[list[Branch], list[View]]:
-    branches, views, passed = [], [], []
+    branches: list[Branch] = []
+    views: list[View] = []
+    passed: list[BaseEstimator] = []
     for step in _flatten(steps):
         if isinstance(step, FeatureUnion):
             branches = []
-            for inner_name, inner_step in parts_of(step).steps:
+            for inner_name, inner_step in union_parts(step):
                 inner, inner_views = _walk(inner_name, [inner_step], X, log_mel)
                 weight = (step.transformer_weights or {}).get(inner_name, 1)
                 branches += [b._replace(features=weight * b.features) for b in inner]

@@ -35,9 +35,10 @@ def shares_of_branches(
         a detector is neither a `GaussianMixtureDetector` nor a `FeatureDetector`.
     """
     of_members = [contributions(*member) for member in zip(detectors, branches, strict=True)]
-    if any(of_member is None for of_member in of_members):
+    known = [of_member for of_member in of_members if of_member is not None]
+    if len(known) < len(of_members):
         return {}
-    values = np.mean(of_members, axis=0)
+    values = np.mean(known, axis=0)
     names = [branch.name for branch in branches[0]]
     return dict(zip(names, (values / values.sum()).tolist(), strict=True))
 
@@ -194,7 +195,7 @@ def level_branch(branches: Sequence[Branch]) -> int | None:
     return None
 
 
-def _last_step(branch: Branch) -> BaseEstimator | None:
+def _last_step(branch: Branch) -> Any:
     """Return the step that the features come from; scalers do not count."""
     steps = [step for step in branch.steps if not isinstance(step, OneToOneFeatureMixin)]
     return steps[-1] if steps else None

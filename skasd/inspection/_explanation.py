@@ -272,9 +272,11 @@ def _mix_in_levels(
     )
     profiles = [(error_share, band_profile)]
     for group, branches_of_group in zip(detectors, branches, strict=True):
-        levels = [level_deviations(*each) for each in zip(group, branches_of_group, strict=True)]
-        if levels[0] is not None:
-            name = branches_of_group[0][level_branch(branches_of_group[0])].name
+        found = [level_deviations(*each) for each in zip(group, branches_of_group, strict=True)]
+        levels = [each for each in found if each is not None]
+        index = level_branch(branches_of_group[0])
+        if levels and index is not None:
+            name = branches_of_group[0][index].name
             profiles.append((shares.get(name, 0), np.mean(levels, axis=0)))
     if not any(share for share, _ in profiles):
         return band_profile

@@ -160,5 +160,5 @@ def carrying_runs(profile: np.ndarray, *, gap: int) -> list[tuple[int, int]]:
     cuts = np.flatnonzero(np.diff(inside) > gap + 1)
     runs = zip(inside[np.r_[0, cuts + 1]], inside[np.r_[cuts, -1]], strict=True)
     sums = {(int(first), int(last)): profile[first : last + 1].sum() for first, last in runs}
-    strongest = sorted(sums, key=sums.get, reverse=True)[:MOST_RUNS]
+    strongest = sorted(sums, key=lambda run: sums[run], reverse=True)[:MOST_RUNS]
     return [run for run in strongest if sums[run] >= WEAKEST_RUN * sums[strongest[0]]]

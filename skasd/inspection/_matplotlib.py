@@ -1,4 +1,4 @@
-"""matplotlib, once a picture is asked for."""
+"""Matplotlib, once a picture is asked for."""
 
 PALETTE = BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#e69f00", "#009e73", "#cc79a7"
 """Of Okabe and Ito: color-blind readers tell them apart."""

@@ -80,11 +80,11 @@ def confidence_interval(
         raise ValueError(f"metric={metric!r} is none of the functions {names} of skasd.metrics.")
     metric(y, anomaly_scores, **metric_parameters)
     is_anomalous, anomaly_scores = validate(y, anomaly_scores)
-    random_state = check_random_state(random_state)
+    rng: np.random.RandomState = check_random_state(random_state)
     counts = np.empty((n_resamples, len(is_anomalous)))
     for of_class in (is_anomalous, ~is_anomalous):
         n_clips = of_class.sum()
-        counts[:, of_class] = random_state.multinomial(
+        counts[:, of_class] = rng.multinomial(
             n_clips, np.full(n_clips, 1 / n_clips), size=n_resamples
         )
     values = _RESAMPLED[metric](is_anomalous, anomaly_scores, counts, **metric_parameters)
@@ -130,7 +130,7 @@ def _resampled_judgement(
     return hits / np.maximum(total, np.finfo(float).tiny)
 
 
-_RESAMPLED = {
+_RESAMPLED: dict[Callable[..., float], Callable[..., np.ndarray]] = {
     auc: partial(_resampled_pauc, max_fpr=1.0),
     pauc: _resampled_pauc,
     precision: partial(_resampled_judgement, weight_of_anomalous=0.0),

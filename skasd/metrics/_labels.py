@@ -123,5 +123,7 @@ def normal_clips(X, y: ArrayLike):
     check_consistent_length(X, y)
     normal = np.flatnonzero(~check_labels(y))
     if len(normal) == 0:
-        raise ValueError(f"All {len(y)} clips are anomalous (y = -1). Pass normal ones as well.")
+        raise ValueError(
+            f"All {len(np.asarray(y))} clips are anomalous (y = -1). Pass normal ones as well."
+        )
     return safe_indexing(X, normal)

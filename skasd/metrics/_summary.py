@@ -1,8 +1,8 @@
 """All metrics of a machine, and their averages over machines."""
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -65,10 +65,10 @@ def evaluate(
     >>> scores["recall"], scores["f1"]
     (1.0, 0.8)
     """
-    metrics = {auc: {}, pauc: {"max_fpr": max_fpr}}
+    metrics: dict[Callable[..., float], dict[str, float]] = {auc: {}, pauc: {"max_fpr": max_fpr}}
     if threshold is not None:
         metrics |= {metric: {"threshold": threshold} for metric in (precision, recall, f1)}
-    scores = {
+    scores: dict[str, float | tuple[float, float]] = {
         metric.__name__: metric(y, anomaly_scores, **parameters)
         for metric, parameters in metrics.items()
     }
@@ -151,7 +151,7 @@ class AverageScores(NamedTuple):
 
 @validate_params({"scores": [Mapping], "mean": [StrOptions({"arithmetic", "harmonic"})]})
 def average_scores(
-    scores: Mapping[tuple[str, Hashable], Mapping[str, float]], *, mean: str = "arithmetic"
+    scores: Mapping[tuple[str, Any], Mapping[str, Any]], *, mean: str = "arithmetic"
 ) -> AverageScores:
     """Average scores over the ids of each machine type, over the types, and over all ids.
 
@@ -193,7 +193,7 @@ def average_scores(
                 f"{key} has the scores {sorted(row)}, the first id has {sorted(names)}. "
                 "Evaluate every id with the same parameters."
             )
-    average = {"arithmetic": np.mean, "harmonic": harmonic_mean}[mean]
+    average: Callable[[list[float]], float] = np.mean if mean == "arithmetic" else harmonic_mean
 
     def over(rows):
         return {name: float(average([row[name] for row in rows])) for name in names}
@@ -205,10 +205,10 @@ def average_scores(
     return AverageScores(by_machine, over(by_machine.values()), over(table.values()))
 
 
-def _only_numbers(key: tuple[str, Hashable], row: Mapping[str, float]) -> dict[str, float]:
+def _only_numbers(key: tuple[str, Any], row: Mapping[str, Any]) -> dict[str, float]:
     if not isinstance(key, tuple) or len(key) != 2:
         raise ValueError(f"Expected keys (machine type, id), got {key!r}.")
-    numbers = {name: score for name, score in row.items() if isinstance(score, Real)}
+    numbers = {name: float(score) for name, score in row.items() if isinstance(score, Real)}
     for name, score in numbers.items():
         if not np.isfinite(score):
             raise ValueError(f"{name} of {key} is {score}. Leave that id out of the average.")

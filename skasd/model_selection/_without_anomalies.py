@@ -180,7 +180,10 @@ def add_pseudo_anomalies(
         chosen = check_random_state(random_state).choice(len(other_clips), n, replace=False)
         other_clips = safe_indexing(other_clips, np.sort(chosen))
     y = np.repeat([1, -1], [len(clips), len(other_clips)])
-    arrays = isinstance(clips, np.ndarray) and isinstance(other_clips, np.ndarray)
-    if arrays and clips.shape[1:] == other_clips.shape[1:]:
+    if (
+        isinstance(clips, np.ndarray)
+        and isinstance(other_clips, np.ndarray)
+        and clips.shape[1:] == other_clips.shape[1:]
+    ):
         return np.concatenate([clips, other_clips]), y
     return [*clips, *other_clips], y

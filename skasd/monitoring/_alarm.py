@@ -56,7 +56,7 @@ class Alarm:
         self.n_windows = n
         self.release = release
         self.is_raised = False
-        self._last = deque(maxlen=n)
+        self._last: deque[bool] = deque(maxlen=n)
 
     def update(self, is_anomalous: bool) -> str | None:
         """Take the next window's decision into account.

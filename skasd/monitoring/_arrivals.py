@@ -14,6 +14,7 @@ def find_clip(path: Path) -> ClipFile | None:
     Parameters
     ----------
     path : Path
+        The file.
 
     Returns
     -------
@@ -40,6 +41,7 @@ def watch_arrivals(
     Parameters
     ----------
     folder : Path
+        Where the clips arrive.
     seen : mapping of str to ClipFile
         Clips by name that are not to come. Whoever takes a clip puts it there.
     poll_seconds : float
@@ -47,6 +49,7 @@ def watch_arrivals(
     once : bool
         Whether to stop when all that was there at the first look has come.
     wait : callable
+        Takes `poll_seconds`, and returns after them.
 
     Yields
     ------
@@ -86,5 +89,5 @@ def _look(folder: Path) -> dict[str, ClipFile]:
             and os.path.splitext(entry.name)[1].lower() in SUFFIXES
             and entry.is_file()
         ]
-    clips = sorted(filter(None, clips), key=lambda clip: (clip.mtime_ns, clip.name))
-    return {clip.name: clip for clip in clips}
+    found = [clip for clip in clips if clip is not None]
+    return {clip.name: clip for clip in sorted(found, key=lambda clip: (clip.mtime_ns, clip.name))}

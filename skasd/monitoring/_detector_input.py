@@ -13,6 +13,7 @@ def find_sample_rate(detector: Any, sample_rate: int) -> int:
     Parameters
     ----------
     detector : fitted detector, or pipeline that ends with one
+        What listens.
     sample_rate : int
         What to return if no step has an `input_sample_rate`.
 
@@ -34,6 +35,7 @@ def find_channel(detector: Any) -> str | int:
     Parameters
     ----------
     detector : fitted detector, or pipeline that ends with one
+        What listens.
 
     Returns
     -------
@@ -53,6 +55,7 @@ def check_takes_clips(detector: Any, n_samples: int, sample_rate: int) -> None:
     Parameters
     ----------
     detector : fitted detector, or pipeline that ends with one
+        What listens.
     n_samples : int
         Length of a window.
     sample_rate : int

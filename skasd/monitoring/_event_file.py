@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
+from io import FileIO
 from pathlib import Path
 from typing import Any, Self
 
@@ -61,7 +62,7 @@ class EventFile:
         self.path = Path(path)
         self._header = json.loads(json.dumps({_FORMAT_FIELD: FORMAT, **settings}))
         self._lock = FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout=0)
-        self._file = None
+        self._file: FileIO | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -74,15 +75,15 @@ class EventFile:
             ) from error
         try:
             # Unbuffered: a line is either handed over or not.
-            self._file = open(self.path, "a+b", buffering=0)
-            self._claim()
-            self._drop_torn_line()
+            self._file = file = open(self.path, "a+b", buffering=0)
+            self._claim(file)
+            self._drop_torn_line(file)
         except (OSError, EventFileError):
             self.__exit__()
             raise
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -107,6 +108,7 @@ class EventFile:
         Parameters
         ----------
         event : MonitorEvent
+            The next one.
         **more
             Further fields for its line.
 
@@ -115,33 +117,37 @@ class EventFile:
         EventFileError
             If it cannot be written, as on a full disk. The file then ends with the event before.
         """
-        self._write(event.to_json(**more), f"the event of window {event.window}")
+        if self._file is None:
+            raise ValueError(
+                "The event file is not open. Append within its context: with EventFile(...)."
+            )
+        self._write(self._file, event.to_json(**more), f"the event of window {event.window}")
 
-    def _write(self, line: str, name: str) -> None:
-        size = self._file.seek(0, os.SEEK_END)
+    def _write(self, file: FileIO, line: str, name: str) -> None:
+        size = file.seek(0, os.SEEK_END)
         rest = line.encode() + b"\n"
         try:
             while rest:
                 # A disk that is nearly full takes a part, and refuses the rest.
-                rest = rest[self._file.write(rest) :]
+                rest = rest[file.write(rest) :]
         except OSError as error:
-            self._file.truncate(size)
+            file.truncate(size)
             raise EventFileError(
                 str(self.path),
                 f"{name} cannot be written: {error.strerror}",
                 "Nothing before it is lost: make room, and start again to go on.",
             ) from error
 
-    def _claim(self) -> None:
+    def _claim(self, file: FileIO) -> None:
         """Write the first line, or compare the one that is there."""
-        with open(self.path, "rb") as file:
-            held = file.readline(_LONGEST_HEADER)
+        with open(self.path, "rb") as lines:
+            held = lines.readline(_LONGEST_HEADER)
         header = json.dumps(self._header)
         if (header + "\n").encode().startswith(held):
             # What is less than this very line is left from a run that was killed as it began.
             if len(held) < len(header) + 1:
-                self._file.truncate(0)
-                self._write(header, "the first line")
+                file.truncate(0)
+                self._write(file, header, "the first line")
             return
         try:
             fields = json.loads(held)
@@ -169,13 +175,13 @@ class EventFile:
                 "Pass another file.",
             )
 
-    def _drop_torn_line(self) -> None:
-        size = end = self._file.seek(0, os.SEEK_END)
+    def _drop_torn_line(self, file: FileIO) -> None:
+        size = end = file.seek(0, os.SEEK_END)
         while end:
-            start = self._file.seek(max(0, end - 65536))
-            newline = self._file.read(end - start).rfind(b"\n")
+            start = file.seek(max(0, end - 65536))
+            newline = file.read(end - start).rfind(b"\n")
             if newline >= 0:
                 if start + newline + 1 < size:
-                    self._file.truncate(start + newline + 1)
+                    file.truncate(start + newline + 1)
                 return
             end = start

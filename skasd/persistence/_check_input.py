@@ -17,6 +17,7 @@ def make_check_input(detector: BaseEstimator) -> np.ndarray:
     Parameters
     ----------
     detector : fitted detector, or pipeline that ends with one
+        What is to score the noise.
 
     Returns
     -------

@@ -30,6 +30,7 @@ def save_fleet(
     Parameters
     ----------
     fleet : fitted FleetDetector
+        Its detectors are saved, not what they were cloned from.
     folder : str or PathLike
         Made if it is missing. Files of machines that the fleet there had, and this one has
         not, are deleted.
@@ -103,6 +104,16 @@ def load_fleet(
 def file_name(machine: str) -> str:
     """Return the name of a machine's file, whatever characters its label has.
 
+    Parameters
+    ----------
+    machine : str
+        Label of the machine.
+
+    Returns
+    -------
+    str
+        A name that every file system takes.
+
     Examples
     --------
     >>> from skasd.persistence._fleet_folder import file_name
@@ -113,7 +124,7 @@ def file_name(machine: str) -> str:
 
 
 def _check_file_names(machines) -> None:
-    by_name = {}
+    by_name: dict[str, str] = {}
     for machine in machines:
         other = by_name.setdefault(file_name(machine).casefold(), machine)
         if other != machine:

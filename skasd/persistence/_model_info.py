@@ -59,6 +59,7 @@ class ModelInfo:
         Parameters
         ----------
         detector : fitted detector, or pipeline that ends with one
+            What is to be described.
         check_scores : ndarray
             Its scores of the noise.
 
@@ -90,6 +91,15 @@ class ModelInfo:
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
         """Read it from text.
+
+        Parameters
+        ----------
+        text : str or bytes
+            What `to_json` returned.
+
+        Returns
+        -------
+        ModelInfo
 
         Raises
         ------

@@ -21,7 +21,7 @@ def check_trees(detector: Any, schema: bytes) -> None:
     detector : fitted detector
         As it was loaded, or is to be saved.
     schema : bytes
-        skops's description of the file's content, as JSON.
+        Description by skops of the file's content, as JSON.
 
     Raises
     ------

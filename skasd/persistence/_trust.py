@@ -55,7 +55,7 @@ def check_nodes(schema: bytes) -> None:
     Parameters
     ----------
     schema : bytes
-        skops's description of the file's content, as JSON of any form.
+        Description by skops of the file's content, as JSON of any form.
 
     Raises
     ------

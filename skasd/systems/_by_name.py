@@ -1,6 +1,7 @@
 """Systems by the names that the command line has for them."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
 from skasd.systems._baseline import make_baseline
@@ -17,7 +18,7 @@ SYSTEMS: Mapping[str, Callable[..., RepeatedSeedEnsemble]] = {
 """Name → factory that takes the machine type and settings."""
 
 
-def make_system(name: str, machine: str, **settings) -> RepeatedSeedEnsemble:
+def make_system(name: str, machine: str | None, **settings: Any) -> RepeatedSeedEnsemble:
     """Make a system by the name that the command line has for it.
 
     Parameters
@@ -25,7 +26,7 @@ def make_system(name: str, machine: str, **settings) -> RepeatedSeedEnsemble:
     name : {"iaeo3", "iaeo3-opt", "iaeo3-plus", "iae", "baseline"}
         `make_iaeo3`, `make_iaeo3_opt`, `make_iaeo3_plus`, the interpolation autoencoder alone with
         its mean error as the score, or `make_baseline`.
-    machine : str
+    machine : str or None
         Machine type, which ``"iaeo3-opt"`` has settings for.
     **settings
         Settings of the factory and, by their full names, such as

@@ -1,6 +1,7 @@
 """IAEO3, and IAEO3_opt with its settings for each machine type."""
 
 import os
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -21,7 +22,7 @@ SETTINGS = ("n_fft", "hop_length", "n_mels", "sample_rate", "encoder_units", "op
 
 _LARGE, _SMALL = (256, 128, 64, 32), (128, 64, 32)
 
-TABLE_1 = MappingProxyType(
+TABLE_1: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         system: MappingProxyType(dict(zip(SETTINGS, row, strict=True)))
         for system, row in {
@@ -143,13 +144,13 @@ def make_iaeo3(
     if machine is not None:
         _check_machine(machine)
     report = TABLE_1["IAEO3" if machine is None else machine]
-    openl3 = report["openl3"] if openl3 is None else openl3
+    has_openl3: bool = report["openl3"] if openl3 is None else openl3
     if score is None:
         score = "max" if machine == "valve" else "mixture"
-    check_input(input, openl3)
+    check_input(input, has_openl3)
     if score != "mixture" and score not in STATISTICS:
         raise ValueError(f"score={score!r}: expected 'mixture' or one of {', '.join(STATISTICS)}.")
-    if openl3 and score != "mixture":
+    if has_openl3 and score != "mixture":
         raise ValueError(
             f"openl3=True adds embeddings, which score={score!r} would not look at. Pass "
             "openl3=False, or score='mixture'."
@@ -182,7 +183,7 @@ def make_iaeo3(
         verbose=verbose,
     )
     # OpenL3 comes first: if its weights are missing, nothing is trained before it says so.
-    features = FeatureUnion([("openl3", embedding if openl3 else "drop"), ("iae", iae)])
+    features = FeatureUnion([("openl3", embedding if has_openl3 else "drop"), ("iae", iae)])
     member = Pipeline([("features", features), ("detector", detector)])
     return RepeatedSeedEnsemble(
         member,

@@ -84,7 +84,9 @@ def check_spectrogram_transformer(transformer: Any) -> None:
     _run(spectrogram_transformer_checks(transformer))
 
 
-def clip_transformer_checks(transformer: Any) -> Iterator[tuple[str, Callable[[], None]]]:
+def clip_transformer_checks(
+    transformer: Any,
+) -> Iterator[tuple[str, Callable[[], None]]]:  # numpydoc ignore=RT01
     """Yield the checks of a transformer of clips.
 
     Parameters
@@ -113,7 +115,9 @@ def clip_transformer_checks(transformer: Any) -> Iterator[tuple[str, Callable[[]
     return _checks(transformer, clips)
 
 
-def spectrogram_transformer_checks(transformer: Any) -> Iterator[tuple[str, Callable[[], None]]]:
+def spectrogram_transformer_checks(
+    transformer: Any,
+) -> Iterator[tuple[str, Callable[[], None]]]:  # numpydoc ignore=RT01
     """Yield the checks of a transformer of spectrograms.
 
     Parameters
@@ -171,7 +175,9 @@ def _assert_equal(left: Any, right: Any, what: str) -> None:
         assert np.array_equal(one, other), f"{what}: clip {index} differs."
 
 
-def _assert_raises(expected: type | tuple[type, ...], function: Callable, *arguments: Any) -> None:
+def _assert_raises(
+    expected: type[Exception] | tuple[type[Exception], ...], function: Callable, *arguments: Any
+) -> None:
     try:
         function(*arguments)
     except expected:

@@ -13,6 +13,15 @@ def watch_epochs(
 ) -> Iterator[tuple[list[float], Callable[[float], None]]]:
     """Collect the losses of epochs, show them, and stop a training that diverges.
 
+    Parameters
+    ----------
+    epochs : int
+        How many there will be.
+    learning_rate : float
+        What the message about a training that diverges names.
+    verbose : int
+        Whether to show a progress bar.
+
     Yields
     ------
     loss_curve : list of float

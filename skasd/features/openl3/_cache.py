@@ -58,7 +58,7 @@ class EmbeddingCache:
         ndarray
         """
         key = hashlib.sha256(repr((FORMAT, *settings, samples.dtype.str)).encode())
-        key.update(np.ascontiguousarray(samples))
+        key.update(np.ascontiguousarray(samples).data)
         name = key.hexdigest()
         path = self.folder / name[:2] / f"{name}.npz"
         embeddings = _read(path)

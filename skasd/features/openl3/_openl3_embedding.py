@@ -1,6 +1,7 @@
 """OpenL3 embeddings as a transformer of clips."""
 
 import os
+from collections.abc import Callable
 from functools import lru_cache
 from numbers import Integral, Real
 from pathlib import Path
@@ -23,7 +24,7 @@ from skasd.features.openl3._frontend import SAMPLE_RATE, network_input, split_wi
 from skasd.features.openl3._network import build_network
 from skasd.features.openl3._weights import find_weights, read_weights
 
-POOLINGS = {"mean": np.mean, "max": np.max}
+POOLINGS: dict[str, Callable[..., np.ndarray]] = {"mean": np.mean, "max": np.max}
 
 
 class OpenL3Embedding(ClipTransformer):
