@@ -85,7 +85,7 @@ class DatasetError(SkasdError):
 
     Examples
     --------
-    >>> from skasd.datasets import find_machines
+    >>> from skasd.datasets._dcase import find_machines
     >>> find_machines("nowhere")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     skasd.exceptions.DatasetError: nowhere: no machine type has clips: there is no folder nowhere...

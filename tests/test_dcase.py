@@ -379,7 +379,7 @@ def test_folder_that_cannot_be_made(tmp_path, server, place):
 
 FETCH = """
 import os, shutil, signal, sys
-from skasd.datasets._fetch import _fetch as fetching
+from skasd.datasets import _fetch as fetching
 fetching.URL, fetching.MD5["dev"]["fan"], home, n_members = sys.argv[1:]
 copy, copied = shutil.copyfileobj, []
 

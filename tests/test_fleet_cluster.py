@@ -26,7 +26,7 @@ class DiesOnce(FeatureDetector):
     """A detector that kills the first process that fits it, as a lack of memory would."""
 
     def __init__(self, feature=None, contamination=0.1, threshold="percentile", marker=None):
-        super().__init__(feature, contamination, threshold)
+        super().__init__(feature, contamination=contamination, threshold=threshold)
         self.marker = marker
 
     def fit(self, X, y=None):

@@ -39,7 +39,7 @@ SURFACE = {
         "save",
         "score_clips",
     ],
-    "skasd.audio": ["check_clips", "read_clip"],
+    "skasd.audio": ["AudioError", "check_clips", "read_clip"],
     "skasd.challenge": ["EvaluationError", "TABLE_2", "evaluate_dcase2020"],
     "skasd.cli": ["app"],
     "skasd.datasets": [

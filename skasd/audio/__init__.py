@@ -8,7 +8,8 @@ Clips may differ in length. Whatever is wrong with one of them is said by an `Au
 from skasd._utils.public_names import claim_names
 from skasd.audio._clips import check_clips
 from skasd.audio._reading import read_clip
+from skasd.exceptions import AudioError
 
-__all__ = ["check_clips", "read_clip"]
+__all__ = ["AudioError", "check_clips", "read_clip"]
 
 claim_names(__name__)

@@ -153,8 +153,8 @@ def take_clips(detector: Any, X: Any) -> bool:
     if clip_steps(detector):
         return True
     # Iterating over a table would give the names of its columns.
-    is_table = hasattr(X, "columns")
-    return not is_table and any(isinstance(clip, str | os.PathLike) for clip in X)
+    is_sequence = hasattr(X, "__iter__") and not hasattr(X, "columns")
+    return is_sequence and any(isinstance(clip, str | os.PathLike) for clip in X)
 
 
 def _blocks(X: Any, members: Sequence[Any]) -> Iterator[Any]:

@@ -194,7 +194,8 @@ def explain(
     >>> from skasd.inspection import explain
     >>> clips, y = make_machine_sounds("fan", n_normal=12, n_anomalous=3, duration=2.0,
     ...                                random_state=0)
-    >>> detector = make_iaeo3(openl3=False, epochs=2, n_components=1, n_repeats=2, random_state=0)
+    >>> detector = make_iaeo3(openl3=False, epochs=2, n_repeats=2, random_state=0)
+    >>> _ = detector.set_params(estimator__detector__n_components=1)
     >>> explanation = explain(detector.fit(clips[y == 1]), clips[-1])
     >>> explanation.excess.shape, explanation.contributions
     ((59, 128), {'interpolation error': 1.0})

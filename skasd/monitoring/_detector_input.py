@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from skasd._steps import clip_steps
+from skasd._steps import walk
 
 
 def find_sample_rate(detector: Any, sample_rate: int) -> int:
@@ -78,7 +78,8 @@ def check_takes_clips(detector: Any, n_samples: int, sample_rate: int) -> None:
 
 
 def _only(name: str, detector: Any, default: Any) -> Any:
-    values = {getattr(step, name) for step in clip_steps(detector) if hasattr(step, name)}
+    # Of any step: one that is not ours may take samples as well.
+    values = {getattr(step, name) for _, step in walk(detector) if hasattr(step, name)}
     if len(values) > 1:
         raise ValueError(
             f"The detector's steps differ in {name}: {', '.join(map(str, sorted(values, key=str)))}"

@@ -27,7 +27,8 @@ def make_check_input(detector: BaseEstimator) -> np.ndarray:
     Examples
     --------
     >>> from skasd import FeatureDetector
-    >>>     >>> make_check_input(FeatureDetector().fit([[1.0], [2.0]])).shape
+    >>> from skasd.persistence._check_input import make_check_input
+    >>> make_check_input(FeatureDetector().fit([[1.0], [2.0]])).shape
     (2, 1)
     """
     noise = np.random.default_rng(0)
