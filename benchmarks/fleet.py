@@ -84,9 +84,9 @@ def write_machines(folder: Path, n_machines: int) -> tuple[Clips, Clips]:
 
 def fit_and_score(estimator, train: Clips, test: Clips) -> Outcome:
     start = time.perf_counter()
-    fleet = FleetDetector(estimator).fit(train.X, machine=train.machine)
+    fleet = FleetDetector(estimator).fit(train.X, machine_label=train.machine)
     fitted = time.perf_counter()
-    scores = fleet.score_samples(test.X, machine=test.machine)
+    scores = fleet.score_samples(test.X, machine_label=test.machine)
     scored = time.perf_counter()
     return Outcome(scores=scores, fit_seconds=fitted - start, score_seconds=scored - fitted)
 
@@ -167,15 +167,15 @@ def grow(n_workers: int, folder: Path) -> list[Row]:
             names = np.repeat([f"fan_id_{i:04}" for i in range(n_machines)], 20)
             features = rng.normal(size=(len(names), 10))
             start = time.perf_counter()
-            fleet = FleetDetector(detector).fit(features, machine=names)
+            fleet = FleetDetector(detector).fit(features, machine_label=names)
             fit = time.perf_counter() - start
-            scores = fleet.score_samples(features, machine=names)
+            scores = fleet.score_samples(features, machine_label=names)
             with joblib.parallel_config(backend="sequential"):
                 start = time.perf_counter()
                 skasd.save(fleet, folder / str(n_machines))
                 save = time.perf_counter() - start
                 loaded = skasd.load(folder / str(n_machines))
-                same = np.array_equal(loaded.score_samples(features, machine=names), scores)
+                same = np.array_equal(loaded.score_samples(features, machine_label=names), scores)
                 load = time.perf_counter() - start - save
             times.append(fit)
             rows.append(

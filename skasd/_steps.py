@@ -1,7 +1,7 @@
 """The one walk over a detector: through whatever holds estimators, to the steps that compute."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -29,6 +29,19 @@ class Parts(NamedTuple):
 
     steps: list[tuple[str, Any]]
     side_by_side: bool = False
+
+
+class Detector(Protocol):
+    """What every fitted detector can do, whichever package it is from."""
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Compute how normal each clip is: higher is more normal."""
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Compute the distance from the threshold: negative for anomalous clips."""
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Decide which clips are anomalous: +1 is normal, -1 anomalous."""
 
 
 def parts_of(estimator: Any, *, fitted: bool = True) -> Parts | None:

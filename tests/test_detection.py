@@ -207,14 +207,14 @@ def test_percentile_threshold(features, contamination):
 def test_gamma_threshold():
     """Drawn from a known gamma distribution, the threshold is its quantile."""
     errors = stats.gamma(4.0, loc=1.0, scale=2.0).rvs(20_000, random_state=0)[:, np.newaxis]
-    detector = FeatureDetector(threshold="gamma", contamination=0.1).fit(errors)
+    detector = FeatureDetector(threshold_rule="gamma", contamination=0.1).fit(errors)
     expected = stats.gamma(4.0, loc=1.0, scale=2.0).ppf(0.9)
     assert -detector.offset_ == pytest.approx(expected, rel=0.02)
 
 
 def test_gamma_needs_scores_that_differ():
-    with pytest.raises(ValueError, match="Use threshold='percentile'"):
-        FeatureDetector(threshold="gamma").fit(np.ones((10, 1)))
+    with pytest.raises(ValueError, match="Use threshold_rule='percentile'"):
+        FeatureDetector(threshold_rule="gamma").fit(np.ones((10, 1)))
 
 
 def test_feature_by_index_and_by_name(features):

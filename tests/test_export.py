@@ -131,7 +131,7 @@ def test_systems(clips, system, tmp_path):
     assert operators.count("STFT") == 1  # the members share it
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
 
-    export_onnx(detector, path, input="spectrogram", duration=1.0)
+    export_onnx(detector, path, input="spectrograms", duration=1.0)
     n_fft = 512 if system == "valve" else 1024
     spectrograms = np.stack(LogMelSpectrogram(n_mels=32, n_fft=n_fft).transform(test))
     assert_same(path, spectrograms, detector, test)
@@ -180,7 +180,7 @@ DETECTORS = {
         )
         for kind in ("tied", "diag", "spherical")
     },
-    "gamma": pipeline(TimeWeightedPooling(), mixture(threshold="gamma")),
+    "gamma": pipeline(TimeWeightedPooling(), mixture(threshold_rule="gamma")),
     "decays": pipeline(TimeWeightedPooling([0, 0.9, 1, 1.1], std=True), mixture()),
     "projection": pipeline(TimeWeightedPooling(std=True, n_components=3), mixture()),
     "components": pipeline(
@@ -226,7 +226,7 @@ DETECTORS = {
 @pytest.mark.parametrize("detector", DETECTORS.values(), ids=DETECTORS)
 def test_steps(spectrograms, detector, tmp_path):
     detector.fit(spectrograms[:45])
-    export_onnx(detector, tmp_path / "model.onnx", input="spectrogram", n_frames=20)
+    export_onnx(detector, tmp_path / "model.onnx", input="spectrograms", n_frames=20)
     assert_same(tmp_path / "model.onnx", spectrograms, detector, spectrograms)
 
 
@@ -235,7 +235,7 @@ def test_aggregations(spectrograms, tmp_path):
     detector.fit(spectrograms[:45])
     for aggregation in ("min", "median", "mean", "max"):
         detector.set_params(aggregation=aggregation)
-        export_onnx(detector, tmp_path / "model.onnx", input="spectrogram", n_frames=20)
+        export_onnx(detector, tmp_path / "model.onnx", input="spectrograms", n_frames=20)
         assert_same(tmp_path / "model.onnx", spectrograms, detector, spectrograms)
 
 
@@ -267,11 +267,11 @@ def noise_clips():
 
 
 @pytest.mark.parametrize("flaw", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("input", ["clip", "spectrogram"])
+@pytest.mark.parametrize("input", ["clips", "spectrograms"])
 def test_clip_that_is_not_finite_is_anomalous(levels, noise_clips, flaw, input, tmp_path):
     export_onnx(levels, tmp_path / "model.onnx", input=input, duration=0.5)
     batch = noise_clips[:3]
-    batch = batch.copy() if input == "clip" else np.stack(levels[0].transform(batch))
+    batch = batch.copy() if input == "clips" else np.stack(levels[0].transform(batch))
     batch[1].flat[50] = flaw
     scores, is_anomalous = run(tmp_path / "model.onnx", batch)
     assert np.isnan(scores).tolist() == [False, True, False]
@@ -333,24 +333,24 @@ def test_foreign_detector_is_refused(noise_clips, detector, tmp_path):
 def test_steps_that_do_not_fit_the_input_are_refused(levels, tmp_path):
     path = tmp_path / "model.onnx"
     with pytest.raises(TypeError, match="detector: GaussianMixtureDetector takes no spectrograms"):
-        export_onnx(levels[-1], path, input="spectrogram", n_frames=10)
+        export_onnx(levels[-1], path, input="spectrograms", n_frames=10)
     with pytest.raises(TypeError, match="Pipeline gives features where scores are needed"):
         export_onnx(levels[:-1], path)
-    with pytest.raises(ValueError, match="Pass input='spectrogram'"):
+    with pytest.raises(ValueError, match="Pass input='spectrograms'"):
         export_onnx(levels[1:], path)
     with pytest.raises(ValueError, match="n_frames=None: the detector was fitted on spectrograms"):
-        export_onnx(levels[1:], path, input="spectrogram")
+        export_onnx(levels[1:], path, input="spectrograms")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"input": "wav"}, "input='wav': expected 'clip' or 'spectrogram'"),
+        ({"input": "wav"}, "input='wav': expected 'clips' or 'spectrograms'"),
         ({"duration": 0}, "duration=0: expected a number of seconds"),
         ({"duration": np.inf}, "duration=inf: expected a number of seconds"),
         ({"duration": 0.01}, r"duration=0.01 is too short: 160 samples at 16000 Hz .* needs 1024"),
-        ({"n_frames": 20}, "n_frames=20 is for input='spectrogram'"),
-        ({"n_frames": 0, "input": "spectrogram"}, "n_frames=0: expected an int of at least 1"),
+        ({"n_frames": 20}, "n_frames=20 is for input='spectrograms'"),
+        ({"n_frames": 0, "input": "spectrograms"}, "n_frames=0: expected an int of at least 1"),
     ],
 )
 def test_wrong_arguments(levels, arguments, message, tmp_path):
@@ -362,7 +362,7 @@ def test_wrong_arguments(levels, arguments, message, tmp_path):
 def test_clips_shorter_than_a_window_are_refused(spectrograms, tmp_path):
     detector = pipeline(iae(), FeatureDetector()).fit(spectrograms)
     with pytest.raises(ValueError, match="4 frames is too short for windows of 5"):
-        export_onnx(detector, tmp_path / "model.onnx", input="spectrogram", n_frames=4)
+        export_onnx(detector, tmp_path / "model.onnx", input="spectrograms", n_frames=4)
 
 
 @pytest.mark.parametrize(
@@ -377,7 +377,7 @@ def test_steps_that_differ_need_clips_of_one_rate(noise_clips, difference, named
     detector = pipeline(branches, mixture()).fit(noise_clips)
     path = tmp_path / "model.onnx"
     with pytest.raises(ValueError, match=f"differ in {named}, and"):
-        export_onnx(detector, path, input="spectrogram", duration=0.5)
+        export_onnx(detector, path, input="spectrograms", duration=0.5)
     if "sample_rate" in difference:
         with pytest.raises(ValueError, match=r"sample rates \[8000, 16000\]"):
             export_onnx(detector, path, duration=0.5)

@@ -49,7 +49,7 @@ def mixture():
 
 @pytest.fixture(scope="module")
 def fleet():
-    return FleetDetector(mixture()).fit(FEATURES, machine=MACHINE)
+    return FleetDetector(mixture()).fit(FEATURES, machine_label=MACHINE)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_equal_to_detectors_fitted_one_by_one(fleet, method):
         own = name == MACHINE
         detector = mixture().fit(FEATURES[own])
         expected[own] = getattr(detector, method)(FEATURES[own])
-    np.testing.assert_array_equal(getattr(fleet, method)(FEATURES, machine=MACHINE), expected)
+    np.testing.assert_array_equal(getattr(fleet, method)(FEATURES, machine_label=MACHINE), expected)
 
 
 def test_neither_order_nor_other_machines_matter(fleet):
@@ -69,30 +69,30 @@ def test_neither_order_nor_other_machines_matter(fleet):
     order = np.concatenate([np.flatnonzero(np.array(NAMES)[i] == MACHINE) for i in shuffled[:3]])
     random_state = np.random.RandomState(0)
     some = FleetDetector(GaussianMixtureDetector(2, random_state=random_state))
-    some.fit(FEATURES[order], machine=MACHINE[order])
+    some.fit(FEATURES[order], machine_label=MACHINE[order])
     expected = FleetDetector(GaussianMixtureDetector(2, random_state=np.random.RandomState(0)))
-    expected.fit(FEATURES, machine=MACHINE)
+    expected.fit(FEATURES, machine_label=MACHINE)
     np.testing.assert_array_equal(
-        some.score_samples(FEATURES[order], machine=MACHINE[order]),
-        expected.score_samples(FEATURES[order], machine=MACHINE[order]),
+        some.score_samples(FEATURES[order], machine_label=MACHINE[order]),
+        expected.score_samples(FEATURES[order], machine_label=MACHINE[order]),
     )
 
 
 def test_mapping_of_machine_types():
     estimator = {"fan": mixture(), "pump": FeatureDetector()}
     fleet = FleetDetector(estimator).fit(
-        [[0.0], [1.0], [2.0], [5.0]], machine=["fan_id_00", "fan_id_00", "pump", "pump"]
+        [[0.0], [1.0], [2.0], [5.0]], machine_label=["fan_id_00", "fan_id_00", "pump", "pump"]
     )
-    assert fleet.anomaly_score([[7.0]], machine=["pump"]) == 7.0
+    assert fleet.anomaly_score([[7.0]], machine_label=["pump"]) == 7.0
     assert isinstance(fleet.detectors_["fan_id_00"], GaussianMixtureDetector)
     assert not hasattr(estimator["pump"], "offset_")
     with pytest.raises(
         ValueError,
         match=r"'valve_id_06' is of type 'valve', for which estimator .* has 'fan', 'pump'",
     ):
-        fleet.partial_fit([[1.0]], machine=["valve_id_06"])
+        fleet.partial_fit([[1.0]], machine_label=["valve_id_06"])
     with pytest.raises(ValueError, match="'estimator' parameter of FleetDetector must be"):
-        FleetDetector(FunctionTransformer()).fit([[1.0]], machine=["fan"])
+        FleetDetector(FunctionTransformer()).fit([[1.0]], machine_label=["fan"])
 
 
 def test_table_1_is_a_fleet():
@@ -120,15 +120,15 @@ def test_partial_fit_touches_no_other_machine(fleet):
     fleet = pickle.loads(pickle.dumps(fleet))
     before = dict(fleet.detectors_)
     changed = MACHINE == "pump_id_00"
-    fleet.partial_fit(FEATURES[changed][:20], machine=MACHINE[changed][:20])
-    fleet.partial_fit(FEATURES[:20], machine=["new"] * 20)
+    fleet.partial_fit(FEATURES[changed][:20], machine_label=MACHINE[changed][:20])
+    fleet.partial_fit(FEATURES[:20], machine_label=["new"] * 20)
     assert sorted(fleet.detectors_) == sorted([*NAMES, "new"])
     same = {name for name in NAMES if fleet.detectors_[name] is before[name]}
     assert same == set(NAMES) - {"pump_id_00"}
     expected = mixture().fit(FEATURES[changed][:20]).score_samples(FEATURES)
-    scores = fleet.score_samples(FEATURES, machine=["pump_id_00"] * len(FEATURES))
+    scores = fleet.score_samples(FEATURES, machine_label=["pump_id_00"] * len(FEATURES))
     np.testing.assert_array_equal(scores, expected)
-    first = FleetDetector(mixture()).partial_fit(FEATURES, machine=MACHINE)
+    first = FleetDetector(mixture()).partial_fit(FEATURES, machine_label=MACHINE)
     assert sorted(first.detectors_) == sorted(NAMES)
 
 
@@ -139,24 +139,24 @@ def test_machine_that_cannot_be_fitted(fleet):
     with pytest.warns(
         UserWarning, match=r"1 of the machines could .*\npump_id_00: Input X contains NaN.$"
     ):
-        broken.fit(X, machine=MACHINE)
+        broken.fit(X, machine_label=MACHINE)
     assert list(broken.failures_) == ["pump_id_00"]
     others = MACHINE != "pump_id_00"
     np.testing.assert_array_equal(
-        broken.score_samples(X[others], machine=MACHINE[others]),
-        fleet.score_samples(X[others], machine=MACHINE[others]),
+        broken.score_samples(X[others], machine_label=MACHINE[others]),
+        fleet.score_samples(X[others], machine_label=MACHINE[others]),
     )
     with pytest.raises(ValueError, match=r"'pump_id_00' could not be fitted: Input X contains NaN"):
-        broken.score_samples(X[:3], machine=MACHINE[:3])
+        broken.score_samples(X[:3], machine_label=MACHINE[:3])
     with pytest.warns(UserWarning, match=r"\nfan_id_00: Input X contains NaN.\n.* keep it: 1"):
         broken.partial_fit(
-            np.r_[X[:1] * np.nan, X[others][:9]], machine=["fan_id_00"] + ["new"] * 9
+            np.r_[X[:1] * np.nan, X[others][:9]], machine_label=["fan_id_00"] + ["new"] * 9
         )
     assert list(broken.failures_) == ["pump_id_00", "fan_id_00"]
-    assert broken.score_samples(X[:1], machine=["fan_id_00"]) == fleet.score_samples(
-        X[:1], machine=["fan_id_00"]
+    assert broken.score_samples(X[:1], machine_label=["fan_id_00"]) == fleet.score_samples(
+        X[:1], machine_label=["fan_id_00"]
     )
-    broken.partial_fit(FEATURES, machine=MACHINE)
+    broken.partial_fit(FEATURES, machine_label=MACHINE)
     assert broken.failures_ == {}
 
 
@@ -164,10 +164,10 @@ def test_no_machine_can_be_fitted(fleet):
     X = np.full((6, 3), np.nan)
     broken = pickle.loads(pickle.dumps(fleet))
     with pytest.raises(ValueError, match=r"None of 6 machines can be fitted. fan_id_00: Input X"):
-        broken.partial_fit(X, machine=NAMES)
+        broken.partial_fit(X, machine_label=NAMES)
     assert broken.failures_ == {}
     with pytest.warns(UserWarning, match=r"6 of the machines (.*\n){6}1 more are in failures_"):
-        broken.partial_fit(np.r_[X, FEATURES[:9]], machine=[*NAMES, *["new"] * 9])
+        broken.partial_fit(np.r_[X, FEATURES[:9]], machine_label=[*NAMES, *["new"] * 9])
 
 
 def clips_detector():
@@ -180,19 +180,20 @@ def test_errors_name_the_clip_by_its_place(noise):
     clips = [noise, noise[:100], noise, noise]
     fleet = FleetDetector(clips_detector())
     with pytest.warns(UserWarning, match="pump: clip 1: is too short"):
-        fleet.fit(clips, machine=["fan", "pump", "fan", "fan"])
+        fleet.fit(clips, machine_label=["fan", "pump", "fan", "fan"])
     with pytest.raises(AudioError, match="clip 2: is too short"):
-        fleet.score_samples([noise, noise, noise[:100]], machine=["fan"] * 3)
+        fleet.score_samples([noise, noise, noise[:100]], machine_label=["fan"] * 3)
 
 
 def test_anomalous_clips_are_not_learned():
     y = np.where(np.arange(len(MACHINE)) % 7 == 0, -1, 1)
     X = FEATURES + 50 * (y == -1)[:, np.newaxis]
     ensemble = RepeatedSeedEnsemble(mixture(), n_repeats=2, random_state=0)
-    labelled = FleetDetector(ensemble).fit(X, y, machine=MACHINE)
-    normal = FleetDetector(ensemble).fit(X[y == 1], machine=MACHINE[y == 1])
+    labelled = FleetDetector(ensemble).fit(X, y, machine_label=MACHINE)
+    normal = FleetDetector(ensemble).fit(X[y == 1], machine_label=MACHINE[y == 1])
     np.testing.assert_array_equal(
-        labelled.score_samples(X, machine=MACHINE), normal.score_samples(X, machine=MACHINE)
+        labelled.score_samples(X, machine_label=MACHINE),
+        normal.score_samples(X, machine_label=MACHINE),
     )
 
 
@@ -203,8 +204,10 @@ def test_anomalous_clips_are_not_learned():
 )
 def test_kinds_of_labels(fleet, labels):
     X = pd.DataFrame(FEATURES)
-    scores = FleetDetector(mixture()).fit(X, machine=labels).score_samples(X, machine=labels)
-    expected = fleet.score_samples(FEATURES, machine=MACHINE)
+    scores = (
+        FleetDetector(mixture()).fit(X, machine_label=labels).score_samples(X, machine_label=labels)
+    )
+    expected = fleet.score_samples(FEATURES, machine_label=MACHINE)
     np.testing.assert_allclose(scores, expected, rtol=1e-9)
 
 
@@ -214,27 +217,27 @@ def test_kinds_of_labels(fleet, labels):
         ("fan", TypeError, r"single label 'fan'.*\['fan'\] \* 2"),
         (["fan"], ValueError, r"shape \(1,\), and there are 2 clips"),
         ([["fan"], ["fan"]], ValueError, r"shape \(2, 1\)"),
-        (["fan", None], TypeError, "machine is None for clip 1"),
-        ([0, 1], TypeError, "machine is 0 for clip 0"),
-        (["fan", ""], ValueError, "machine is empty for clip 1"),
+        (["fan", None], TypeError, "machine_label is None for clip 1"),
+        ([0, 1], TypeError, "machine_label is 0 for clip 0"),
+        (["fan", ""], ValueError, "machine_label is empty for clip 1"),
     ],
 )
 def test_labels_that_are_none(fleet, machine, error, message):
     with pytest.raises(error, match=message):
-        fleet.score_samples(FEATURES[:2], machine=machine)
+        fleet.score_samples(FEATURES[:2], machine_label=machine)
     with pytest.raises(error, match=message):
-        FleetDetector(mixture()).fit(FEATURES[:2], machine=machine)
+        FleetDetector(mixture()).fit(FEATURES[:2], machine_label=machine)
 
 
 def test_other_mistakes(fleet):
     with pytest.raises(ValueError, match=r"'crane' is unknown; known are 'fan_id_00', .* 1 more"):
-        fleet.predict(FEATURES[:2], machine=["fan_id_00", "crane"])
+        fleet.predict(FEATURES[:2], machine_label=["fan_id_00", "crane"])
     with pytest.raises(NotFittedError):
-        FleetDetector(mixture()).predict(FEATURES[:1], machine=["fan"])
+        FleetDetector(mixture()).predict(FEATURES[:1], machine_label=["fan"])
     with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[2, 1\]"):
-        FleetDetector(mixture()).fit(FEATURES[:2], [1], machine=["fan", "fan"])
+        FleetDetector(mixture()).fit(FEATURES[:2], [1], machine_label=["fan", "fan"])
     with pytest.raises(TypeError, match="Wrap one clip in a list"):
-        FleetDetector(clips_detector()).fit("clip.wav", machine=["fan"])
+        FleetDetector(clips_detector()).fit("clip.wav", machine_label=["fan"])
 
 
 class FleetAUC:
@@ -242,11 +245,11 @@ class FleetAUC:
 
     def get_metadata_routing(self):
         request = MetadataRequest(owner="FleetAUC")
-        request.score.add_request(param="machine", alias=True)
+        request.score.add_request(param="machine_label", alias=True)
         return request
 
-    def __call__(self, estimator, X, y, machine):
-        return auc(y, -estimator.decision_function(X, machine=machine))
+    def __call__(self, estimator, X, y, machine_label):
+        return auc(y, -estimator.decision_function(X, machine_label=machine_label))
 
 
 def test_metadata_routing(fleet):
@@ -254,31 +257,33 @@ def test_metadata_routing(fleet):
     X = FEATURES + 50 * (y == -1)[:, np.newaxis]
     routed = FleetDetector(mixture())
     with sklearn.config_context(enable_metadata_routing=True):
-        routed.set_fit_request(machine=True).set_predict_request(machine=True)
-        routed.set_decision_function_request(machine=True).set_partial_fit_request(machine=True)
+        routed.set_fit_request(machine_label=True).set_predict_request(machine_label=True)
+        routed.set_decision_function_request(machine_label=True).set_partial_fit_request(
+            machine_label=True
+        )
         pipeline = make_pipeline("passthrough", FunctionTransformer(), routed)
-        pipeline.fit(FEATURES, machine=MACHINE)
+        pipeline.fit(FEATURES, machine_label=MACHINE)
         for method in ("predict", "decision_function"):
             np.testing.assert_array_equal(
-                getattr(pipeline, method)(FEATURES, machine=MACHINE),
-                getattr(fleet, method)(FEATURES, machine=MACHINE),
+                getattr(pipeline, method)(FEATURES, machine_label=MACHINE),
+                getattr(fleet, method)(FEATURES, machine_label=MACHINE),
             )
         result = cross_validate(
-            pipeline, X, y, params={"machine": MACHINE}, scoring=FleetAUC(), cv=NormalKFold(2)
+            pipeline, X, y, params={"machine_label": MACHINE}, scoring=FleetAUC(), cv=NormalKFold(2)
         )
     np.testing.assert_array_equal(result["test_score"], [1.0, 1.0])
     np.testing.assert_array_equal(
-        clone(routed).fit_predict(FEATURES, machine=MACHINE),
-        fleet.predict(FEATURES, machine=MACHINE),
+        clone(routed).fit_predict(FEATURES, machine_label=MACHINE),
+        fleet.predict(FEATURES, machine_label=MACHINE),
     )
 
 
 @pytest.mark.parametrize("backend", ["loky", "threading"])
 def test_backends_give_the_same_scores(fleet, backend):
     with joblib.parallel_config(backend=backend, n_jobs=2):
-        parallel = FleetDetector(mixture()).fit(FEATURES, machine=MACHINE)
-        scores = parallel.score_samples(FEATURES, machine=MACHINE)
-    np.testing.assert_array_equal(scores, fleet.score_samples(FEATURES, machine=MACHINE))
+        parallel = FleetDetector(mixture()).fit(FEATURES, machine_label=MACHINE)
+        scores = parallel.score_samples(FEATURES, machine_label=MACHINE)
+    np.testing.assert_array_equal(scores, fleet.score_samples(FEATURES, machine_label=MACHINE))
     assert list(parallel.detectors_) == sorted(NAMES)
 
 
@@ -297,11 +302,11 @@ def test_saved_and_loaded(folder, fleet):
     assert (len(loaded.detectors_), "crane" in loaded.detectors_) == (6, False)
     for each in (loaded, pickle.loads(pickle.dumps(loaded))):
         np.testing.assert_array_equal(
-            each.score_samples(FEATURES, machine=MACHINE),
-            fleet.score_samples(FEATURES, machine=MACHINE),
+            each.score_samples(FEATURES, machine_label=MACHINE),
+            fleet.score_samples(FEATURES, machine_label=MACHINE),
         )
     with pytest.raises(ValueError, match=r"estimator is None, as in a fleet that skasd.load"):
-        loaded.partial_fit(FEATURES, machine=MACHINE)
+        loaded.partial_fit(FEATURES, machine_label=MACHINE)
 
 
 def test_detectors_are_loaded_when_they_are_needed(folder, monkeypatch):
@@ -311,13 +316,13 @@ def test_detectors_are_loaded_when_they_are_needed(folder, monkeypatch):
     loaded = skasd.load(folder)
     first = loaded.detectors_["fan_id_00"]
     assert loaded.detectors_["fan_id_00"] is first
-    loaded.score_samples(FEATURES[:2], machine=["fan_id_00"] * 2)
+    loaded.score_samples(FEATURES[:2], machine_label=["fan_id_00"] * 2)
     assert loaded.detectors_["fan_id_00"] is first
     (folder / "fan_id_02.skasd").write_bytes((folder / "fan_id_00.skasd").read_bytes())
-    loaded.score_samples(FEATURES[:2], machine=["fan_id_02"] * 2)
+    loaded.score_samples(FEATURES[:2], machine_label=["fan_id_02"] * 2)
     assert loaded.detectors_["fan_id_00"] is not first
     with pytest.raises(FileNotFoundError, match=r"pump_id_00.skasd"):
-        loaded.score_samples(FEATURES[:2], machine=["pump_id_00"] * 2)
+        loaded.score_samples(FEATURES[:2], machine_label=["pump_id_00"] * 2)
 
 
 def test_damaged_file_stops_its_own_machine_alone(folder, fleet):
@@ -326,11 +331,11 @@ def test_damaged_file_stops_its_own_machine_alone(folder, fleet):
     loaded = skasd.load(folder)
     others = MACHINE != "pump_id_00"
     np.testing.assert_array_equal(
-        loaded.score_samples(FEATURES[others], machine=MACHINE[others]),
-        fleet.score_samples(FEATURES[others], machine=MACHINE[others]),
+        loaded.score_samples(FEATURES[others], machine_label=MACHINE[others]),
+        fleet.score_samples(FEATURES[others], machine_label=MACHINE[others]),
     )
     with pytest.raises(ModelFileError, match=r"pump_id_00.skasd: is damaged"):
-        loaded.score_samples(FEATURES, machine=MACHINE)
+        loaded.score_samples(FEATURES, machine_label=MACHINE)
 
 
 def test_saving_writes_what_has_changed(folder, fleet, tmp_path):
@@ -340,18 +345,18 @@ def test_saving_writes_what_has_changed(folder, fleet, tmp_path):
     before = inodes()
     loaded = skasd.load(folder).set_params(estimator=FeatureDetector(0))
     X, machine = FEATURES[:6], ["pump_id_00"] * 3 + ["crane"] * 3
-    loaded.partial_fit(X, machine=machine)
+    loaded.partial_fit(X, machine_label=machine)
     skasd.save(loaded, folder)
     changed = {name for name, inode in inodes().items() if before.get(name) != inode}
     assert changed == {"pump_id_00.skasd", "crane.skasd"}
     skasd.save(loaded, tmp_path / "copy")
     for path in (folder, tmp_path / "copy"):
         again = skasd.load(path)
-        assert again.anomaly_score(X, machine=machine).tolist() == X[:, 0].tolist()
-        assert again.score_samples(X[:1], machine=["fan_id_00"]) == fleet.score_samples(
-            X[:1], machine=["fan_id_00"]
+        assert again.anomaly_score(X, machine_label=machine).tolist() == X[:, 0].tolist()
+        assert again.score_samples(X[:1], machine_label=["fan_id_00"]) == fleet.score_samples(
+            X[:1], machine_label=["fan_id_00"]
         )
-    skasd.save(FleetDetector(FeatureDetector(0)).fit(X, machine=machine), folder)
+    skasd.save(FleetDetector(FeatureDetector(0)).fit(X, machine_label=machine), folder)
     assert set(inodes()) == {"pump_id_00.skasd", "crane.skasd"}
 
 
@@ -359,13 +364,13 @@ def test_failures_and_labels_of_any_kind_are_saved(tmp_path):
     machine = ["../up", "a/b", "halle 2_id_00", "Ü", "."] * 2 + ["no"]
     X = [[float(i)] for i in range(10)] + [[np.nan]]
     with pytest.warns(UserWarning, match="no: Input X"):
-        fleet = FleetDetector(FeatureDetector()).fit(X, machine=machine)
+        fleet = FleetDetector(FeatureDetector()).fit(X, machine_label=machine)
     skasd.save(fleet, tmp_path / "plant")
     assert [path.name for path in tmp_path.iterdir()] == ["plant"]
     loaded = skasd.load(tmp_path / "plant")
     assert loaded.failures_ == fleet.failures_
-    assert loaded.anomaly_score(X[:10], machine=machine[:10]).tolist() == list(range(10))
-    fleet.partial_fit([[1.0], [2.0]] * 2, machine=["fan", "fan", "Fan", "Fan"])
+    assert loaded.anomaly_score(X[:10], machine_label=machine[:10]).tolist() == list(range(10))
+    fleet.partial_fit([[1.0], [2.0]] * 2, machine_label=["fan", "fan", "Fan", "Fan"])
     with pytest.raises(ValueError, match=r"'Fan' and 'fan' would share a file"):
         skasd.save(fleet, tmp_path / "other")
     assert not (tmp_path / "other").exists()
@@ -414,7 +419,7 @@ import os, signal, sys
 import skasd
 
 fleet = skasd.FleetDetector(skasd.FeatureDetector(0))
-fleet.fit([[1.0, 0.0, 0.0], [2.0, 0.0, 0.0]] * 2, machine=["fan_id_00", "new"] * 2)
+fleet.fit([[1.0, 0.0, 0.0], [2.0, 0.0, 0.0]] * 2, machine_label=["fan_id_00", "new"] * 2)
 replace, calls = os.replace, []
 def die_at_the_second(*paths):
     calls.append(paths)
@@ -427,9 +432,9 @@ skasd.save(fleet, sys.argv[1])
     process = subprocess.run([sys.executable, "-c", script, folder])
     assert process.returncode == -signal.SIGKILL
     loaded = skasd.load(folder)
-    assert loaded.anomaly_score([[7.0, 0, 0]], machine=["fan_id_00"]) == 7.0
+    assert loaded.anomaly_score([[7.0, 0, 0]], machine_label=["fan_id_00"]) == 7.0
     others = MACHINE != "fan_id_00"
     np.testing.assert_array_equal(
-        loaded.score_samples(FEATURES[others], machine=MACHINE[others]),
-        fleet.score_samples(FEATURES[others], machine=MACHINE[others]),
+        loaded.score_samples(FEATURES[others], machine_label=MACHINE[others]),
+        fleet.score_samples(FEATURES[others], machine_label=MACHINE[others]),
     )

@@ -25,8 +25,8 @@ FEATURES = np.random.default_rng(0).normal(size=(len(MACHINE), 3))
 class DiesOnce(FeatureDetector):
     """A detector that kills the first process that fits it, as a lack of memory would."""
 
-    def __init__(self, feature=None, contamination=0.1, threshold="percentile", marker=None):
-        super().__init__(feature, contamination=contamination, threshold=threshold)
+    def __init__(self, feature=None, contamination=0.1, threshold_rule="percentile", marker=None):
+        super().__init__(feature, contamination=contamination, threshold_rule=threshold_rule)
         self.marker = marker
 
     def fit(self, X, y=None):
@@ -58,18 +58,22 @@ def on_dask(client):
 
 def score_serially(estimator, X, machine):
     with joblib.parallel_config(backend="sequential"):
-        return FleetDetector(estimator).fit(X, machine=machine).score_samples(X, machine=machine)
+        return (
+            FleetDetector(estimator)
+            .fit(X, machine_label=machine)
+            .score_samples(X, machine_label=machine)
+        )
 
 
 @pytest.mark.usefixtures("on_dask")
 def test_equal_to_serial(tmp_path):
     detector = GaussianMixtureDetector(n_components=2, random_state=0)
     expected = score_serially(detector, FEATURES, MACHINE)
-    fleet = FleetDetector(detector).fit(FEATURES, machine=MACHINE)
-    np.testing.assert_array_equal(fleet.score_samples(FEATURES, machine=MACHINE), expected)
+    fleet = FleetDetector(detector).fit(FEATURES, machine_label=MACHINE)
+    np.testing.assert_array_equal(fleet.score_samples(FEATURES, machine_label=MACHINE), expected)
     skasd.save(fleet, tmp_path)
     loaded = skasd.load(tmp_path)
-    np.testing.assert_array_equal(loaded.score_samples(FEATURES, machine=MACHINE), expected)
+    np.testing.assert_array_equal(loaded.score_samples(FEATURES, machine_label=MACHINE), expected)
 
 
 @pytest.mark.usefixtures("on_dask")
@@ -84,10 +88,12 @@ def test_ensembles_of_autoencoders_are_equal_to_serial():
         n_repeats=2,
         random_state=0,
     )
-    fleet = FleetDetector(detector).fit(X, machine=machine)
+    fleet = FleetDetector(detector).fit(X, machine_label=machine)
     # The workers have one BLAS thread each.
     np.testing.assert_allclose(
-        fleet.score_samples(X, machine=machine), score_serially(detector, X, machine), rtol=1e-5
+        fleet.score_samples(X, machine_label=machine),
+        score_serially(detector, X, machine),
+        rtol=1e-5,
     )
 
 
@@ -96,7 +102,7 @@ def test_machine_that_cannot_be_fitted():
     X = np.where(MACHINE[:, np.newaxis] == NAMES[3], np.nan, FEATURES)
     fleet = FleetDetector(FeatureDetector(0))
     with pytest.warns(UserWarning, match=r"1 of the machines .*\npump_id_04: Input X contains"):
-        fleet.fit(X, machine=MACHINE)
+        fleet.fit(X, machine_label=MACHINE)
     assert list(fleet.detectors_) == [*NAMES[:3], *NAMES[4:]]
 
 
@@ -104,9 +110,9 @@ def test_machine_that_cannot_be_fitted():
 @pytest.mark.posix
 def test_killed_worker(tmp_path):
     marker = str(tmp_path / "killed")
-    fleet = FleetDetector(DiesOnce(0, marker=marker)).fit(FEATURES, machine=MACHINE)
+    fleet = FleetDetector(DiesOnce(0, marker=marker)).fit(FEATURES, machine_label=MACHINE)
     assert os.path.exists(marker)
-    scores = fleet.anomaly_score(FEATURES, machine=MACHINE)
+    scores = fleet.anomaly_score(FEATURES, machine_label=MACHINE)
     np.testing.assert_array_equal(scores, FEATURES[:, 0])
 
 
@@ -133,7 +139,7 @@ def test_cluster_from_the_command_line(tmp_path):
         client.wait_for_workers(2, timeout=60)
         detector = DiesOnce(0, marker=str(tmp_path / "killed"))
         with joblib.parallel_config(backend="dask"):
-            fleet = FleetDetector(detector).fit(FEATURES, machine=MACHINE)
-            scores = fleet.anomaly_score(FEATURES, machine=MACHINE)
+            fleet = FleetDetector(detector).fit(FEATURES, machine_label=MACHINE)
+            scores = fleet.anomaly_score(FEATURES, machine_label=MACHINE)
         assert sorted(process.poll() is None for process in processes) == [False, True, True]
     np.testing.assert_array_equal(scores, FEATURES[:, 0])

@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -54,7 +54,7 @@ class Clip:
                 self.analyses[key] = compute()
             return self.analyses[key]
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         return Clip, (self.name, self.source)
 
 

@@ -1,5 +1,7 @@
 """From a clip to its samples: mono, finite, at the rate of the analysis."""
 
+from typing import Any
+
 import numpy as np
 
 from skasd.audio._clips import Clip
@@ -109,7 +111,7 @@ def _read_file(path: str, channel: str | int) -> tuple[np.ndarray, int]:
         return mix_down(samples, channel, path), file.samplerate
 
 
-def _read_samples(file) -> np.ndarray:
+def _read_samples(file: Any) -> np.ndarray:
     """Read in blocks: a damaged header may declare more than the memory holds."""
     block = max(1, _BLOCK_SAMPLES // file.channels)
     blocks = []

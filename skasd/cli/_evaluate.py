@@ -85,7 +85,7 @@ def _comparison(evaluation: "Evaluation", system: str) -> Table:
     for heading in ("machine", "id", "AUC", "pAUC", *SYSTEMS):
         table.add_column(heading, justify="left" if heading == "machine" else "right")
 
-    def add(machine, machine_id, scores, published):
+    def add(machine: Any, machine_id: Any, scores: Any, published: Any) -> Any:
         figures = [TABLE_2[column].get(published) for column in SYSTEMS]
         table.add_row(
             machine,

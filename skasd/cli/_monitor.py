@@ -150,7 +150,7 @@ def monitor(
 class _Findings:
     """What a run has come upon."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.n_events = 0
         self.has_anomaly = self.has_alarm = self.has_error = False
 

@@ -42,7 +42,7 @@ class PcmSource(Source):
     sample_format: str
     replay: bool
 
-    def settings(self, monitor):
+    def settings(self, monitor: Any) -> Any:
         """See `Source`."""
         return {
             "source": "-",
@@ -52,7 +52,7 @@ class PcmSource(Source):
             **_window_settings(monitor),
         }
 
-    def events(self, monitor, after, stopping):
+    def events(self, monitor: Any, after: Any, stopping: Any) -> Any:
         """See `Source`."""
         blocks = read_pcm(
             sys.stdin.buffer, n_channels=self.n_channels, sample_format=self.sample_format
@@ -67,7 +67,7 @@ class RecordingSource(Source):
         self.path = path
         self.sample_rate = read_sample_rate(os.fspath(path))
 
-    def settings(self, monitor):
+    def settings(self, monitor: Any) -> Any:
         """See `Source`."""
         status = self.path.stat()
         return {
@@ -77,7 +77,7 @@ class RecordingSource(Source):
             **_window_settings(monitor),
         }
 
-    def events(self, monitor, after, stopping):
+    def events(self, monitor: Any, after: Any, stopping: Any) -> Any:
         """See `Source`."""
         blocks = read_blocks(os.fspath(self.path))
         return monitor.stream(stopping.each(blocks), after=after, replay=True)
@@ -92,11 +92,11 @@ class FolderSource(Source):
     once: bool
     sample_rate: int = 16000
 
-    def settings(self, monitor):
+    def settings(self, monitor: Any) -> Any:
         """See `Source`."""
         return {"source": os.fspath(self.path.resolve()), **_alarm_settings(monitor)}
 
-    def events(self, monitor, after, stopping):
+    def events(self, monitor: Any, after: Any, stopping: Any) -> Any:
         """See `Source`."""
         return monitor.watch(
             self.path,

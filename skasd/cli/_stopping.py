@@ -4,7 +4,7 @@ import signal
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 Item = TypeVar("Item")
 
@@ -24,17 +24,17 @@ class Stopping:
         Whether one of them has come.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.requested = False
         self._waits = False
-        self._handlers = {}
+        self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         for number in (signal.SIGINT, signal.SIGTERM):
             self._handlers[number] = signal.signal(number, self._request)
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: Any) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
@@ -64,7 +64,7 @@ class Stopping:
         finally:
             self._waits = False
 
-    def _request(self, number: int, frame) -> None:
+    def _request(self, number: int, frame: Any) -> None:
         self.requested = True
         self.__exit__()
         if self._waits:

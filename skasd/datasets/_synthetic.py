@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -112,7 +113,7 @@ def _fan(random_state: np.random.RandomState, sample_rate: int) -> Sound:
     levels = harmonics**-1.2 * random_state.uniform(0.5, 1.5, len(harmonics))
     flow_band = (150, random_state.uniform(1500, 2500))
 
-    def sound(time, severity):
+    def sound(time: Any, severity: Any) -> Any:
         speed = turns_per_second * (1 + random_state.normal(0, 0.003))
         wander = 0.002 * _slow_noise(len(time), sample_rate, random_state)
         turn = 2 * np.pi * np.cumsum(speed * (1 + wander)) / sample_rate
@@ -131,7 +132,7 @@ def _pump(random_state: np.random.RandomState, sample_rate: int) -> Sound:
     hum_levels = random_state.uniform(0.3, 1.0, 4) / np.arange(1, 5)
     resonances = random_state.uniform((400, 1200), (800, 2000))
 
-    def sound(time, severity):
+    def sound(time: Any, severity: Any) -> Any:
         hum = np.sin(2 * np.pi * np.outer(time, 100 * np.arange(1, 5))) @ hum_levels
         rate = pulses_per_second * (1 + random_state.normal(0, 0.005))
         since_pulse = (rate * time + random_state.uniform()) % 1 / rate
@@ -151,7 +152,7 @@ def _slider(random_state: np.random.RandomState, sample_rate: int) -> Sound:
     thump_hz = random_state.uniform(90, 160)
     squeal_hz = random_state.uniform(2200, 3200)
 
-    def sound(time, severity):
+    def sound(time: Any, severity: Any) -> Any:
         seconds = stroke_seconds * (1 + random_state.normal(0, 0.01))
         stroke = time / seconds + random_state.uniform()
         since_end = stroke % 1 * seconds
@@ -179,7 +180,7 @@ def _valve(random_state: np.random.RandomState, sample_rate: int) -> Sound:
         for pair in resonances
     ]
 
-    def sound(time, severity):
+    def sound(time: Any, severity: Any) -> Any:
         seconds = len(time) / sample_rate
         cycles = np.arange(random_state.uniform(0, period / 2), seconds, period)
         moments = np.add.outer(cycles, (0.0, 0.4 * period)).ravel()

@@ -1,6 +1,8 @@
 """The threshold that every detector of skasd shares, and what follows from it."""
 
+from collections.abc import Sequence
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,14 +14,14 @@ from skasd.detection._score_report import ScoreReport
 
 THRESHOLD_CONSTRAINTS = {
     "contamination": [Interval(Real, 0, 0.5, closed="right")],
-    "threshold": [StrOptions({"percentile", "gamma"})],
+    "threshold_rule": [StrOptions({"percentile", "gamma"})],
 }
 
 
 class AnomalyDetectorMixin(OutlierMixin):
     """What follows from `score_samples` and `offset_` in every detector.
 
-    A class with this mixin has the parameters `contamination` and `threshold`, a method
+    A class with this mixin has the parameters `contamination` and `threshold_rule`, a method
     `score_samples`, and ends its `fit` with `self._fit_offset(scores of the training clips)`.
 
     Examples
@@ -31,7 +33,7 @@ class AnomalyDetectorMixin(OutlierMixin):
     (array([5.]), array([-1]))
     """
 
-    def anomaly_score(self, X: ArrayLike) -> np.ndarray:
+    def anomaly_score(self, X: ArrayLike | Sequence[Any]) -> np.ndarray:
         """Compute how anomalous each clip is: the number that DCASE and its CSV files mean.
 
         Parameters
@@ -46,7 +48,7 @@ class AnomalyDetectorMixin(OutlierMixin):
         """
         return -self.score_samples(X)
 
-    def decision_function(self, X: ArrayLike) -> np.ndarray:
+    def decision_function(self, X: ArrayLike | Sequence[Any]) -> np.ndarray:
         """Compute the distance from the threshold.
 
         Parameters
@@ -61,7 +63,7 @@ class AnomalyDetectorMixin(OutlierMixin):
         """
         return self.score_samples(X) - self.offset_
 
-    def predict(self, X: ArrayLike) -> np.ndarray:
+    def predict(self, X: ArrayLike | Sequence[Any]) -> np.ndarray:
         """Decide which clips are anomalous.
 
         Parameters
@@ -76,7 +78,7 @@ class AnomalyDetectorMixin(OutlierMixin):
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def score_report(self, X: ArrayLike) -> ScoreReport:
+    def score_report(self, X: ArrayLike | Sequence[Any]) -> ScoreReport:
         """Compare a batch with the training clips, to tell an odd clip from a changed machine.
 
         Parameters
@@ -103,15 +105,22 @@ class AnomalyDetectorMixin(OutlierMixin):
             -self.training_scores_, self.anomaly_score(X), threshold=-self.offset_
         )
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Version 0.1.0.dev0 had one name for the rule and for the number.
+        if "threshold" in state:
+            state = {**state, "threshold_rule": state["threshold"]}
+            del state["threshold"]
+        super().__setstate__(state)
+
     def _fit_offset(self, training_scores: np.ndarray) -> None:
         self.training_scores_ = training_scores
-        if self.threshold == "percentile":
+        if self.threshold_rule == "percentile":
             self.offset_ = np.percentile(training_scores, 100 * self.contamination)
             return
         if np.ptp(training_scores) == 0:
             raise ValueError(
-                "threshold='gamma' fits a distribution to the training scores, but all of them "
-                f"are {training_scores[0]:.6g}. Use threshold='percentile'."
+                "threshold_rule='gamma' fits a distribution to the training scores, but all of "
+                f"them are {training_scores[0]:.6g}. Use threshold_rule='percentile'."
             )
         distribution = stats.gamma(*stats.gamma.fit(-training_scores))
         self.offset_ = -distribution.ppf(1 - self.contamination)

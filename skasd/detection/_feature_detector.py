@@ -1,7 +1,7 @@
 """One feature as the anomaly score."""
 
 from numbers import Integral
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,7 +21,7 @@ class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):
         Index of the feature, or its name if X has names.
     contamination : float, default=0.1
         Share of the training clips beyond the threshold, in (0, 0.5].
-    threshold : {"percentile", "gamma"}, default="percentile"
+    threshold_rule : {"percentile", "gamma"}, default="percentile"
         ``"percentile"`` takes it from the training scores themselves, ``"gamma"`` from a gamma
         distribution fitted to them, as the DCASE baselines do since 2021.
 
@@ -64,14 +64,14 @@ class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):
         feature: int | str = 0,
         *,
         contamination: float = 0.1,
-        threshold: str = "percentile",
+        threshold_rule: str = "percentile",
     ):
         self.feature = feature
         self.contamination = contamination
-        self.threshold = threshold
+        self.threshold_rule = threshold_rule
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y=None) -> Self:
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Fit the threshold.
 
         Parameters

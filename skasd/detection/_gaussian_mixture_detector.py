@@ -1,7 +1,7 @@
 """Gaussian mixtures that stand few clips."""
 
 from numbers import Integral, Real
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -54,7 +54,7 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
         Most components for ``n_components="auto"``.
     contamination : float, default=0.1
         Share of the training clips beyond the threshold, in (0, 0.5].
-    threshold : {"percentile", "gamma"}, default="percentile"
+    threshold_rule : {"percentile", "gamma"}, default="percentile"
         ``"percentile"`` takes it from the training scores themselves, ``"gamma"`` from a gamma
         distribution fitted to the training clips' anomaly scores, as the DCASE baselines do since
         2021.
@@ -137,7 +137,7 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
         reg_covar: float = REG_COVAR,
         max_components: int = 3,
         contamination: float = 0.1,
-        threshold: str = "percentile",
+        threshold_rule: str = "percentile",
         n_init: int = 1,
         random_state: int | np.random.RandomState | None = None,
     ):
@@ -147,12 +147,12 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
         self.reg_covar = reg_covar
         self.max_components = max_components
         self.contamination = contamination
-        self.threshold = threshold
+        self.threshold_rule = threshold_rule
         self.n_init = n_init
         self.random_state = random_state
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y=None) -> Self:
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Fit the mixture and the threshold.
 
         Parameters

@@ -1,7 +1,7 @@
 """Distances to the nearest training clips."""
 
 from numbers import Integral
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -32,7 +32,7 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         of zeros has no direction, and is at distance 1 from all.
     contamination : float, default=0.1
         Share of the training clips beyond the threshold, in (0, 0.5].
-    threshold : {"percentile", "gamma"}, default="percentile"
+    threshold_rule : {"percentile", "gamma"}, default="percentile"
         ``"percentile"`` takes it from the training scores themselves, ``"gamma"`` from a gamma
         distribution fitted to the training clips' anomaly scores, as the DCASE baselines do since
         2021.
@@ -94,15 +94,15 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         *,
         metric: str = "mahalanobis",
         contamination: float = 0.1,
-        threshold: str = "percentile",
+        threshold_rule: str = "percentile",
     ):
         self.n_neighbors = n_neighbors
         self.metric = metric
         self.contamination = contamination
-        self.threshold = threshold
+        self.threshold_rule = threshold_rule
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y=None) -> Self:
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Remember the clips, and fit the threshold.
 
         Parameters

@@ -25,7 +25,7 @@ class PyODDetector(AnomalyDetectorMixin, BaseEstimator):
     contamination : float, default=0.1
         Share of the training clips beyond the threshold, in (0, 0.5]. It takes the place of the
         detector's own.
-    threshold : {"percentile", "gamma"}, default="percentile"
+    threshold_rule : {"percentile", "gamma"}, default="percentile"
         ``"percentile"`` takes it from the training scores themselves, ``"gamma"`` from a gamma
         distribution fitted to the training clips' anomaly scores.
 
@@ -70,10 +70,12 @@ class PyODDetector(AnomalyDetectorMixin, BaseEstimator):
         **THRESHOLD_CONSTRAINTS,
     }
 
-    def __init__(self, detector: Any, *, contamination: float = 0.1, threshold: str = "percentile"):
+    def __init__(
+        self, detector: Any, *, contamination: float = 0.1, threshold_rule: str = "percentile"
+    ):
         self.detector = detector
         self.contamination = contamination
-        self.threshold = threshold
+        self.threshold_rule = threshold_rule
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: ArrayLike, y: Any = None) -> Self:

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Mapping
 from numbers import Integral
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
@@ -79,9 +79,10 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
     >>> from skasd import FleetDetector, GaussianMixtureDetector
     >>> rng = np.random.default_rng(0)
     >>> X = np.concatenate([rng.normal(0, 1, (100, 2)), rng.normal(9, 1, (100, 2))])
-    >>> machine = ["fan_id_00"] * 100 + ["fan_id_02"] * 100
-    >>> fleet = FleetDetector(GaussianMixtureDetector(random_state=0)).fit(X, machine=machine)
-    >>> fleet.predict([[0.0, 0.0], [0.0, 0.0]], machine=["fan_id_00", "fan_id_02"])
+    >>> machine_label = ["fan_id_00"] * 100 + ["fan_id_02"] * 100
+    >>> fleet = FleetDetector(GaussianMixtureDetector(random_state=0))
+    >>> fleet = fleet.fit(X, machine_label=machine_label)
+    >>> fleet.predict([[0.0, 0.0], [0.0, 0.0]], machine_label=["fan_id_00", "fan_id_02"])
     array([ 1, -1])
     >>> sorted(fleet.detectors_)
     ['fan_id_00', 'fan_id_02']
@@ -95,12 +96,12 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         "n_jobs": [Integral, None],
     }
 
-    def __init__(self, estimator, *, n_jobs=None):
+    def __init__(self, estimator: Any, *, n_jobs: Any = None):
         self.estimator = estimator
         self.n_jobs = n_jobs
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Clips | ArrayLike, y=None, *, machine: ArrayLike) -> Self:
+    def fit(self, X: Clips | ArrayLike, y: Any = None, *, machine_label: ArrayLike) -> Self:
         """Fit a detector for each machine.
 
         Parameters
@@ -109,7 +110,7 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             Clips, spectrograms or features of healthy machines.
         y : array-like of shape (n_clips,), default=None
             Each machine's part of it is passed on.
-        machine : array-like of shape (n_clips,)
+        machine_label : array-like of shape (n_clips,)
             Label of the machine of each clip.
 
         Returns
@@ -119,7 +120,7 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            If a label is no string, or `machine` is a single one.
+            If a label is no string, or `machine_label` is a single one.
         ValueError
             If a parameter is invalid, a machine's type has no estimator, or no machine can be
             fitted.
@@ -129,17 +130,17 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         UserWarning
             If a machine cannot be fitted: which ones, and why. The others are.
         """
-        self.detectors_, self.failures_ = self._fit_machines(X, y, machine)
+        self.detectors_, self.failures_ = self._fit_machines(X, y, machine_label)
         self._warn_of_failures(self.failures_)
         return self
 
     @fit_context(prefer_skip_nested_validation=False)
-    def partial_fit(self, X: Clips | ArrayLike, y=None, *, machine: ArrayLike) -> Self:
+    def partial_fit(self, X: Clips | ArrayLike, y: Any = None, *, machine_label: ArrayLike) -> Self:
         """Add the machines that occur, or fit them anew; leave all others as they are.
 
         Parameters
         ----------
-        X, y, machine
+        X, y, machine_label
             See `fit`.
 
         Returns
@@ -157,22 +158,22 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             If a machine cannot be fitted. One that had a detector keeps it.
         """
         if not hasattr(self, "detectors_"):
-            return self.fit(X, y, machine=machine)
-        fitted, failures = self._fit_machines(X, y, machine)
+            return self.fit(X, y, machine_label=machine_label)
+        fitted, failures = self._fit_machines(X, y, machine_label)
         self.detectors_ = self.detectors_ | fitted  # type: ignore[operator]  # either kind can
         earlier = {name: why for name, why in self.failures_.items() if name not in fitted}
         self.failures_ = earlier | failures
         self._warn_of_failures(failures)
         return self
 
-    def score_samples(self, X: Clips | ArrayLike, *, machine: ArrayLike) -> np.ndarray:
+    def score_samples(self, X: Clips | ArrayLike, *, machine_label: ArrayLike) -> np.ndarray:
         """Compute how normal each clip is, by its machine's detector.
 
         Parameters
         ----------
         X : what the detectors were fitted on
             Clips, spectrograms or features.
-        machine : array-like of shape (n_clips,)
+        machine_label : array-like of shape (n_clips,)
             Label of the machine of each clip.
 
         Returns
@@ -190,29 +191,29 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         ValueError
             If a machine is unknown, or could not be fitted.
         """
-        return self._score("score_samples", X, machine)
+        return self._score("score_samples", X, machine_label)
 
-    def anomaly_score(self, X: Clips | ArrayLike, *, machine: ArrayLike) -> np.ndarray:
+    def anomaly_score(self, X: Clips | ArrayLike, *, machine_label: ArrayLike) -> np.ndarray:
         """Compute how anomalous each clip is: the number that DCASE and its CSV files mean.
 
         Parameters
         ----------
-        X, machine
+        X, machine_label
             See `score_samples`.
 
         Returns
         -------
         ndarray of shape (n_clips,)
-            ``-score_samples(X, machine=machine)``; higher is more anomalous.
+            ``-score_samples(X, machine_label=machine_label)``; higher is more anomalous.
         """
-        return -self.score_samples(X, machine=machine)
+        return -self.score_samples(X, machine_label=machine_label)
 
-    def decision_function(self, X: Clips | ArrayLike, *, machine: ArrayLike) -> np.ndarray:
+    def decision_function(self, X: Clips | ArrayLike, *, machine_label: ArrayLike) -> np.ndarray:
         """Compute the distance from the threshold of each clip's machine.
 
         Parameters
         ----------
-        X, machine
+        X, machine_label
             See `score_samples`.
 
         Returns
@@ -220,14 +221,14 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         ndarray of shape (n_clips,)
             Negative for anomalous clips.
         """
-        return self._score("decision_function", X, machine)
+        return self._score("decision_function", X, machine_label)
 
-    def predict(self, X: Clips | ArrayLike, *, machine: ArrayLike) -> np.ndarray:
+    def predict(self, X: Clips | ArrayLike, *, machine_label: ArrayLike) -> np.ndarray:
         """Decide which clips are anomalous, by the threshold of each one's machine.
 
         Parameters
         ----------
-        X, machine
+        X, machine_label
             See `score_samples`.
 
         Returns
@@ -235,14 +236,16 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         ndarray of shape (n_clips,), int
             +1 for normal clips, -1 for anomalous ones.
         """
-        return self._score("predict", X, machine)
+        return self._score("predict", X, machine_label)
 
-    def fit_predict(self, X: Clips | ArrayLike, y=None, *, machine: ArrayLike) -> np.ndarray:
+    def fit_predict(
+        self, X: Clips | ArrayLike, y: Any = None, *, machine_label: ArrayLike
+    ) -> np.ndarray:
         """Fit a detector for each machine, and decide which of the same clips are anomalous.
 
         Parameters
         ----------
-        X, y, machine
+        X, y, machine_label
             See `fit`.
 
         Returns
@@ -250,11 +253,13 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         ndarray of shape (n_clips,), int
             +1 for normal clips, -1 for anomalous ones.
         """
-        return self.fit(X, y, machine=machine).predict(X, machine=machine)
+        return self.fit(X, y, machine_label=machine_label).predict(X, machine_label=machine_label)
 
-    def _fit_machines(self, X, y, machine) -> tuple[dict[str, BaseEstimator], dict[str, str]]:
+    def _fit_machines(
+        self, X: Any, y: Any, machine_label: Any
+    ) -> tuple[dict[str, BaseEstimator], dict[str, str]]:
         """Return fitted detectors, and the reasons of those that could not be fitted."""
-        labels = check_machine(X, machine)
+        labels = check_machine(X, machine_label)
         check_consistent_length(X, y)
         groups = dict(group_by_machine(labels))
         estimators = {name: self._estimator_of(name) for name in groups}
@@ -295,9 +300,9 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             )
         return self.estimator[machine_type]
 
-    def _score(self, method: str, X, machine) -> np.ndarray:
+    def _score(self, method: str, X: Any, machine_label: Any) -> np.ndarray:
         check_is_fitted(self)
-        groups = dict(group_by_machine(check_machine(X, machine)))
+        groups = dict(group_by_machine(check_machine(X, machine_label)))
         for name in groups:
             self._check_known(name)
         in_turn = effective_n_jobs(self.n_jobs) > 1
@@ -343,7 +348,7 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             message += f"\nThose that had a detector keep it: {kept}."
         warnings.warn(message, stacklevel=4)
 
-    def __repr__(self, N_CHAR_MAX=700) -> str:
+    def __repr__(self, N_CHAR_MAX: Any = 700) -> str:
         if not isinstance(self.estimator, Mapping):
             return super().__repr__(N_CHAR_MAX)
         named = ", ".join(

@@ -63,24 +63,24 @@ class FleetTask(NamedTuple):
         with self._inner_parallelism():
             return np.asarray(getattr(detector, method)(self._clips(detector)))
 
-    def _clips(self, detector: BaseEstimator):
+    def _clips(self, detector: BaseEstimator) -> Any:
         """Return the clips; errors are to call an array by its place among all clips."""
         if not share_analyses(detector):
             return self.X
         return [check_clip(clip, i) for i, clip in zip(self.indices, self.X, strict=True)]
 
-    def _inner_parallelism(self):
+    def _inner_parallelism(self) -> Any:
         return parallel_config(backend="sequential") if self.in_turn else nullcontext()
 
 
-def check_machine(X: Any, machine: ArrayLike) -> np.ndarray:
+def check_machine(X: Any, machine_label: ArrayLike) -> np.ndarray:
     """Check that there is a label for each clip.
 
     Parameters
     ----------
     X : clips, spectrograms or features
         What is fitted or scored.
-    machine : array-like of shape (n_clips,)
+    machine_label : array-like of shape (n_clips,)
         Labels.
 
     Returns
@@ -90,29 +90,32 @@ def check_machine(X: Any, machine: ArrayLike) -> np.ndarray:
     Raises
     ------
     TypeError
-        If `X` or `machine` is a single one, or a label is no string.
+        If `X` or `machine_label` is a single one, or a label is no string.
     ValueError
         If the numbers of clips and labels differ, or a label is empty.
     """
     check_sequence(X)
-    if isinstance(machine, str):
+    if isinstance(machine_label, str):
         raise TypeError(
-            f"machine is the single label {machine!r}. Pass one for each clip: "
-            f"[{machine!r}] * {len(X)}."
+            f"machine_label is the single label {machine_label!r}. Pass one for each clip: "
+            f"[{machine_label!r}] * {len(X)}."
         )
-    labels = np.asarray(machine, dtype=object)
+    labels = np.asarray(machine_label, dtype=object)
     if labels.shape != (len(X),):
         raise ValueError(
-            f"machine has the shape {labels.shape}, and there are {len(X)} clips. Pass one label "
-            "for each clip."
+            f"machine_label has the shape {labels.shape}, and there are {len(X)} clips. Pass one "
+            "label for each clip."
         )
     for index, label in enumerate(labels):
         if not isinstance(label, str):
             raise TypeError(
-                f"machine is {label!r} for clip {index}. Labels are strings, such as 'fan_id_00'."
+                f"machine_label is {label!r} for clip {index}. Labels are strings, such as "
+                "'fan_id_00'."
             )
         if not label:
-            raise ValueError(f"machine is empty for clip {index}. Labels are such as 'fan_id_00'.")
+            raise ValueError(
+                f"machine_label is empty for clip {index}. Labels are such as 'fan_id_00'."
+            )
     return labels
 
 
@@ -141,6 +144,6 @@ def group_by_machine(labels: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     return zip(machines.tolist(), groups, strict=True)
 
 
-def rows(X, indices: np.ndarray):
+def rows(X: Any, indices: np.ndarray) -> Any:
     """Return the clips at these places; None of None."""
     return None if X is None else safe_indexing(X, indices)

@@ -39,7 +39,7 @@ class FusionDetector(MembersMixin, BaseComposition):
         threshold. Each detector is fitted ``cv`` times, and once on all clips.
     contamination : float, default=0.1
         Share of the training clips beyond the threshold, in (0, 0.5].
-    threshold : {"percentile", "gamma"}, default="percentile"
+    threshold_rule : {"percentile", "gamma"}, default="percentile"
         ``"percentile"`` takes it from the training clips' scores themselves, ``"gamma"`` from a
         gamma distribution fitted to their anomaly scores.
     n_jobs : int or None, default=None
@@ -115,7 +115,7 @@ class FusionDetector(MembersMixin, BaseComposition):
         weights: ArrayLike | None = None,
         cv: int = 5,
         contamination: float = 0.1,
-        threshold: str = "percentile",
+        threshold_rule: str = "percentile",
         n_jobs: int | None = None,
     ):
         self.detectors = detectors
@@ -123,11 +123,11 @@ class FusionDetector(MembersMixin, BaseComposition):
         self.weights = weights
         self.cv = cv
         self.contamination = contamination
-        self.threshold = threshold
+        self.threshold_rule = threshold_rule
         self.n_jobs = n_jobs
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Clips | ArrayLike, y=None) -> Self:
+    def fit(self, X: Clips | ArrayLike, y: Any = None) -> Self:
         """Fit all detectors on healthy clips, their common scale, and the threshold.
 
         Parameters
@@ -173,7 +173,7 @@ class FusionDetector(MembersMixin, BaseComposition):
         """
         return self._get_params("detectors", deep=deep)
 
-    def set_params(self, **params) -> Self:
+    def set_params(self, **params: Any) -> Self:
         """Set parameters: of the fusion, a detector by its name, or of a detector.
 
         Parameters

@@ -35,7 +35,7 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
     """What an ensemble of fitted members and a fusion of them have in common.
 
     A class with this mixin has the parameters `aggregation`, `n_jobs`, `contamination` and
-    `threshold`, and ends its `fit` with `self._fit_members(...)`.
+    `threshold_rule`, and ends its `fit` with `self._fit_members(...)`.
 
     Examples
     --------
@@ -93,20 +93,26 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         return self._first_member.feature_names_in_
 
     @property
-    def _first_member(self):
+    def _first_member(self) -> Any:
         # Not check_is_fitted: hasattr(ensemble, "n_features_in_") is to be False before fit.
         if not hasattr(self, "estimators_"):
             raise AttributeError(f"This {type(self).__name__} is not fitted.")
         return self.estimators_[0]
 
-    def _score_block(self, X) -> np.ndarray:
+    def _score_block(self, X: Any) -> np.ndarray:
         return np.column_stack([_anomaly_score(member, X) for member in self.estimators_])
 
     def _aggregate(self, member_scores: np.ndarray) -> np.ndarray:
         return AGGREGATIONS[self.aggregation](member_scores, axis=1)
 
     def _fit_members(
-        self, members: Mapping[str, BaseEstimator], X, y, *, cv: int | None, standardize: bool
+        self,
+        members: Mapping[str, BaseEstimator],
+        X: Any,
+        y: Any,
+        *,
+        cv: int | None,
+        standardize: bool,
     ) -> None:
         """Fit the members; take the threshold from their training scores, with cv out of fold."""
         if y is not None and np.isin(np.asarray(y), (1, -1)).all():
@@ -170,11 +176,13 @@ def _blocks(X: Any, members: Sequence[Any]) -> Iterator[Any]:
         yield [check_clip(clip, start + i) for i, clip in enumerate(block)] if shared else block
 
 
-def _anomaly_score(member: BaseEstimator, X) -> np.ndarray:
+def _anomaly_score(member: BaseEstimator, X: Any) -> np.ndarray:
     return -member.score_samples(X)
 
 
-def _fit_and_score(member: BaseEstimator, X, y, cv: int | None) -> tuple[BaseEstimator, np.ndarray]:
+def _fit_and_score(
+    member: BaseEstimator, X: Any, y: Any, cv: int | None
+) -> tuple[BaseEstimator, np.ndarray]:
     """Fit a member; score its training clips, with cv by fits that have not seen them."""
     member.fit(X, y)
     if cv is None:

@@ -31,7 +31,7 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
         What becomes of a clip's anomaly scores; the report takes the smallest.
     contamination : float, default=0.1
         Share of the training clips beyond the threshold, in (0, 0.5].
-    threshold : {"percentile", "gamma"}, default="percentile"
+    threshold_rule : {"percentile", "gamma"}, default="percentile"
         ``"percentile"`` takes it from the training scores themselves, ``"gamma"`` from a gamma
         distribution fitted to the training clips' anomaly scores.
     cv : int or None, default=None
@@ -115,7 +115,7 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
         n_repeats: int = 5,
         aggregation: str = "min",
         contamination: float = 0.1,
-        threshold: str = "percentile",
+        threshold_rule: str = "percentile",
         cv: int | None = None,
         normalize: bool = False,
         n_jobs: int | None = None,
@@ -125,14 +125,14 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
         self.n_repeats = n_repeats
         self.aggregation = aggregation
         self.contamination = contamination
-        self.threshold = threshold
+        self.threshold_rule = threshold_rule
         self.cv = cv
         self.normalize = normalize
         self.n_jobs = n_jobs
         self.random_state = random_state
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Clips | ArrayLike, y=None) -> Self:
+    def fit(self, X: Clips | ArrayLike, y: Any = None) -> Self:
         """Fit all members on healthy clips, and the threshold on what they say together.
 
         Parameters

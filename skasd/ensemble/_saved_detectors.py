@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import Self
+from typing import Any, Self
 
 from sklearn.base import BaseEstimator
 
@@ -73,12 +73,12 @@ class SavedDetectors(Mapping):
             return self._view({}, {machine: self.fitted[machine]})
         return self._view({machine: self.files[machine]}, {})
 
-    def _view(self, files, fitted) -> Self:
+    def _view(self, files: Any, fitted: Any) -> Self:
         view = type(self)(files, self.load, fitted)
         view._load_once = self._load_once
         return view
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         return type(self), (self.files, self.load, self.fitted)
 
     def __repr__(self) -> str:

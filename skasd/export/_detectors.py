@@ -1,5 +1,7 @@
 """Detectors in operators. All of them give anomaly scores, which are higher for anomalous clips."""
 
+from typing import Any
+
 import numpy as np
 
 from skasd.detection._feature_detector import FeatureDetector
@@ -27,7 +29,7 @@ def mixture_score(step: GaussianMixtureDetector, data: Features) -> Scores:
     return Scores(log_densities.reduce("LogSumExp", 0) * -1)
 
 
-def _precision_factors(mixture) -> np.ndarray:
+def _precision_factors(mixture: Any) -> np.ndarray:
     """Return (n_components, n_features, n_features), whatever the form of the covariances."""
     n_components, n_features = mixture.means_.shape
     factors = mixture.precisions_cholesky_

@@ -5,7 +5,7 @@ What passes between the steps of a model are the three kinds of data of skasd, a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -61,7 +61,7 @@ class Tensor:
         operator: str,
         *inputs: "Tensor | np.ndarray",
         dtype: DTypeLike | None = None,
-        **attributes,
+        **attributes: Any,
     ) -> "Tensor":
         """Apply an operator of ONNX, with this tensor as its first input.
 
@@ -143,7 +143,7 @@ class Graph:
     ensemble share whatever they have in common, the spectrogram above all.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._nodes: dict[tuple, onnx.NodeProto] = {}
         self._constants: dict[tuple, onnx.TensorProto] = {}
         self._inputs: list[onnx.ValueInfoProto] = []
@@ -192,7 +192,7 @@ class Graph:
         """Join tensors along an axis."""
         return self.apply("Concat", tensors, tensors[0].dtype, {"axis": axis})
 
-    def model(self, metadata: Mapping[str, str], **properties) -> onnx.ModelProto:
+    def model(self, metadata: Mapping[str, str], **properties: Any) -> onnx.ModelProto:
         """Make the model, with its metadata and properties such as ``producer_name``."""
         graph = onnx.helper.make_graph(
             list(self._nodes.values()),
@@ -211,7 +211,7 @@ class Graph:
         return model
 
 
-def _describe(name, dtype, shape, description) -> onnx.ValueInfoProto:
+def _describe(name: Any, dtype: Any, shape: Any, description: Any) -> onnx.ValueInfoProto:
     kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
     return onnx.helper.make_tensor_value_info(name, kind, [BATCH, *shape], description)
 

@@ -25,8 +25,8 @@ def add_clips(graph: Graph, log_mels: Sequence[LogMelSpectrogram], duration: flo
     """Add the input of samples; refuse a detector of no clips, or of clips of several rates."""
     if not log_mels:
         raise ValueError(
-            "input='clip' needs a LogMelSpectrogram, which this detector does not have: it was "
-            "fitted on spectrograms. Pass input='spectrogram'."
+            "input='clips' needs a LogMelSpectrogram, which this detector does not have: it was "
+            "fitted on spectrograms. Pass input='spectrograms'."
         )
     settings = common_settings(log_mels)
     if "sample_rate" not in settings:
@@ -52,7 +52,7 @@ def add_spectrograms(
     if log_mels and different:
         raise ValueError(
             f"The steps LogMelSpectrogram differ in {', '.join(sorted(different))}, and one input "
-            "cannot do for all. Pass input='clip'."
+            "cannot do for all. Pass input='clips'."
         )
     if n_frames is None and not log_mels:
         raise ValueError(

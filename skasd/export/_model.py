@@ -27,7 +27,7 @@ def make_model(
     log_mels = [step for step in steps if isinstance(step, LogMelSpectrogram)]
     graph = Graph()
     data: Clips | Spectrograms
-    if input == "clip":
+    if input == "clips":
         data = add_clips(graph, log_mels, duration)
     else:
         data = add_spectrograms(graph, steps, log_mels, duration, n_frames)
@@ -42,7 +42,7 @@ def make_model(
     metadata = {
         "format": FORMAT,
         "skasd_version": __version__,
-        "input": input,
+        "input": input.removesuffix("s"),
         **_shape(data),
         **common_settings(log_mels),
         "threshold": repr(threshold),
@@ -55,16 +55,16 @@ def make_model(
 
 
 def _check_arguments(input: str, duration: float, n_frames: int | None) -> None:
-    if input not in ("clip", "spectrogram"):
-        raise ValueError(f"input={input!r}: expected 'clip' or 'spectrogram'.")
+    if input not in ("clips", "spectrograms"):
+        raise ValueError(f"input={input!r}: expected 'clips' or 'spectrograms'.")
     if not isinstance(duration, Real) or not 0 < duration < np.inf:
         raise ValueError(f"duration={duration!r}: expected a number of seconds above 0.")
     if n_frames is None:
         return
     if not isinstance(n_frames, Integral) or n_frames < 1:
         raise ValueError(f"n_frames={n_frames!r}: expected an int of at least 1.")
-    if input == "clip":
-        raise ValueError(f"n_frames={n_frames} is for input='spectrogram'. Pass duration.")
+    if input == "clips":
+        raise ValueError(f"n_frames={n_frames} is for input='spectrograms'. Pass duration.")
 
 
 def _check_steps(detector: BaseEstimator) -> None:

@@ -13,7 +13,7 @@ def export_onnx(
     detector: BaseEstimator,
     path: str | os.PathLike,
     *,
-    input: str = "clip",
+    input: str = "clips",
     duration: float = 10.0,
     n_frames: int | None = None,
 ) -> None:
@@ -33,14 +33,14 @@ def export_onnx(
         `embedding`, or `make_baseline`.
     path : str or PathLike
         The file, which is replaced if it exists. It is whole or absent.
-    input : {"clip", "spectrogram"}, default="clip"
-        ``"clip"``: the model takes mono samples, (n_clips, n_samples), float32, at the
-        `sample_rate` of `LogMelSpectrogram`, in [-1, 1] as files are read. ``"spectrogram"``: it
+    input : {"clips", "spectrograms"}, default="clips"
+        ``"clips"``: the model takes mono samples, (n_clips, n_samples), float32, at the
+        `sample_rate` of `LogMelSpectrogram`, in [-1, 1] as files are read. ``"spectrograms"``: it
         takes what `LogMelSpectrogram` gives, (n_clips, n_frames, n_mels), float32, in dB.
     duration : float, default=10.0
         Length of the clips in s.
     n_frames : int or None, default=None
-        Frames of the spectrograms, with ``input="spectrogram"``. None takes as many as
+        Frames of the spectrograms, with ``input="spectrograms"``. None takes as many as
         `LogMelSpectrogram` gives for `duration`, and is an error if the detector has no such
         step.
 

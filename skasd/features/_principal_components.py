@@ -2,7 +2,7 @@
 
 import warnings
 from numbers import Integral
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -55,7 +55,7 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.n_components = n_components
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y=None) -> Self:
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Find the components.
 
         Parameters

@@ -1,6 +1,6 @@
 """Picture of the ROC curve, with the part of it that a pAUC looks at."""
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -76,7 +76,7 @@ class DetectionCurveDisplay:
         *,
         max_fpr: float = 0.1,
         name: str | None = None,
-        ax=None,
+        ax: Any = None,
     ) -> Self:
         """Score clips and draw the curve.
 
@@ -114,7 +114,7 @@ class DetectionCurveDisplay:
         *,
         max_fpr: float = 0.1,
         name: str | None = None,
-        ax=None,
+        ax: Any = None,
     ) -> Self:
         """Draw the curve of scores.
 
@@ -147,7 +147,7 @@ class DetectionCurveDisplay:
         fpr, tpr, _ = roc_curve(is_anomalous, anomaly_scores)
         return cls(fpr, tpr, **areas, max_fpr=max_fpr, name=name).plot(ax=ax)
 
-    def plot(self, *, ax=None) -> Self:
+    def plot(self, *, ax: Any = None) -> Self:
         """Draw.
 
         Parameters

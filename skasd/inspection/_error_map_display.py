@@ -52,7 +52,7 @@ class ErrorMapDisplay:
 
     @classmethod
     def from_estimator(
-        cls, detector: BaseEstimator, clip: Any, *, axes: Sequence | None = None, **analysis
+        cls, detector: BaseEstimator, clip: Any, *, axes: Sequence | None = None, **analysis: Any
     ) -> Self:
         """Explain a clip and draw it.
 
@@ -121,7 +121,7 @@ class ErrorMapDisplay:
         self.axes_[2].set_xlabel("time in s")
         return self
 
-    def _draw(self, ax, values, limits, title, label, colors) -> None:
+    def _draw(self, ax: Any, values: Any, limits: Any, title: Any, label: Any, colors: Any) -> None:
         from librosa import hz_to_mel, mel_to_hz
 
         frequencies = self.explanation.frequencies
@@ -149,7 +149,7 @@ class ErrorMapDisplay:
         ax.set(ylabel="frequency in kHz", ylim=(frequencies[0] / 1000, frequencies[-1] / 1000))
         ax.set_title(title, loc="left")
 
-    def _draw_boxes(self, ax) -> None:
+    def _draw_boxes(self, ax: Any) -> None:
         from matplotlib.patches import Rectangle
 
         for (start, end), (low, high) in product(self.explanation.spans, self.explanation.bands):

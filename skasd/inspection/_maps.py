@@ -4,7 +4,7 @@ And the few runs along an axis that carry most of what is unusual.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -74,7 +74,7 @@ def _maps_of(view: View, windows: slice) -> tuple[np.ndarray, ...]:
     return tuple(each[windows] for each in maps)
 
 
-def common_analysis(views: Sequence[View], **settings) -> LogMelSpectrogram:
+def common_analysis(views: Sequence[View], **settings: Any) -> LogMelSpectrogram:
     """Return what computed the spectrograms, or would have if they were not computed elsewhere.
 
     Parameters

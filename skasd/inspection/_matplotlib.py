@@ -1,10 +1,12 @@
 """Matplotlib, once a picture is asked for."""
 
+from typing import Any
+
 PALETTE = BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#e69f00", "#009e73", "#cc79a7"
 """Of Okabe and Ito: color-blind readers tell them apart."""
 
 
-def import_pyplot():
+def import_pyplot() -> Any:
     """Return matplotlib.pyplot, or say what to install."""
     try:
         import matplotlib.pyplot as plt

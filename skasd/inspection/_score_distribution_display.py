@@ -1,6 +1,6 @@
 """Picture of the scores of normal and anomalous clips."""
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -53,7 +53,9 @@ class ScoreDistributionDisplay:
         self.threshold = threshold
 
     @classmethod
-    def from_estimator(cls, detector: BaseEstimator, X: Clips, y: ArrayLike, *, ax=None) -> Self:
+    def from_estimator(
+        cls, detector: BaseEstimator, X: Clips, y: ArrayLike, *, ax: Any = None
+    ) -> Self:
         """Score clips and draw their scores.
 
         Parameters
@@ -85,7 +87,12 @@ class ScoreDistributionDisplay:
 
     @classmethod
     def from_scores(
-        cls, y: ArrayLike, anomaly_scores: ArrayLike, *, threshold: float | None = None, ax=None
+        cls,
+        y: ArrayLike,
+        anomaly_scores: ArrayLike,
+        *,
+        threshold: float | None = None,
+        ax: Any = None,
     ) -> Self:
         """Draw scores.
 
@@ -114,7 +121,7 @@ class ScoreDistributionDisplay:
         is_anomalous, anomaly_scores = validate(y, anomaly_scores)
         return cls(np.where(is_anomalous, -1, 1), anomaly_scores, threshold=threshold).plot(ax=ax)
 
-    def plot(self, *, ax=None) -> Self:
+    def plot(self, *, ax: Any = None) -> Self:
         """Draw a mark for each clip.
 
         Parameters

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -102,7 +103,7 @@ def _resampled_pauc(
     order = np.argsort(-anomaly_scores)
     last_of_ties = np.flatnonzero(np.diff(anomaly_scores[order], append=-np.inf))
 
-    def rates(of_class):
+    def rates(of_class: Any) -> Any:
         found = np.cumsum((counts * of_class)[:, order], axis=1)[:, last_of_ties]
         return np.pad(found, ((0, 0), (1, 0))) / of_class.sum()
 

@@ -1,5 +1,7 @@
 """Labels of clips, and the check of what every metric takes."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_consistent_length
@@ -94,7 +96,7 @@ def validate(y: ArrayLike, anomaly_scores: ArrayLike) -> tuple[np.ndarray, np.nd
     return is_anomalous, anomaly_scores
 
 
-def normal_clips(X, y: ArrayLike):
+def normal_clips(X: Any, y: ArrayLike) -> Any:
     """Return the clips that `y` says are normal.
 
     Parameters

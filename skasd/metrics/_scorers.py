@@ -1,12 +1,14 @@
 """Scorers for scikit-learn's searches."""
 
+from typing import Any
+
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from skasd.metrics._scores import auc, pauc
 
 
-def auc_scorer(estimator: BaseEstimator, X, y: ArrayLike) -> float:
+def auc_scorer(estimator: BaseEstimator, X: Any, y: ArrayLike) -> float:
     """Score a fitted detector by `auc`: ``GridSearchCV(..., scoring=auc_scorer)``.
 
     Parameters
@@ -37,7 +39,7 @@ def auc_scorer(estimator: BaseEstimator, X, y: ArrayLike) -> float:
     return auc(y, -estimator.score_samples(X))
 
 
-def pauc_scorer(estimator: BaseEstimator, X, y: ArrayLike) -> float:
+def pauc_scorer(estimator: BaseEstimator, X: Any, y: ArrayLike) -> float:
     """Score a fitted detector by `pauc`: ``GridSearchCV(..., scoring=pauc_scorer)``.
 
     scikit-learn's own partial AUC would not do: with +1 for normal clips it looks at the end of
@@ -63,7 +65,7 @@ def pauc_scorer(estimator: BaseEstimator, X, y: ArrayLike) -> float:
     return pauc(y, -estimator.score_samples(X))
 
 
-def auc_pauc_scorer(estimator: BaseEstimator, X, y: ArrayLike) -> dict[str, float]:
+def auc_pauc_scorer(estimator: BaseEstimator, X: Any, y: ArrayLike) -> dict[str, float]:
     """Score a fitted detector by both, for ``GridSearchCV(..., refit="pauc")``.
 
     The clips pass through the detector once.

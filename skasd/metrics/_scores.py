@@ -1,6 +1,7 @@
 """Metrics of one machine's test clips."""
 
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -141,7 +142,7 @@ def f1(y: ArrayLike, anomaly_scores: ArrayLike, threshold: float) -> float:
     return float(f1_score(*_judge(y, anomaly_scores, threshold)))
 
 
-def _judge(y: ArrayLike, anomaly_scores: ArrayLike, threshold: float):
+def _judge(y: ArrayLike, anomaly_scores: ArrayLike, threshold: float) -> Any:
     is_anomalous, anomaly_scores = validate(y, anomaly_scores)
     if np.isnan(threshold):
         raise ValueError("threshold is NaN. Pass a number, such as -detector.offset_.")

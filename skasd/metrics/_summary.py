@@ -195,7 +195,7 @@ def average_scores(
             )
     average: Callable[[list[float]], float] = np.mean if mean == "arithmetic" else harmonic_mean
 
-    def over(rows):
+    def over(rows: Any) -> Any:
         return {name: float(average([row[name] for row in rows])) for name in names}
 
     by_machine = {

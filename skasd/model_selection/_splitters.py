@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from numbers import Integral, Real
 from pathlib import PurePath
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -68,14 +69,21 @@ class NormalKFold(BaseCrossValidator):
             "random_state": ["random_state"],
         }
     )
-    def __init__(self, n_splits=5, *, anomalous_share=1.0, shuffle=True, random_state=None):
+    def __init__(
+        self,
+        n_splits: Any = 5,
+        *,
+        anomalous_share: Any = 1.0,
+        shuffle: Any = True,
+        random_state: Any = None,
+    ):
         self.n_splits = n_splits
         self.anomalous_share = anomalous_share
         self.shuffle = shuffle
         self.random_state = random_state
 
     def split(
-        self, X, y: ArrayLike | None = None, groups=None
+        self, X: Any, y: ArrayLike | None = None, groups: Any = None
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the training and test clips of each fold.
 
@@ -124,7 +132,7 @@ class NormalKFold(BaseCrossValidator):
         for train, test in folds:
             yield normal[train], np.sort(np.concatenate([normal[test], anomalous]))
 
-    def get_n_splits(self, X=None, y=None, groups=None) -> int:
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Return the number of folds.
 
         Parameters
@@ -154,7 +162,7 @@ class TrainTestFolder(BaseCrossValidator):
     """
 
     def split(
-        self, X: Sequence[str | os.PathLike], y: ArrayLike | None = None, groups=None
+        self, X: Sequence[str | os.PathLike], y: ArrayLike | None = None, groups: Any = None
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the training and test clips, once.
 
@@ -202,7 +210,7 @@ class TrainTestFolder(BaseCrossValidator):
                 )
         yield train, test
 
-    def get_n_splits(self, X=None, y=None, groups=None) -> int:
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Return 1.
 
         Parameters

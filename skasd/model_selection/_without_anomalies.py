@@ -14,7 +14,7 @@ from skasd._sklearn import safe_indexing
 from skasd.metrics._labels import normal_clips
 
 
-def held_out_likelihood(estimator: BaseEstimator, X, y: ArrayLike | None = None) -> float:
+def held_out_likelihood(estimator: BaseEstimator, X: Any, y: ArrayLike | None = None) -> float:
     """Score a fitted detector by the mean `score_samples` of held-out normal clips.
 
     This assumes that the scores are log-densities of the same features. So it compares settings
@@ -55,7 +55,7 @@ def held_out_likelihood(estimator: BaseEstimator, X, y: ArrayLike | None = None)
     return float(np.mean(estimator.score_samples(X if y is None else normal_clips(X, y))))
 
 
-def score_stability(estimator: BaseEstimator, X, y: ArrayLike | None = None) -> float:
+def score_stability(estimator: BaseEstimator, X: Any, y: ArrayLike | None = None) -> float:
     """Score a fitted ensemble by how far its members agree in ranking held-out normal clips.
 
     This assumes that what differs from seed to seed is chance, and what stays tells of the

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from sklearn.base import BaseEstimator
@@ -123,7 +124,7 @@ def file_name(machine: str) -> str:
     return f"{quote(machine, safe='')}.skasd"
 
 
-def _check_file_names(machines) -> None:
+def _check_file_names(machines: Any) -> None:
     by_name: dict[str, str] = {}
     for machine in machines:
         other = by_name.setdefault(file_name(machine).casefold(), machine)

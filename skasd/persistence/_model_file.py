@@ -5,14 +5,13 @@ import os
 import warnings
 import zipfile
 import zlib
-from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
-from skasd._steps import best_of, check_detector
+from skasd._steps import Detector, best_of, check_detector
 from skasd.ensemble._fleet_detector import FleetDetector
 from skasd.exceptions import ModelFileError, ModelVersionWarning, WeightsError
 from skasd.persistence._check_input import make_check_input
@@ -112,7 +111,7 @@ def save(detector: BaseEstimator, path: str | os.PathLike) -> None:
     write_archive(path, buffer.getvalue())
 
 
-def load(path: str | os.PathLike) -> Any:
+def load(path: str | os.PathLike[str]) -> Detector:
     """Load a detector that `save` or ``skasd fit`` has written.
 
     Parameters

@@ -12,6 +12,7 @@ import re
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from platformdirs import user_cache_path
@@ -141,7 +142,7 @@ def read_weights(path: Path) -> Mapping[str, np.ndarray]:
     return weights
 
 
-def _collect(file) -> dict[str, np.ndarray]:
+def _collect(file: Any) -> dict[str, np.ndarray]:
     """Name the arrays by kind and place: Keras numbers its layers again in each session."""
     weights = {}
     names = [
