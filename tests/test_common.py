@@ -54,8 +54,8 @@ TRANSFORMERS = {
         {"decay": [1, 0]},
     ),
     "MachineIDEmbedding": (MACHINE_ID, np.array(SPECTROGRAMS), {"epochs": [1, 2]}),
-    # Three clips are enough, and the network takes its time.
-    "OpenL3Embedding": (OPENL3, CLIPS[:3], {"frontend": ["kapre", "librosa"]}),
+    # Four clips are enough, and the network takes its time.
+    "OpenL3Embedding": (OPENL3, CLIPS[:4], {"frontend": ["kapre", "librosa"]}),
 }
 """Transformer, valid input as one array, and a grid to search."""
 
