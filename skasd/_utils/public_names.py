@@ -1,21 +1,21 @@
-"""Public names, which belong to the package that exports them and not to the module they are in."""
+"""Public names, which belong to the package that exports them, not to their defining module."""
 
 import sys
 from types import FunctionType
 
 AT_HOME = "skasd.exceptions"
-"""A public module: what is defined there says so, whoever else exports it."""
+"""A public module, whose names keep it as their module wherever else they are exported."""
 
 
 def claim_names(package: str) -> None:
-    """Let what a package exports name that package as its module.
+    """Set the module of everything that a package exports to that package.
 
-    Pickles, model files and tracebacks then name no private place, and outlive a move.
+    Pickles, model files and tracebacks then name no private module, and survive a move.
 
     Parameters
     ----------
     package : str
-        Name of the package, whose ``__all__`` is claimed.
+        Name of the package whose ``__all__`` is claimed.
 
     Examples
     --------

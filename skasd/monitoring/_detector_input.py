@@ -1,4 +1,4 @@
-"""What a detector is to be fed with."""
+"""The input that a detector expects."""
 
 from typing import Any
 
@@ -8,60 +8,65 @@ from skasd._steps import clip_steps
 
 
 def find_sample_rate(detector: Any, sample_rate: int) -> int:
-    """Return what the detector takes arrays to be sampled at, in Hz.
+    """Return the sample rate, in Hz, that the detector assumes for arrays.
 
     Parameters
     ----------
     detector : fitted detector, or pipeline that ends with one
+        The detector.
     sample_rate : int
-        What to return where no step has an `input_sample_rate`.
+        The rate to return if no step has an `input_sample_rate`.
 
     Returns
     -------
     int
+        The sample rate, in Hz.
 
     Raises
     ------
     ValueError
-        Where its steps disagree.
+        If the steps disagree.
     """
     return _only("input_sample_rate", detector, sample_rate)
 
 
 def find_channel(detector: Any) -> str | int:
-    """Return what the detector makes of several channels.
+    """Return the channel that the detector analyzes.
 
     Parameters
     ----------
     detector : fitted detector, or pipeline that ends with one
+        The detector.
 
     Returns
     -------
     "mean" or int
+        The index of the channel, or ``"mean"`` for the mean of all channels.
 
     Raises
     ------
     ValueError
-        Where its steps disagree.
+        If the steps disagree.
     """
     return _only("channel", detector, "mean")
 
 
 def check_takes_clips(detector: Any, n_samples: int, sample_rate: int) -> None:
-    """Score a noise as long as a window, so that what cannot work is said before the first one.
+    """Score noise as long as a window, to find out before the first window if that fails.
 
     Parameters
     ----------
     detector : fitted detector, or pipeline that ends with one
+        The detector.
     n_samples : int
-        Length of a window.
+        Length of a window, in samples.
     sample_rate : int
-        In Hz.
+        Sample rate, in Hz.
 
     Raises
     ------
     ValueError
-        Where it cannot be scored.
+        If the noise cannot be scored.
     """
     noise = np.random.default_rng(0).normal(0, 0.1, n_samples).astype(np.float32)
     try:

@@ -1,4 +1,4 @@
-"""Events in a file that outlives whoever writes it."""
+"""Events in a file that outlives the process that writes it."""
 
 import json
 import os
@@ -17,32 +17,33 @@ _LONGEST_HEADER = 1 << 20
 
 
 class EventFile:
-    """One JSON line an event, appended by one process at a time, which may be killed at any time.
+    """File of events, one JSON line per event, appended by one process at a time.
 
-    The first line says of what the events are. A last line that was cut off is dropped when the
-    file is opened. Iterating over it reads the events that it holds.
+    The process may be killed at any time. The first line says where the events come from. A last
+    line that was cut off is dropped when the file is opened. Iterating over the file reads the
+    events in it.
 
     Parameters
     ----------
     path : str or PathLike
-        The file; made where it is missing.
+        The file. It is created if it is missing.
     settings : mapping of str to object
-        Of what the events are: source and settings, as JSON has them. A file of others is refused.
+        Source and settings of the events, as JSON values. A file with other ones is refused.
 
     Raises
     ------
     EventFileError
-        A ValueError. On entering the context: if the file is no event file, is of another source
-        or other settings, or another process has it open. On reading: if a line is no event.
+        A ValueError. On entering the context: if the file is not an event file, has another source
+        or other settings, or is open in another process. On reading: if a line is not an event.
     OSError
-        If it cannot be opened.
+        If the file cannot be opened.
 
     Notes
     -----
-    A lock beside the file, ``.NAME.lock``, keeps other processes away. It is let go when the
-    process ends, however it ends. An event is handed to the operating system before the next window
-    is looked at, so a killed process loses none; it is not forced to the disk, and a machine
-    without power may lose the last.
+    A lock file next to it, ``.NAME.lock``, keeps other processes away. The lock is released when
+    the process ends, however it ends. Each event is handed to the operating system before the next
+    window is scored, so a killed process loses none. Events are not forced to disk, so a power
+    failure may lose the last ones.
 
     Examples
     --------
@@ -73,7 +74,7 @@ class EventFile:
                 "Stop that one, or pass another file.",
             ) from error
         try:
-            # Unbuffered: a line is either handed over or not.
+            # Unbuffered: a line is either handed to the system or not.
             self._file = open(self.path, "a+b", buffering=0)
             self._claim()
             self._drop_torn_line()
@@ -107,13 +108,15 @@ class EventFile:
         Parameters
         ----------
         event : MonitorEvent
+            The event.
         **more
-            Further fields for its line.
+            Additional fields for its line.
 
         Raises
         ------
         EventFileError
-            If it cannot be written, as on a full disk. The file then ends with the event before.
+            If the event cannot be written, such as on a full disk. The file then ends with the
+            previous event.
         """
         self._write(event.to_json(**more), f"the event of window {event.window}")
 
@@ -122,23 +125,23 @@ class EventFile:
         rest = line.encode() + b"\n"
         try:
             while rest:
-                # A disk that is nearly full takes a part, and refuses the rest.
+                # A disk that is nearly full takes part of the line and refuses the rest.
                 rest = rest[self._file.write(rest) :]
         except OSError as error:
             self._file.truncate(size)
             raise EventFileError(
                 str(self.path),
                 f"{name} cannot be written: {error.strerror}",
-                "Nothing before it is lost: make room, and start again to go on.",
+                "Nothing before it is lost: free some space, and start again to continue.",
             ) from error
 
     def _claim(self) -> None:
-        """Write the first line, or compare the one that is there."""
+        """Write the first line, or compare the existing one."""
         with open(self.path, "rb") as file:
             held = file.readline(_LONGEST_HEADER)
         header = json.dumps(self._header)
         if (header + "\n").encode().startswith(held):
-            # What is less than this very line is left from a run that was killed as it began.
+            # Only a part of this very line: the rest of a run that was killed as it started.
             if len(held) < len(header) + 1:
                 self._file.truncate(0)
                 self._write(header, "the first line")
@@ -149,7 +152,7 @@ class EventFile:
         except (ValueError, LookupError, TypeError) as error:
             raise EventFileError(
                 str(self.path),
-                "is no event file of skasd, and is left as it is",
+                "is not an event file of skasd, and is left as it is",
                 "Pass another file.",
             ) from error
         if held_format != FORMAT:
