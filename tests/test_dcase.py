@@ -171,7 +171,7 @@ SOURCE, TARGET = (f"section_00_{domain}_test_normal_0000.wav" for domain in ("so
         ([SOURCE.replace("test", "train")], {}, ": is not named like section_00_source_test_"),
         ([SOURCE], {"domain": "target"}, "domain='target': does not occur .* tell source"),
         ([SOURCE], {"section": "1"}, "section='1': does not occur in .* tell 00"),
-        (["section_00_0000.wav"], {"domain": "source"}, "does not occur .* tell none"),
+        (["section_00_0000.wav"], {"domain": "source"}, "does not occur .* name none"),
         ([SOURCE, "section_00_source_test_0001.wav"], {}, "are mixed .* Load one section"),
         (["section_01_source_test_0001.wav", "section_00_0000.wav"], {}, "are mixed"),
     ],
@@ -338,8 +338,8 @@ def test_users_cache(tmp_path, server, monkeypatch):
         ("absolute", "member '/evil' is outside the folder"),
         ("drive", "member 'C:evil' is outside the folder"),
         ("link", "member 'fan/train/link' is a symbolic link"),
-        ("no_zip", "is no whole archive: File is not a zip file"),
-        ("damaged", "is no whole archive: Bad CRC-32"),
+        ("no_zip", "is not a complete archive: File is not a zip file"),
+        ("damaged", "is not a complete archive: Bad CRC-32"),
     ],
 )
 def test_failed_fetch_leaves_nothing(tmp_path, server, monkeypatch, kind, message):

@@ -350,9 +350,7 @@ def test_event_file_of_something_else(detector, tmp_path):
 
     lines = events.splitlines(keepends=True)
     damaged = {
-        b"".join(
-            [*lines[:3], b'{"window": 2}\n', *lines[4:]]
-        ): "line 4 cannot be read: not an event",
+        b"".join([*lines[:3], b'{"window": 2}\n', *lines[4:]]): "cannot be read: not an event",
         b"".join([*lines[:3], b"\0\0\n", *lines[4:]]): "line 4 cannot be read",
         b"".join([*lines[:3], *lines[4:]]): "an event is missing, or occurs twice",
         b"A diary, and no line's end": "is not an event file of skasd, and is left as it is",

@@ -1,4 +1,4 @@
-"""A fleet in a folder: one model file a machine, and ``fleet.json``, which lists them."""
+"""A fleet in a folder: one model file per machine, and ``fleet.json``, which lists them."""
 
 import json
 import os
@@ -25,27 +25,28 @@ def save_fleet(
     folder: str | os.PathLike,
     save: Callable[[BaseEstimator, Path], None],
 ) -> None:
-    """Save a fleet; every file is whole, or what it was.
+    """Save a fleet, writing each file completely or not at all.
 
     Parameters
     ----------
     fleet : fitted FleetDetector
+        The fleet.
     folder : str or PathLike
-        Made where it is missing. Files of machines that the fleet there had, and this one has
-        not, are deleted.
+        The folder, created if it is missing. If it holds an earlier fleet, the files of machines
+        that this one does not have are deleted.
     save : callable
         Writes one detector to a file.
 
     Raises
     ------
     NotFittedError
-        Where the fleet is not fitted.
+        If the fleet is not fitted.
     TypeError
-        Where a detector holds something that `load` would refuse.
+        If a detector holds something that `load` would refuse.
     ValueError
-        Where two labels differ in upper and lower case alone.
+        If two labels differ only in upper and lower case.
     OSError
-        Where a file cannot be written.
+        If a file cannot be written.
     """
     check_is_fitted(fleet)
     folder = Path(folder)
@@ -70,26 +71,26 @@ def save_fleet(
 def load_fleet(
     folder: str | os.PathLike, load: Callable[[str | os.PathLike], BaseEstimator]
 ) -> FleetDetector:
-    """Load a fleet, whose detectors are loaded when they are needed.
+    """Load a fleet, each of whose detectors is loaded when it is first needed.
 
     Parameters
     ----------
     folder : str or PathLike
-        That `save_fleet` has written.
+        A folder that `save_fleet` has written.
     load : callable
         Reads one detector from a file.
 
     Returns
     -------
     FleetDetector
-        Without an `estimator`.
+        The fleet, without an `estimator`.
 
     Raises
     ------
     ModelFileError
-        Where ``fleet.json`` is not as `save_fleet` writes it.
+        If ``fleet.json`` is not in the form that `save_fleet` writes.
     FileNotFoundError
-        Where there is none.
+        If there is no ``fleet.json``.
     """
     folder = Path(folder).absolute()
     content = _read_list(folder / LIST_NAME)
@@ -118,8 +119,8 @@ def _check_file_names(machines) -> None:
         other = by_name.setdefault(file_name(machine).casefold(), machine)
         if other != machine:
             raise ValueError(
-                f"Machines {other!r} and {machine!r} would share a file where the system does not "
-                "tell upper from lower case. Rename one."
+                f"Machines {other!r} and {machine!r} would share a file on systems whose file "
+                "names ignore case. Rename one."
             )
 
 
@@ -136,7 +137,7 @@ def _read_list(path: Path) -> dict:
         machines, failures = content["machines"], content["failures"]
         strings = [*machines, *failures, *failures.values()]
         if not (isinstance(machines, list) and all(isinstance(each, str) for each in strings)):
-            raise TypeError("a label or a reason is no text")
+            raise TypeError("a label or a reason is not a string")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ModelFileError(
             os.fspath(path),

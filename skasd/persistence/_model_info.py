@@ -1,4 +1,4 @@
-"""What a model file says about the detector in it."""
+"""The description of a detector in a model file."""
 
 import json
 import platform
@@ -14,33 +14,33 @@ from skasd._steps import last_step, threshold_of
 from skasd._version import __version__
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "librosa", "soxr", "ncnn", "skops")
-"""Packages, beside skasd and Python, whose versions are noted: scoring goes through them."""
+"""Packages besides skasd and Python whose versions are recorded, because scoring uses them."""
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What a model file says about the detector in it.
+    """The description of a detector in a model file.
 
     Parameters
     ----------
     detector : str
         Class of the detector.
     created : str
-        When it was saved: ISO 8601, UTC.
+        When the detector was saved: ISO 8601, UTC.
     versions : dict of str to str
-        Of skasd, Python and the packages that scoring goes through.
+        Versions of skasd, Python and the packages that scoring uses.
     settings : dict of str to object
-        The detector's parameters by name, without those that are estimators themselves.
+        The detector's parameters by name, except those that are estimators themselves.
     n_clips : int or None
-        Number of clips that it was fitted on, where the detector knows.
+        Number of clips that the detector was fitted on; None if it does not record that.
     threshold : float
         The anomaly score above which a clip is anomalous.
     training_quantiles : dict of str to float or None
-        Anomaly scores of the training clips: ``"0.5"`` is their median.
+        Quantiles of the anomaly scores of the training clips: ``"0.5"`` is their median.
     check_scores : list of float
-        Scores of a noise that `skasd.load` scores again where versions differ.
+        Scores of noise that `skasd.load` scores again if versions differ.
     """
 
     detector: str
@@ -59,12 +59,14 @@ class ModelInfo:
         Parameters
         ----------
         detector : fitted detector, or pipeline that ends with one
-        check_scores : ndarray
+            The detector.
+        check_scores : ndarray of shape (2,)
             Its scores of the noise.
 
         Returns
         -------
         ModelInfo
+            The description.
         """
         last = last_step(detector)
         training_scores = getattr(last, "training_scores_", None)
@@ -84,17 +86,17 @@ class ModelInfo:
         )
 
     def to_json(self) -> str:
-        """Return it as text."""
+        """Return the description as JSON."""
         return json.dumps(asdict(self), indent=1)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """Read it from text.
+        """Read a description from JSON.
 
         Raises
         ------
         ValueError
-            Where the text is not what `to_json` returns.
+            If the text is not in the form that `to_json` returns.
         """
         try:
             return cls(**json.loads(text))
@@ -103,7 +105,7 @@ class ModelInfo:
 
 
 def installed_versions() -> dict[str, str]:
-    """Return the versions of what is installed here."""
+    """Return the installed versions of skasd, Python and `PACKAGES`."""
     versions = {name: metadata.version(name) for name in PACKAGES}
     return {"skasd": __version__, "python": platform.python_version(), **versions}
 

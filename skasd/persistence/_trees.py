@@ -1,4 +1,4 @@
-"""Trees of an isolation forest, which are followed without bounds: checked before they are."""
+"""Checks of the trees of an isolation forest, which scikit-learn follows without bounds checks."""
 
 import json
 from collections.abc import Iterator
@@ -10,18 +10,18 @@ from sklearn.ensemble import IsolationForest
 from skasd._steps import walk
 
 TREE = "sklearn.tree._tree.Tree"
-"""The compiled type, which skops does not trust by itself."""
+"""The compiled type, which skops does not trust by default."""
 
 
 def check_trees(detector: Any, schema: bytes) -> None:
-    """Check every tree that a file holds, and that each is one of an isolation forest.
+    """Check every tree in a file, and that each belongs to an isolation forest.
 
     Parameters
     ----------
     detector : fitted detector
-        As it was loaded, or is to be saved.
+        The detector that was loaded, or will be saved.
     schema : bytes
-        skops's description of the file's content, as JSON.
+        The description of the file's content by skops, as JSON.
 
     Raises
     ------
@@ -29,7 +29,7 @@ def check_trees(detector: Any, schema: bytes) -> None:
         If following a tree could leave its arrays or never end, or a forest's arrays do not fit
         its trees.
     TypeError
-        If there is a tree elsewhere.
+        If there is a tree outside of an isolation forest.
     """
     n_trees = sum(node.get("__loader__") == "TreeNode" for node in _nodes(json.loads(schema)))
     forests = [step for _, step in walk(detector) if isinstance(step, IsolationForest)]
@@ -75,7 +75,7 @@ def _check_tree(tree: Any, n_features: int) -> None:
     _require(n_nodes == len(left) > 0 and tree.n_features == n_features, "the size of a tree")
     inner = np.flatnonzero((left != -1) | (right != -1))
     for children in (left[inner], right[inner]):
-        # Trees are stored depth first, so whoever follows one only goes forward.
+        # Trees are stored depth first, so following one only goes forward.
         _require(((children > inner) & (children < n_nodes)).all(), "the children of a node")
     feature = tree.feature[inner]
     _require(((feature >= 0) & (feature < n_features)).all(), "the feature of a node")
