@@ -1,9 +1,9 @@
 """The command line.
 
-Results go to standard output, progress and complaints to standard error. Exit codes: 0, all was
-done; 1, an anomaly was found, where ``--fail-on-anomaly`` asks; 2, it could not be done, because
-the usage is wrong or a file or folder cannot be read or written; 3, some clips could not be
-scored, and the others were; 130, Ctrl-C, except for ``monitor``, which is meant to be ended so.
+Results go to standard output, progress and error messages to standard error. Exit codes: 0,
+success; 1, an anomaly was found, if ``--fail-on-anomaly`` asks for that; 2, failure, because the
+usage is wrong or a file or folder cannot be read or written; 3, some clips could not be scored, but
+the others were; 130, Ctrl-C, except for ``monitor``, which is meant to be ended that way.
 """
 
 from skasd.cli._app import app
@@ -17,4 +17,4 @@ from skasd.cli._score import score
 __all__ = ["app"]
 
 COMMANDS = (evaluate, explain, fit, info, monitor, score)
-"""What joined the application as it was imported."""
+"""The commands, which join the application when they are imported."""

@@ -1,4 +1,4 @@
-"""What the commands share: the application that they join, exit codes, complaints."""
+"""Shared code of the commands: the application that they join, exit codes, error messages."""
 
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
@@ -28,7 +28,7 @@ def complain(text: str) -> None:
 
 @contextmanager
 def nothing_done(command: str) -> Iterator[None]:
-    """Turn what a user can mend into a complaint and the exit code that says so."""
+    """Turn errors that the user can fix into a message and the matching exit code."""
     try:
         yield
     except (ValueError, OSError, ImportError, BrokenExecutor) as error:
