@@ -4,9 +4,9 @@
     python examples/03_explain_alarm.py HEALTHY ODD            # recordings, and one to explain
     python examples/03_explain_alarm.py --pictures FOLDER      # and draw pictures
 
-HEALTHY is a folder of WAV, FLAC, OGG or MP3 files; ODD is one file. Without them, the slider is the
-one in ``../shared/recordings/dcase2020`` if that folder is next to the checkout, and a synthetic one
-otherwise; ``--pictures`` then also compares three systems. Pictures need
+HEALTHY is a folder of WAV, FLAC, OGG or MP3 files; ODD is one file. Without them, the slider is
+the one in ``../shared/recordings/dcase2020``, next to the checkout, or a synthetic one if there is
+no such folder; ``--pictures`` then also compares three systems. Pictures need
 ``pip install "skasd[examples]"``.
 """
 

@@ -75,7 +75,7 @@ def download(
             raise DownloadError(
                 url,
                 f"is not the published file: {size} bytes with the {digest.__name__} {found}, "
-                f"where {expected} is expected",
+                f"but {expected} is expected",
             )
 
 

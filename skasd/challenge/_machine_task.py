@@ -64,26 +64,32 @@ class MachineTask:
 
     @property
     def key(self) -> MachineKey:
+        """Machine type and id."""
         return self.machine, self.machine_id
 
     @property
     def name(self) -> str:
+        """Name of the machine in file names, such as ``"fan_id_00"``."""
         return f"{self.machine}_id_{self.machine_id}"
 
     @property
     def finished_file(self) -> Path:
+        """File that marks the machine as finished."""
         return self.out / "finished" / f"{self.name}.json"
 
     @property
     def score_file(self) -> Path:
+        """File of the anomaly scores."""
         return self.out / f"anomaly_score_{self.name}.csv"
 
     @property
     def decision_file(self) -> Path:
+        """File of the decisions."""
         return self.out / f"decision_result_{self.name}.csv"
 
     @property
     def files(self) -> tuple[Path, Path, Path]:
+        """All files of the machine."""
         return self.finished_file, self.score_file, self.decision_file
 
     def is_finished(self) -> bool:
@@ -145,16 +151,19 @@ def run_machine(task: MachineTask) -> tuple[MachineKey, str | None]:
 
 
 def to_csv(rows: Iterable[Sequence]) -> str:
+    """Format rows as CSV."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 
 def read_csv(path: Path) -> list[list[str]]:
+    """Read the rows of a CSV file."""
     with open(path, newline="") as file:
         return list(csv.reader(file))
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a text file, completely or not at all."""
     with write_whole(path) as file:
         file.write(text.encode())

@@ -68,8 +68,8 @@ def fetch_dcase2020(
     """Download the recordings of one machine type of DCASE 2020, unless they already exist.
 
     The archive is downloaded, verified and unpacked under another name, so that the machine type's
-    folder is complete once it exists. If a call was killed, the next one starts over where needed;
-    of two simultaneous calls, the second waits for the first. Note the license, which is given in
+    folder is complete once it exists. If a call was killed, the next one completes its work; of two
+    simultaneous calls, the second waits for the first. Note the license, which is given in
     each record on Zenodo: the development set is CC BY-NC-SA 4.0.
 
     Parameters

@@ -104,6 +104,16 @@ def load_fleet(
 def file_name(machine: str) -> str:
     """Return the name of a machine's file, whatever characters its label has.
 
+    Parameters
+    ----------
+    machine : str
+        Label of the machine.
+
+    Returns
+    -------
+    str
+        The label, percent-encoded, and ``.skasd``.
+
     Examples
     --------
     >>> from skasd.persistence._fleet_folder import file_name

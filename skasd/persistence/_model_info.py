@@ -93,6 +93,16 @@ class ModelInfo:
     def from_json(cls, text: str | bytes) -> Self:
         """Read a description from JSON.
 
+        Parameters
+        ----------
+        text : str or bytes
+            The JSON that `to_json` returned.
+
+        Returns
+        -------
+        ModelInfo
+            The description.
+
         Raises
         ------
         ValueError

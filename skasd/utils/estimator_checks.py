@@ -85,19 +85,18 @@ def check_spectrogram_transformer(transformer: Any) -> None:
 
 
 def clip_transformer_checks(transformer: Any) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Yield the checks for a clip transformer.
+    """Return the checks for a clip transformer.
 
     Parameters
     ----------
     transformer : transformer
         Takes clips.
 
-    Yields
-    ------
-    name : str
-        Name of the check.
-    check : callable
-        Takes no arguments and raises an AssertionError if the transformer does not pass.
+    Returns
+    -------
+    iterator of (str, callable)
+        Name of each check, and the check itself. It takes no arguments and raises an
+        AssertionError if the transformer does not pass.
 
     Examples
     --------
@@ -114,19 +113,18 @@ def clip_transformer_checks(transformer: Any) -> Iterator[tuple[str, Callable[[]
 
 
 def spectrogram_transformer_checks(transformer: Any) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Yield the checks for a spectrogram transformer.
+    """Return the checks for a spectrogram transformer.
 
     Parameters
     ----------
     transformer : transformer
         Takes spectrograms.
 
-    Yields
-    ------
-    name : str
-        Name of the check.
-    check : callable
-        Takes no arguments and raises an AssertionError if the transformer does not pass.
+    Returns
+    -------
+    iterator of (str, callable)
+        Name of each check, and the check itself. It takes no arguments and raises an
+        AssertionError if the transformer does not pass.
 
     Examples
     --------
