@@ -2,10 +2,10 @@
 
     python examples/01_detect_anomalies.py                     # a synthetic slider
     python examples/01_detect_anomalies.py HEALTHY             # recordings of a healthy machine
-    python examples/01_detect_anomalies.py HEALTHY NEW         # and others to score
+    python examples/01_detect_anomalies.py HEALTHY NEW         # and new recordings to score
 
-HEALTHY and NEW are folders of WAV, FLAC, OGG or MP3 files. Without NEW, every fifth recording of
-HEALTHY is held back from the fit and scored. ``--picture FILE`` writes the picture of the README.
+HEALTHY and NEW are folders of WAV, FLAC, OGG or MP3 files. Without NEW, every fifth recording in
+HEALTHY is held out from the fit and scored. ``--picture FILE`` draws the picture in the README.
 """
 
 import argparse
@@ -22,7 +22,7 @@ SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
 def recordings(folder):
     """Return the recordings in a folder, sorted by name."""
     if not folder.is_dir():
-        raise SystemExit(f"{folder} is no folder.")
+        raise SystemExit(f"{folder} is not a folder.")
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     if not paths:
         raise SystemExit(f"{folder} holds no {', '.join(sorted(SUFFIXES))} file.")
@@ -37,7 +37,7 @@ def synthetic_slider():
 
 
 def split(arguments):
-    """Return clips to fit on, clips to score and their names, as the arguments ask for."""
+    """Return clips to fit on, clips to score and their names, according to the arguments."""
     if arguments.healthy is None:
         return synthetic_slider()
     healthy = recordings(arguments.healthy)
@@ -85,7 +85,7 @@ def draw(detector, clips, names, path):
 
 
 def main():
-    """Fit, score, print."""
+    """Fit, score and print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

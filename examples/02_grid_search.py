@@ -1,16 +1,16 @@
-"""Search a machine's settings, over the columns of the report's Table 1.
+"""Search for a machine's best settings, over the columns of the report's Table 1.
 
     python examples/02_grid_search.py                          # a synthetic valve
     python examples/02_grid_search.py ROOT fan --id 00         # DCASE 2020 in ROOT
     python examples/02_grid_search.py ROOT fan --id 00 --others 02,04
 
-ROOT holds the machine types' folders of DCASE 2020, as the archives unpack. The training clips are
-split into folds. As the report did, the settings are compared by the anomalous test clips: the
-figures of the best one are then too good. With ``--others``, normal clips of other ids stand in
-for them, and no anomalous clip is looked at.
+ROOT contains the machine types' folders of DCASE 2020, as unpacked from the archives. The training
+clips are split into folds. As in the report, the settings are compared on the anomalous test clips,
+so the figures of the best ones are too good. With ``--others``, normal clips of other ids take
+their place, and no anomalous clip is used.
 
-``--openl3`` adds the column OL3, with the published weights or those of ``--weights FILE``. Each
-clip is embedded once: every later point of the grid finds its embedding in the cache.
+``--openl3`` adds the column OL3, with the published weights or those in ``--weights FILE``. Each
+clip is embedded only once: every later point of the grid finds its embedding in the cache.
 """
 
 import argparse
@@ -36,7 +36,7 @@ COLUMNS = {
 
 
 def clips_of(arguments):
-    """Return normal clips, then what stands for anomalous ones; and their labels."""
+    """Return normal clips followed by anomalous or pseudo-anomalous ones, and their labels."""
     if arguments.root is None:
         return make_machine_sounds("valve", n_normal=40, n_anomalous=10, duration=4, random_state=0)
     train = load_dcase2020(arguments.root, arguments.machine, arguments.id)
@@ -53,7 +53,7 @@ def clips_of(arguments):
 
 
 def grid_of(detector, arguments):
-    """Return the points to compare; FFT and hop go together."""
+    """Return the settings to compare; FFT and hop change together."""
     columns = {
         "SR": [16000],
         "mel": [64, 128],
@@ -72,7 +72,7 @@ def grid_of(detector, arguments):
 
 
 def as_table(search):
-    """Lay out the points of the grid, the best first."""
+    """Lay out the points of the grid, best first."""
     results = search.cv_results_
     lines = [" ".join(f"{name:>18}" if name == "encoder" else f"{name:>10}" for name in COLUMNS)]
     lines[0] += f" {'AUC':>7} {'pAUC':>7} {'fit in s':>9}"

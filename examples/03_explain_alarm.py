@@ -2,11 +2,12 @@
 
     python examples/03_explain_alarm.py                        # a slider
     python examples/03_explain_alarm.py HEALTHY ODD            # recordings, and one to explain
-    python examples/03_explain_alarm.py --pictures FOLDER      # and pictures
+    python examples/03_explain_alarm.py --pictures FOLDER      # and draw pictures
 
-HEALTHY is a folder of WAV, FLAC, OGG or MP3 files, ODD a file. Without them, the slider is that of
-``../shared/recordings/dcase2020`` where this is beside the checkout, else a synthetic one; there,
-``--pictures`` also compares three systems. Pictures need ``pip install "skasd[examples]"``.
+HEALTHY is a folder of WAV, FLAC, OGG or MP3 files; ODD is one file. Without them, the slider is
+the one in ``../shared/recordings/dcase2020``, next to the checkout, or a synthetic one if there is
+no such folder; ``--pictures`` then also compares three systems. Pictures need
+``pip install "skasd[examples]"``.
 """
 
 import argparse
@@ -35,7 +36,7 @@ SYSTEMS = {
 def recordings(folder):
     """Return the recordings in a folder, sorted by name."""
     if not folder.is_dir():
-        raise SystemExit(f"{folder} is no folder.")
+        raise SystemExit(f"{folder} is not a folder.")
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     if not paths:
         raise SystemExit(f"{folder} holds no {', '.join(sorted(SUFFIXES))} file.")
@@ -69,7 +70,7 @@ def compare(train, test, y, folder):
 
 
 def main():
-    """Fit, explain, draw."""
+    """Fit, explain and draw."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -80,7 +81,7 @@ def main():
     if (arguments.healthy is None) != (arguments.odd is None):
         parser.error("Pass both HEALTHY and ODD, or neither.")
     if arguments.pictures is not None and not arguments.pictures.is_dir():
-        parser.error(f"{arguments.pictures} is no folder.")
+        parser.error(f"{arguments.pictures} is not a folder.")
 
     if arguments.healthy is None:
         train, test, y = load_slider()

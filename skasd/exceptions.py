@@ -1,4 +1,4 @@
-"""What skasd raises and warns of; every error says what is wrong, and what to do about it."""
+"""Errors and warnings of skasd; every error says what is wrong and what to do about it."""
 
 __all__ = [
     "AudioError",
@@ -13,16 +13,16 @@ __all__ = [
 
 
 class SkasdError(ValueError):
-    """What skasd cannot work with; the base of its errors.
+    """Input that skasd cannot work with; the base class of its errors.
 
     Parameters
     ----------
     what : str
-        What cannot be worked with: a file, folder, machine or argument.
+        The file, folder, machine or argument that is at fault.
     problem : str
         What is wrong with it.
     remedy : str
-        What to do about it: a sentence or more.
+        What to do about it, in one or more sentences.
 
     Examples
     --------
@@ -67,17 +67,17 @@ class AudioError(SkasdError):
 
     @property
     def clip(self) -> str:
-        """The clip: another name of `what`."""
+        """The clip; another name for `what`."""
         return self.what
 
 
 class DatasetError(SkasdError):
-    """Recordings that are missing, named otherwise than expected, or cannot be fetched.
+    """Recordings that are missing, have unexpected names, or cannot be fetched.
 
     Parameters
     ----------
     what : str
-        The folder, file, address or argument.
+        The folder, file, URL or argument.
     problem : str
         What is wrong with it.
     remedy : str
@@ -93,12 +93,12 @@ class DatasetError(SkasdError):
 
 
 class WeightsError(SkasdError):
-    """Weights that cannot be had, or are not OpenL3's.
+    """Weights that cannot be obtained, or are not OpenL3's.
 
     Parameters
     ----------
     what : str
-        The file, address or argument.
+        The file, URL or argument.
     problem : str
         What is wrong with it.
     remedy : str
@@ -114,7 +114,7 @@ class WeightsError(SkasdError):
 
 
 class EventFileError(SkasdError):
-    """A file that events cannot be read from, or appended to.
+    """A file that events cannot be read from or appended to.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ class EventFileError(SkasdError):
 
 
 class EvaluationError(SkasdError):
-    """An evaluation that cannot begin: its settings, or the folder for its results, do not fit.
+    """An evaluation that cannot start because its settings or its results folder do not fit.
 
     Parameters
     ----------
@@ -186,12 +186,12 @@ class ModelFileError(SkasdError):
 
     @property
     def path(self) -> str:
-        """The file: another name of `what`."""
+        """The file; another name for `what`."""
         return self.what
 
 
 class ModelVersionWarning(UserWarning):
-    """A model scores otherwise than it did with the versions that saved it.
+    """A model whose scores differ from those under the package versions that saved it.
 
     Examples
     --------

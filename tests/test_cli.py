@@ -159,7 +159,7 @@ def test_info(folder):
             "expected one of ToyC",
         ),
         (["score", "{}/no.skasd", "{}/new"], "No such file or directory: '{}/no.skasd'"),
-        (["score", "{}/new/scream.wav", "{}/new"], "is no model file of skasd"),
+        (["score", "{}/new/scream.wav", "{}/new"], "is not a model file of skasd"),
         (["score", "{}/fan.skasd", "{}/new", "--csv", "--json"], "exclude each other"),
         (["info", "{}/pickled.skasd"], "is a pickle"),
     ],

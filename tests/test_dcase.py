@@ -148,7 +148,7 @@ def test_two_test_folders_of_2021(tmp_path):
         (["section_00_0000.wav"], r"load_dcase2021 those of 2021 to 2025"),
         (["normal_id_00_00000000.WAV"], r"\.WAV: is not named like"),
         (["normal_id_01_00000000.wav", "normal_id_02_00000000.wav"],
-         r"machine_id=7: does not occur in .*fan/train, whose names tell 01, 02\."),
+         r"machine_id=7: does not occur in .*fan/train, where files name 01, 02\."),
         (["normal_id_07_00000000.wav", "id_07_00000001.wav"],
          r"are mixed .*: id_07_00000001\.wav and normal_id_07_00000000\.wav\. Load one machine_id"),
     ],
@@ -169,9 +169,9 @@ SOURCE, TARGET = (f"section_00_{domain}_test_normal_0000.wav" for domain in ("so
     [
         (["normal_id_00_00000000.wav"], {}, "load_dcase2020 reads the names of 2020"),
         ([SOURCE.replace("test", "train")], {}, ": is not named like section_00_source_test_"),
-        ([SOURCE], {"domain": "target"}, "domain='target': does not occur .* tell source"),
-        ([SOURCE], {"section": "1"}, "section='1': does not occur in .* tell 00"),
-        (["section_00_0000.wav"], {"domain": "source"}, "does not occur .* tell none"),
+        ([SOURCE], {"domain": "target"}, "domain='target': does not occur .* name source"),
+        ([SOURCE], {"section": "1"}, "section='1': does not occur in .* name 00"),
+        (["section_00_0000.wav"], {"domain": "source"}, "does not occur .* name none"),
         ([SOURCE, "section_00_source_test_0001.wav"], {}, "are mixed .* Load one section"),
         (["section_01_source_test_0001.wav", "section_00_0000.wav"], {}, "are mixed"),
     ],
@@ -338,8 +338,8 @@ def test_users_cache(tmp_path, server, monkeypatch):
         ("absolute", "member '/evil' is outside the folder"),
         ("drive", "member 'C:evil' is outside the folder"),
         ("link", "member 'fan/train/link' is a symbolic link"),
-        ("no_zip", "is no whole archive: File is not a zip file"),
-        ("damaged", "is no whole archive: Bad CRC-32"),
+        ("no_zip", "is not a complete archive: File is not a zip file"),
+        ("damaged", "is not a complete archive: Bad CRC-32"),
     ],
 )
 def test_failed_fetch_leaves_nothing(tmp_path, server, monkeypatch, kind, message):

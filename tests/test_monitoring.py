@@ -311,7 +311,7 @@ def test_refuses_what_it_did_not_say(detector):
     events = list(small_monitor(detector).stream([signal_of("AAA.")]))
     with pytest.raises(ValueError, match="Event 1 of the earlier run is of window 2"):
         next(small_monitor(detector).stream([], after=[events[0], events[2]]))
-    with pytest.raises(ValueError, match="Window 1 of the earlier run was of another alarm"):
+    with pytest.raises(ValueError, match="Window 1 of the earlier run had another alarm"):
         next(small_monitor(detector, alarm="2 of 5").stream([], after=events))
     with pytest.raises(ValueError, match="Event 0 of the earlier run is of a stream"):
         next(small_monitor(detector).watch(".", after=events, once=True))
@@ -350,12 +350,12 @@ def test_event_file_of_something_else(detector, tmp_path):
 
     lines = events.splitlines(keepends=True)
     damaged = {
-        b"".join([*lines[:3], b'{"window": 2}\n', *lines[4:]]): "line 4 cannot be read: no event",
+        b"".join([*lines[:3], b'{"window": 2}\n', *lines[4:]]): "cannot be read: not an event",
         b"".join([*lines[:3], b"\0\0\n", *lines[4:]]): "line 4 cannot be read",
-        b"".join([*lines[:3], *lines[4:]]): "one is missing, or there twice",
-        b"A diary, and no line's end": "is no event file of skasd, and is left as it is",
-        b"1\n": "is no event file of skasd",
-        b"[]\n": "is no event file of skasd",
+        b"".join([*lines[:3], *lines[4:]]): "an event is missing, or occurs twice",
+        b"A diary, and no line's end": "is not an event file of skasd, and is left as it is",
+        b"1\n": "is not an event file of skasd",
+        b"[]\n": "is not an event file of skasd",
         b'{"skasd_events": 2}\n': "has the format 2",
     }
     for content, message in damaged.items():

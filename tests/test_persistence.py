@@ -214,7 +214,7 @@ def test_flipped_bytes(path):
         changed[position] ^= 1 << rng.integers(8)
         path.write_bytes(changed)
         with pytest.raises(
-            ModelFileError, match=r"is damaged|no model file|has the format|cut off"
+            ModelFileError, match=r"is damaged|not a model file|has the format|cut off"
         ):
             skasd.load(path)
 
@@ -222,7 +222,7 @@ def test_flipped_bytes(path):
 def test_other_files(tmp_path):
     path = tmp_path / "machine.skasd"
     path.write_bytes(b"RIFF....WAVE")
-    with pytest.raises(ModelFileError, match="is no model file of skasd"):
+    with pytest.raises(ModelFileError, match="is not a model file of skasd"):
         skasd.load(path)
     path.write_bytes(b"skasd-model 2 " + b"0" * 64 + b"\n")
     with pytest.raises(ModelFileError, match="has the format 2, and this skasd reads 1"):
@@ -297,7 +297,7 @@ def hostile(marker, path):
         ("pickle for schema", "cannot be loaded"),
         ("pickle for array", "contain(s|ing) pickled"),
         ("array of objects", "allow_pickle=False"),
-        ("no detector", "FunctionTransformer, which is no detector"),
+        ("no detector", "FunctionTransformer, which is not a detector"),
     ],
 )
 def test_nothing_foreign_runs(path, tmp_path, kind, message):

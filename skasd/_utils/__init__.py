@@ -1,1 +1,1 @@
-"""What every room may use: files, threads, downloads, and where public names belong."""
+"""Code that every room may use: files, threads, downloads, and the home of public names."""

@@ -1,4 +1,4 @@
-"""Downloads, which are whole and checked, or absent."""
+"""Downloads that are either complete and verified, or absent."""
 
 import hashlib
 from collections.abc import Callable
@@ -8,11 +8,11 @@ from pathlib import Path
 from skasd._utils.files import write_whole
 
 TIMEOUT = 60
-"""Seconds that a server may be silent."""
+"""Seconds for which a server may be silent."""
 
 
 class DownloadError(Exception):
-    """A file that cannot be downloaded, or is another one than expected.
+    """A file that cannot be downloaded, or is not the expected one.
 
     Parameters
     ----------
@@ -39,27 +39,27 @@ def download(
     expected: str,
     verbose: int = 0,
 ) -> None:
-    """Download a file, unless it is there; give it its name once it is the expected one.
+    """Download a file unless it already exists, and name it only once it is verified.
 
     Parameters
     ----------
     url : str
-        Where from, by HTTP.
+        Address to download from, by HTTP.
     path : Path
-        Where to. The folder is made if it is missing.
+        File to write. Its folder is created if it is missing.
     digest : callable
-        Computes the digest of a file that is open at its beginning: `md5` or `git_blob_id`.
+        Computes the digest of a file opened at its start: `md5` or `git_blob_id`.
     expected : str
-        The digest of the file that is wanted.
+        The expected digest.
     verbose : int, default=0
         1 shows a progress bar.
 
     Raises
     ------
     DownloadError
-        If it cannot be downloaded, or is another file.
+        If the file cannot be downloaded, or is not the expected one.
     OSError
-        If it cannot be written.
+        If the file cannot be written.
     """
     if path.is_file():
         with open(path, "rb") as file:
@@ -75,7 +75,7 @@ def download(
             raise DownloadError(
                 url,
                 f"is not the published file: {size} bytes with the {digest.__name__} {found}, "
-                f"and {expected} is expected",
+                f"but {expected} is expected",
             )
 
 
@@ -83,7 +83,7 @@ def _fetch(url: str, file: BufferedIOBase, verbose: int) -> None:
     import pooch
     from requests.exceptions import RequestException
 
-    # Otherwise a server may call a .gz file gzip-encoded, and requests would unpack it.
+    # Otherwise a server may declare a .gz file gzip-encoded, and requests would unpack it.
     headers = {"Accept-Encoding": "identity"}
     fetch = pooch.HTTPDownloader(
         progressbar=bool(verbose), chunk_size=1 << 20, timeout=TIMEOUT, headers=headers
@@ -95,12 +95,12 @@ def _fetch(url: str, file: BufferedIOBase, verbose: int) -> None:
 
 
 def md5(file: BufferedIOBase) -> str:
-    """Compute the MD5 digest of a file, as Zenodo publishes it."""
+    """Compute the MD5 digest of a file, which is what Zenodo publishes."""
     return hashlib.file_digest(file, "md5").hexdigest()
 
 
 def git_blob_id(file: BufferedIOBase) -> str:
-    """Compute the name that git has for a file's content.
+    """Compute the name that git gives a file's content.
 
     Parameters
     ----------

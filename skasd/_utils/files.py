@@ -1,4 +1,4 @@
-"""Files that are whole or absent."""
+"""Files that are either complete or absent."""
 
 import os
 import secrets
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def write_whole(path: Path) -> Iterator[BufferedRandom]:
-    """Open a file under a temporary name beside `path`, which it takes once it is whole.
+    """Open a temporary file next to `path`, and rename it to `path` once it is complete.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ def write_whole(path: Path) -> Iterator[BufferedRandom]:
     Yields
     ------
     binary file
-        To write, and to read what was written.
+        The temporary file, open for writing and reading.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:

@@ -1,4 +1,4 @@
-"""Public names, which belong to the package that exports them and not to the module they are in."""
+"""Public names, which belong to the package that exports them, not to their defining module."""
 
 import sys
 from types import FunctionType
@@ -8,14 +8,14 @@ AT_HOME = "skasd.exceptions"
 
 
 def claim_names(package: str) -> None:
-    """Let what a package exports name that package as its module.
+    """Set the module of everything that a package exports to that package.
 
-    Pickles, model files and tracebacks then name no private place, and outlive a move.
+    Pickles, model files and tracebacks then name no private module, and survive a move.
 
     Parameters
     ----------
     package : str
-        Name of the package, whose ``__all__`` is claimed.
+        Name of the package whose ``__all__`` is claimed.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Threads: what runs at the same time shares the cores."""
+"""Threads that share the cores."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -8,33 +8,34 @@ from threadpoolctl import threadpool_limits
 
 
 def threads_each(n_jobs: int | None) -> int:
-    """Return how many threads each of `n_jobs` may use."""
+    """Return the number of threads that each of `n_jobs` may use."""
     return max(1, cpu_count() // effective_n_jobs(n_jobs))
 
 
 def parallel_threads(n_jobs: int | None, calls: Iterable) -> list:
-    """Run calls in `n_jobs` threads, unless joblib is told of another backend.
+    """Run calls in `n_jobs` threads, unless joblib is set to another backend.
 
-    Each has its share of BLAS's threads: more than there are cores only wait for each other.
+    Each call gets its share of the BLAS threads: more threads than cores only wait for each other.
 
     Parameters
     ----------
     n_jobs : int or None
-        Calls that run at the same time; None means 1 unless in a `joblib.parallel_config` context.
+        Number of calls to run at the same time; None means 1 unless in a `joblib.parallel_config`
+        context.
     calls : iterable
-        Of joblib's `delayed`.
+        Calls made by joblib's `delayed`.
 
     Returns
     -------
     list
-        What they return, in their order.
+        The return values, in the order of the calls.
     """
     with _blas_shared_by(n_jobs):
         return Parallel(n_jobs=n_jobs, prefer="threads")(calls)
 
 
 def stream_threads(n_jobs: int | None, calls: Iterable) -> Iterator:
-    """Do the same, and yield what they return, in their order, as it comes."""
+    """Run calls like `parallel_threads`, and yield each value, in order, when it is ready."""
     with _blas_shared_by(n_jobs):
         yield from Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(calls)
 

@@ -1,4 +1,4 @@
-"""The DCASE challenge: its protocol on the clips of 2020, and what the report published."""
+"""The DCASE challenge: its protocol on the clips of 2020, and the published results."""
 
 from skasd._utils.public_names import claim_names
 from skasd.challenge._evaluation import evaluate_dcase2020

@@ -1,7 +1,7 @@
 """The protocol of DCASE 2020: fit each machine on its training clips, score its test clips.
 
-An evaluation writes the challenge's files into a folder, machine by machine. Stopped, and started
-again with the same settings and clips, it goes on with the next machine.
+An evaluation writes the challenge's files into a folder, machine by machine. If it is stopped and
+started again with the same settings and clips, it continues with the next machine.
 """
 
 import json
@@ -32,14 +32,14 @@ from skasd.systems._by_name import make_system
 
 @dataclass
 class Evaluation:
-    """What came out for all machines.
+    """The results of all machines.
 
     Parameters
     ----------
     results : dict of (str, str) to MachineResult
-        By machine type and id.
+        Results by machine type and id.
     not_evaluated : dict of (str, str) to str
-        Why the others were not.
+        Reasons why the other machines were not evaluated, by machine type and id.
     """
 
     results: dict[MachineKey, MachineResult] = field(default_factory=dict)
@@ -47,12 +47,12 @@ class Evaluation:
 
     @property
     def complete(self) -> bool:
-        """Whether all machines were evaluated, on all of their clips."""
+        """Whether all machines were evaluated on all of their clips."""
         failed = any(result.failed_clips for result in self.results.values())
         return not failed and not self.not_evaluated
 
     def labelled_scores(self) -> dict[MachineKey, dict[str, Any]]:
-        """Return the scores of the machines of which the test clips have labels."""
+        """Return the scores of the machines whose test clips have labels."""
         return {key: each.scores for key, each in self.results.items() if each.scores is not None}
 
 
@@ -69,31 +69,32 @@ def evaluate_dcase2020(
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> Evaluation:
-    """Fit and score every machine; write the files that the challenge asks for.
+    """Fit and score every machine, and write the files that the challenge requires.
 
-    Into `out` go ``anomaly_score_<type>_id_<id>.csv`` and ``decision_result_<type>_id_<id>.csv``
-    (1 is anomalous) for each machine, ``result.csv`` with AUC and pAUC, ``settings.json``, and a
-    folder ``finished`` with what tells a finished machine. Every file is either whole or absent.
+    Writes into `out` ``anomaly_score_<type>_id_<id>.csv`` and
+    ``decision_result_<type>_id_<id>.csv`` (1 is anomalous) for each machine, ``result.csv`` with
+    AUC and pAUC, ``settings.json``, and a folder ``finished`` that records the finished machines.
+    Every file is either complete or absent.
 
     Parameters
     ----------
     root : str or PathLike
-        Folder of the machine types' folders, as the challenge's archives unpack.
+        Folder that contains the machine types' folders, as unpacked from the challenge's archives.
     out : str or PathLike
         Folder for the results; made if it is missing.
     system : {"iaeo3", "iaeo3-opt", "iaeo3-plus", "iae", "baseline"}, default="iaeo3"
-        See `make_system`. One is fitted for each machine type and id, the baseline too, which
-        the challenge fitted for each type.
+        The system; see `make_system`. One is fitted for each machine type and id. This includes the
+        baseline, of which the challenge fitted one for each type.
     machines : sequence of str or None, default=None
-        Machine types; all that stand in `root` if None.
+        Machine types; all types in `root` if None.
     machine_ids : sequence of str or None, default=None
-        Ids such as ``"00"``; all that a type has if None.
+        Ids, such as ``"00"``; all ids of each type if None.
     settings : mapping or None, default=None
-        Settings of the system that override its own.
+        Settings that override those of the system.
     random_state : int, default=0
         Seed of every machine's system.
     overwrite : bool, default=False
-        Whether results of other settings in `out` are dropped. Otherwise they are an error.
+        Whether to delete results of other settings in `out`. Otherwise, they are an error.
     n_jobs : int or None, default=None
         Machines that are fitted at the same time, by joblib. Results are the same to the bit
         if it is the same.
@@ -103,17 +104,18 @@ def evaluate_dcase2020(
     Returns
     -------
     Evaluation
+        The results of all machines.
 
     Raises
     ------
     EvaluationError
-        A ValueError: if a machine is unknown, or `out` holds other results or cannot be made.
+        A ValueError: if a machine is unknown, or `out` holds other results or cannot be created.
     ValueError
         If a system or a setting is unknown.
     DatasetError
         If `root` has no clips.
     WeightsError
-        If OpenL3's weights cannot be had.
+        If OpenL3's weights cannot be obtained.
 
     Examples
     --------
@@ -187,7 +189,7 @@ def _find_keys(
         raise EvaluationError(
             f"machines={unknown or None}",
             f"DCASE 2020 has {', '.join(MACHINES)}, and {root} holds {', '.join(present)}",
-            "Pass machine types that both have, or another root.",
+            "Pass machine types that are in both, or another root.",
         )
     keys = [(name, each) for name in machines for each in find_machine_ids(root, name)]
     if machine_ids is None:
@@ -199,13 +201,13 @@ def _find_keys(
             f"machine_ids={sorted(missing)}",
             f"{', '.join(machines)} in {root} have the ids "
             f"{', '.join(sorted({each for _, each in keys}))}",
-            "Pass some of these, or None for all.",
+            "Pass ids from this list, or None for all.",
         )
     return [(name, each) for name, each in keys if each in wanted]
 
 
 def _claim(out: Path, settings: dict[str, Any], overwrite: bool) -> None:
-    """Make the folder one for results of these settings."""
+    """Reserve the folder for results of these settings."""
     settings = json.loads(json.dumps({"skasd": __version__, **settings}, default=str))
     file = out / "settings.json"
     try:
@@ -224,7 +226,7 @@ def _claim(out: Path, settings: dict[str, Any], overwrite: bool) -> None:
             raise EvaluationError(
                 str(out),
                 f"holds results of other settings: {difference}",
-                "Pass another out, or overwrite to drop them.",
+                "Pass another out, or overwrite to delete them.",
             )
         for pattern in ("finished/*.json", "anomaly_score_*", "decision_result_*", "result.csv"):
             for stale in out.glob(pattern):

@@ -1,4 +1,4 @@
-"""What an evaluation does for one machine, and the files that tell it is done."""
+"""The evaluation of one machine, and the files that show that it is finished."""
 
 import csv
 import hashlib
@@ -24,7 +24,7 @@ MachineKey = tuple[str, str]
 
 
 class MachineResult(NamedTuple):
-    """What came out for one machine.
+    """The result of one machine.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class MachineResult(NamedTuple):
         Of `skasd.metrics.evaluate`: ``"auc"``, ``"auc_interval"``, and so on. None if the test
         clips have no labels.
     failed_clips : dict of str to str
-        Clips that could not be read, and why. They were left out.
+        Clips that could not be read and were left out, with the reasons.
     """
 
     scores: dict[str, Any] | None
@@ -41,16 +41,16 @@ class MachineResult(NamedTuple):
 
 @dataclass
 class MachineTask:
-    """One machine: what is fitted on what, and the files that come of it.
+    """One machine: its clips, its detector, and the files to write.
 
     Parameters
     ----------
     machine, machine_id : str
         Machine type and id.
     train, test : Bunch
-        Of `skasd.datasets.load_dcase2020`.
+        Clips from `skasd.datasets.load_dcase2020`.
     detector : RepeatedSeedEnsemble
-        What is fitted.
+        The detector to fit.
     out : Path
         Folder for the files.
     """
@@ -93,13 +93,13 @@ class MachineTask:
         return self.finished_file, self.score_file, self.decision_file
 
     def is_finished(self) -> bool:
-        """Whether the files are there, and of these clips."""
+        """Return whether the files exist and belong to these clips."""
         return all(file.exists() for file in self.files) and (
             json.loads(self.finished_file.read_text())["clips"] == self.fingerprint()
         )
 
     def fingerprint(self) -> str:
-        """Tell clips from others by names, sizes and times."""
+        """Compute a digest that identifies the clips by their names, sizes and times."""
         digest = hashlib.sha256()
         for path in (*self.train.paths, *self.test.paths):
             status = os.stat(path)
@@ -121,7 +121,7 @@ class MachineTask:
 
 
 def run_machine(task: MachineTask) -> tuple[MachineKey, str | None]:
-    """Fit, score and write; return why that was not possible."""
+    """Fit, score and write the files; return why that failed, or None."""
     fingerprint = task.fingerprint()
     for file in task.files:
         file.unlink(missing_ok=True)

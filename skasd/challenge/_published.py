@@ -1,7 +1,7 @@
-"""Published figures: the results of the report of IAEO3 (Table 2).
+"""Published results, from Table 2 of the IAEO3 report.
 
-Machines and ids are called as in the challenge's file names, where the report says Car 1 for
-ToyCar, id_01. Source: Grollmisch et al., "IAEO3 - Combining OpenL3 embeddings and interpolation
+Machines and ids are named as in the challenge's file names; the report writes Car 1 for ToyCar,
+id_01. Source: Grollmisch et al., "IAEO3 - Combining OpenL3 embeddings and interpolation
 autoencoder for anomalous sound detection", DCASE 2020 Challenge, technical report.
 """
 
@@ -59,6 +59,6 @@ def _parse(table: str) -> dict[str, MappingProxyType]:
 TABLE_2 = MappingProxyType(_parse(_TABLE_2))
 """Table 2: system → (machine, id) → (AUC, pAUC) in % on the development set.
 
-The id ``"Avg"`` is the average over a machine type's ids; ``("Total", "Avg")`` is the one over all
-23 ids.
+The id ``"Avg"`` is the average over a machine type's ids; ``("Total", "Avg")`` is the average over
+all 23 ids.
 """

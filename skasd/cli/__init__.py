@@ -17,4 +17,4 @@ from skasd.cli._score import score
 __all__ = ["app"]
 
 COMMANDS = (evaluate, explain, fit, info, monitor, score)
-"""What joined the application as it was imported."""
+"""The commands, which join the application when they are imported."""

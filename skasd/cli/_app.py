@@ -1,4 +1,4 @@
-"""What the commands share: the application that they join, exit codes, complaints."""
+"""Shared code of the commands: the application that they join, exit codes, error messages."""
 
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor

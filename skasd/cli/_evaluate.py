@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def evaluate(
     root: Annotated[
         Path,
-        typer.Argument(help="Folder of the machine types' folders, as the archives unpack."),
+        typer.Argument(help="Folder of the machine types' folders, as unpacked from the archives."),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the results.")],
     system: SystemName = "iaeo3",
@@ -29,17 +29,17 @@ def evaluate(
         str | None, typer.Option(help="Machine types, such as fan,pump.", show_default="all")
     ] = None,
     ids: Annotated[str | None, typer.Option(help="Ids, such as 00,02.", show_default="all")] = None,
-    jobs: Annotated[int, typer.Option(help="Machines that are fitted at the same time.")] = 1,
+    jobs: Annotated[int, typer.Option(help="Number of machines to fit at the same time.")] = 1,
     set_: Settings = None,
     random_state: Annotated[int, typer.Option(help="Seed.")] = 0,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Drop results of other settings in OUT.")
+        bool, typer.Option("--overwrite", help="Delete results of other settings in OUT.")
     ] = False,
 ) -> None:
-    """Run the protocol of DCASE 2020 Task 2, and show the report's figures beside the result.
+    """Run the protocol of DCASE 2020 Task 2, and show the report's figures next to the results.
 
     Fits and scores each machine type and id under ROOT, and writes the challenge's CSV files.
-    Stopped, and started again, it goes on with the next machine.
+    If stopped and started again, it continues with the next machine.
     """
     from skasd.challenge._evaluation import evaluate_dcase2020
 
@@ -73,13 +73,13 @@ def _split(text: str | None) -> list[str] | None:
 
 
 def _comparison(evaluation: "Evaluation", system: str) -> Table:
-    """Lay out AUC and pAUC of each machine, and the averages, beside the report's Table 2."""
+    """Lay out AUC and pAUC of each machine, and the averages, next to the report's Table 2."""
     from skasd.challenge._published import SYSTEMS, TABLE_2
     from skasd.metrics._summary import average_scores
 
     table = Table(
         box=SIMPLE_HEAD,
-        title=f"{system}, in %, with 95 % intervals by bootstrap",
+        title=f"{system}, in %, with 95 % bootstrap intervals",
         caption="Right: AUC / pAUC as published, Table 2 of the report, development set.",
     )
     for heading in ("machine", "id", "AUC", "pAUC", *SYSTEMS):

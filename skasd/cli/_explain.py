@@ -1,4 +1,4 @@
-"""``skasd explain``: when, in which bands and by what a recording is unusual."""
+"""``skasd explain``: when, in which bands and by which features a recording is unusual."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,10 +15,12 @@ def explain(
     clip: Annotated[Path, typer.Argument(help="A recording.")],
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Also a picture: .png, .pdf or .svg; needs matplotlib."),
+        typer.Option(
+            "--out", "-o", help="Also draw a picture: .png, .pdf or .svg; needs matplotlib."
+        ),
     ] = None,
 ) -> None:
-    """Say when, in which bands and by which branch of the detector a recording is unusual.
+    """Show when, in which bands and by which branch of the detector a recording is unusual.
 
     Exit code 3: the recording cannot be analyzed.
     """

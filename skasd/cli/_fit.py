@@ -24,18 +24,18 @@ def fit(
     out: Annotated[Path, typer.Option("--out", "-o", help="The model file, such as fan.skasd.")],
     system: SystemName = "iaeo3-plus",
     machine: Annotated[
-        str | None, typer.Option(help="Machine type, which iaeo3-opt has settings for.")
+        str | None, typer.Option(help="Machine type whose settings iaeo3-opt uses.")
     ] = None,
     set_: Settings = None,
     random_state: Annotated[int, typer.Option(help="Seed.")] = 0,
-    jobs: Annotated[int, typer.Option(help="Members that are fitted at the same time.")] = 1,
+    jobs: Annotated[int, typer.Option(help="Number of members to fit at the same time.")] = 1,
     on_error: OnErrorOption = OnError.SKIP,
 ) -> None:
     """Fit a detector on recordings of a healthy machine, and save it.
 
-    The threshold comes from clips that a fit has not seen (--set cv=2), beyond which a tenth of
-    healthy clips is expected (--set contamination=0.1). Exit code 3: some clips were left out, and
-    the model stands on the others.
+    The threshold comes from clips that were held out from a fit (--set cv=2). A tenth of healthy
+    clips is expected to exceed it (--set contamination=0.1). Exit code 3: some clips were left out,
+    and the model was fitted on the others.
     """
     from skasd.ensemble._skipping import fit_clips
     from skasd.persistence._model_file import save
@@ -44,7 +44,7 @@ def fit(
     with nothing_done("fit"):
         clips = find_clips(healthy)
         if not out.parent.is_dir():
-            raise ValueError(f"There is no folder {out.parent} for the model. Make it first.")
+            raise ValueError(f"There is no folder {out.parent} for the model. Create it first.")
         settings = {
             "cv": THRESHOLD_FOLDS,
             "random_state": random_state,

@@ -1,4 +1,4 @@
-"""``skasd info``: what a model file says about the detector in it."""
+"""``skasd info``: the description of the detector in a model file."""
 
 import json
 from dataclasses import asdict
@@ -15,9 +15,9 @@ from skasd.cli._options import ModelFile
 @app.command(epilog="Example: skasd info fan.skasd")
 def info(
     model: ModelFile,
-    json_: Annotated[bool, typer.Option("--json", help="All of it, as JSON.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
-    """Show what a model was fitted on, with which settings and versions."""
+    """Show how a model was fitted: its clips, settings and versions."""
     from skasd.persistence._model_file import read_info
 
     with nothing_done("info"):

@@ -1,4 +1,4 @@
-"""``skasd monitor``: watch a machine."""
+"""``skasd monitor``: monitor a machine."""
 
 import hashlib
 import os
@@ -38,16 +38,16 @@ def monitor(
     source: Annotated[
         str,
         typer.Argument(
-            help="A recording of any length; a folder that clips are dropped into; or - for raw "
-            "PCM from standard input."
+            help="A recording of any length, a folder in which clips arrive, or - for raw PCM from "
+            "standard input."
         ),
     ],
     events: Annotated[
         Path | None,
-        typer.Option(help="File to append the events to. A monitor that finds it goes on with it."),
+        typer.Option(help="File to append the events to. If it exists, the monitor continues it."),
     ] = None,
     clip_seconds: Annotated[
-        float, typer.Option(help="Length of a window: that of the training clips.")
+        float, typer.Option(help="Length of a window; should be that of the training clips.")
     ] = 10.0,
     hop_seconds: Annotated[
         float | None,
@@ -57,49 +57,52 @@ def monitor(
         ),
     ] = None,
     alarm: Annotated[
-        str, typer.Option(help="k of n: raised when k of the last n windows are anomalous.")
+        str,
+        typer.Option(help="k of n: raise the alarm once k of the last n windows are anomalous."),
     ] = "3 of 5",
     release: Annotated[
         int | None,
-        typer.Option(help="Cleared when at most so many are.", show_default="(k - 1) // 2"),
+        typer.Option(
+            help="Clear the alarm once at most that many are.", show_default="(k - 1) // 2"
+        ),
     ] = None,
-    rate: Annotated[int, typer.Option(min=1, help="Of raw PCM: samples in a second.")] = 16000,
-    channels: Annotated[int, typer.Option(min=1, help="Of raw PCM: interleaved channels.")] = 1,
+    rate: Annotated[int, typer.Option(min=1, help="Raw PCM: samples per second.")] = 16000,
+    channels: Annotated[int, typer.Option(min=1, help="Raw PCM: interleaved channels.")] = 1,
     format_: Annotated[
-        SampleFormat, typer.Option("--format", help="Of raw PCM: what a sample is.")
+        SampleFormat, typer.Option("--format", help="Raw PCM: format of a sample.")
     ] = SampleFormat.S16LE,
     replay: Annotated[
         bool,
         typer.Option(
             "--replay",
-            help="Of raw PCM: it begins where it began the last time. The windows that the event "
-            "file holds are passed over.",
+            help="Raw PCM: the input starts where it started the last time. Windows that are "
+            "already in the event file are passed over.",
         ),
     ] = False,
     poll: Annotated[
-        float, typer.Option(min=0.01, help="Of a folder: seconds from one look to the next.")
+        float, typer.Option(min=0.01, help="Folder: seconds from one look to the next.")
     ] = 2.0,
     once: Annotated[
-        bool, typer.Option("--once", help="Of a folder: score what is there, and stop.")
+        bool, typer.Option("--once", help="Folder: score the clips that are there, and stop.")
     ] = False,
     timestamps: Annotated[
         bool, typer.Option("--timestamps", help="Add the time of day to each event.")
     ] = False,
     fail_on_anomaly: Annotated[
-        bool, typer.Option("--fail-on-anomaly", help="Exit code 1 where a window is anomalous.")
+        bool, typer.Option("--fail-on-anomaly", help="Exit code 1 if a window is anomalous.")
     ] = False,
     fail_on_alarm: Annotated[
-        bool, typer.Option("--fail-on-alarm", help="Exit code 1 where the alarm was up.")
+        bool, typer.Option("--fail-on-alarm", help="Exit code 1 if the alarm was up.")
     ] = False,
 ) -> None:
-    """Watch a machine: a line of JSON for each window, or each clip of a folder.
+    """Monitor a machine: one line of JSON for each window, or for each clip in a folder.
 
-    Stopped or killed, and started again with the same event file, it goes on with the next window
-    of a recording and the next clip of a folder, and scores none twice. What came to standard
-    input in the meantime is lost, unless --replay says that it comes again.
+    If stopped or killed, and started again with the same event file, it continues with the next
+    window of a recording or the next clip in a folder, and scores none twice. Standard input is
+    lost in the meantime, unless --replay says that it starts over.
 
-    SIGTERM and Ctrl-C end it after the window in hand. Exit code 3: a window could not be scored;
-    the others are.
+    SIGTERM and Ctrl-C end it after the current window. Exit code 3: a window could not be scored,
+    but the others were.
     """
     from skasd.persistence._model_file import load
 
@@ -136,7 +139,7 @@ def monitor(
         except Stopped:
             pass
         except AudioError as error:
-            # The source itself ends badly: what came before is scored.
+            # The source itself is cut off; everything before that is scored.
             if not found.n_events:
                 raise
             found.has_error = True
@@ -148,14 +151,14 @@ def monitor(
 
 
 class _Findings:
-    """What a run has come upon."""
+    """What a run has found."""
 
     def __init__(self) -> None:
         self.n_events = 0
         self.has_anomaly = self.has_alarm = self.has_error = False
 
     def add(self, event: MonitorEvent) -> None:
-        """Note an event, and tell the user what should not wait."""
+        """Record an event, and report errors and alarms at once."""
         self.n_events += 1
         self.has_anomaly |= event.is_anomalous
         self.has_alarm |= event.alarm

@@ -28,7 +28,7 @@ Settings = Annotated[
 
 
 class OnError(StrEnum):
-    """What becomes of a clip that cannot be analyzed."""
+    """The way to handle a clip that cannot be analyzed."""
 
     SKIP = "skip"
     RAISE = "raise"
@@ -37,14 +37,14 @@ class OnError(StrEnum):
 OnErrorOption = Annotated[
     OnError,
     typer.Option(
-        help="What becomes of a clip that cannot be analyzed: it is left out and listed, or "
-        "nothing is done."
+        help="If a clip cannot be analyzed: leave it out and list it (skip), or stop with an error "
+        "(raise)."
     ),
 ]
 
 
 def parse_settings(texts: Sequence[str] | None) -> dict[str, Any]:
-    """Read NAME=VALUE of each text; the value is JSON or, failing that, a string."""
+    """Parse texts of the form NAME=VALUE; each value is JSON or, failing that, a string."""
     settings: dict[str, Any] = {}
     for text in texts or ():
         name, equals, value = text.partition("=")

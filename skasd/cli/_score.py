@@ -28,19 +28,19 @@ def score(
     model: ModelFile,
     clips: Annotated[list[Path], typer.Argument(help="Recordings: files or folders.")],
     csv_: Annotated[bool, typer.Option("--csv", help="Comma-separated, with a header.")] = False,
-    json_: Annotated[bool, typer.Option("--json", help="A JSON object on each line.")] = False,
-    jobs: Annotated[int, typer.Option(help="Clips that are scored at the same time.")] = 1,
+    json_: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+    jobs: Annotated[int, typer.Option(help="Number of clips to score at the same time.")] = 1,
     fail_on_anomaly: FailOnAnomaly = False,
     report: Annotated[
         bool, typer.Option("--report", help="Say at the end whether the machine has changed.")
     ] = False,
     on_error: OnErrorOption = OnError.SKIP,
 ) -> None:
-    """Score recordings: a line for each, with path, anomaly score and verdict, between tabs.
+    """Score recordings: one line each, with path, anomaly score and verdict, separated by tabs.
 
-    Higher is more anomalous. Exit code 3: some clips could not be scored; the others are. With
-    --fail-on-anomaly, 1: a clip is anomalous, whatever else. For a folder that grows, and what
-    goes on where it was stopped, see skasd monitor.
+    Higher is more anomalous. Exit code 3: some clips could not be scored, but the others were.
+    Exit code 1, with --fail-on-anomaly: a clip is anomalous; this takes precedence. To score a
+    folder that grows, or to continue after a stop, see skasd monitor.
     """
     from skasd.ensemble._skipping import score_clips
     from skasd.persistence._model_file import load
@@ -60,7 +60,7 @@ def score(
         for result in tqdm(scores, total=len(paths), unit="clip", disable=hidden):
             typer.echo(line(result))
             if result.error is not None:
-                # Not by complain: that would write into the progress bar.
+                # Not with complain, which would write into the progress bar.
                 tqdm.write(f"not scored: {result.clip}: {result.error}", file=sys.stderr)
             results.append(result)
         if report:
@@ -96,7 +96,7 @@ def _report(detector: BaseEstimator, results: list["ClipScore"]) -> str:
 
     last = last_step(detector)
     if not hasattr(last, "training_scores_"):
-        raise ValueError(f"{type(last).__name__} does not know its training scores: no report.")
+        raise ValueError(f"{type(last).__name__} has no training scores to report on.")
     scores = [result.anomaly_score for result in results]
     return str(
         ScoreReport.compare(-last.training_scores_, scores, threshold=threshold_of(detector))

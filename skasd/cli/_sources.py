@@ -1,4 +1,4 @@
-"""What ``skasd monitor`` listens to."""
+"""The sources that ``skasd monitor`` listens to."""
 
 import os
 import sys
@@ -14,28 +14,28 @@ from skasd.monitoring._monitor_event import MonitorEvent
 
 
 class Source(Protocol):
-    """Where a monitor's sound comes from.
+    """A source of a monitor's sound.
 
     Attributes
     ----------
     sample_rate : int
-        What a monitor's blocks are sampled at, in Hz.
+        Sample rate of the monitor's blocks, in Hz.
     """
 
     sample_rate: int
 
     def settings(self, monitor: Monitor) -> dict[str, Any]:
-        """Return what tells its events from those of another source, or of other windows."""
+        """Return the settings that identify events from this source and its windows."""
 
     def events(
         self, monitor: Monitor, after: Iterable[MonitorEvent], stopping: Stopping
     ) -> Iterator[MonitorEvent]:
-        """Iterate over its events, from where an earlier run ended."""
+        """Iterate over the events, continuing where an earlier run ended."""
 
 
 @dataclass
 class PcmSource(Source):
-    """Raw PCM from standard input, of which a replay begins where it began for the earlier run."""
+    """Raw PCM from standard input; with `replay`, it starts where it did in the earlier run."""
 
     sample_rate: int
     n_channels: int
@@ -85,7 +85,7 @@ class RecordingSource(Source):
 
 @dataclass
 class FolderSource(Source):
-    """A folder that clips are dropped into. Its files say themselves what they are sampled at."""
+    """A folder in which clips arrive. The files themselves give their sample rate."""
 
     path: Path
     poll_seconds: float

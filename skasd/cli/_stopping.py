@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C, which end a command between two pieces of work."""
+"""SIGTERM and Ctrl-C, which end a command between two units of work."""
 
 import signal
 import time
@@ -10,18 +10,18 @@ Item = TypeVar("Item")
 
 
 class Stopped(BaseException):
-    """Waiting is over, because the process was asked to stop."""
+    """Signal that waiting has ended because the process was asked to stop."""
 
 
 class Stopping:
-    """A context in which SIGTERM and Ctrl-C do not interrupt work, and end what waits.
+    """A context in which SIGTERM and Ctrl-C end waiting, but do not interrupt work.
 
-    The second time, they do what they do elsewhere.
+    The second signal has its usual effect.
 
     Attributes
     ----------
     requested : bool
-        Whether one of them has come.
+        Whether a signal has been received.
     """
 
     def __init__(self) -> None:
@@ -39,12 +39,12 @@ class Stopping:
             signal.signal(number, handler)
 
     def wait(self, seconds: float) -> None:
-        """Sleep; raise Stopped once asked to stop."""
+        """Sleep, and raise Stopped once asked to stop."""
         with self._waiting():
             time.sleep(seconds)
 
     def each(self, items: Iterable[Item]) -> Iterator[Item]:
-        """Iterate over what may have to be waited for; raise Stopped once asked to stop."""
+        """Iterate over items that may take time to arrive; raise Stopped once asked to stop."""
         iterator = iter(items)
         while True:
             with self._waiting():

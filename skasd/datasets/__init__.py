@@ -1,4 +1,4 @@
-"""Recordings to learn and to test on."""
+"""Recordings for training and testing."""
 
 from skasd._utils.public_names import claim_names
 from skasd.datasets._dcase import load_dcase2020, load_dcase2021

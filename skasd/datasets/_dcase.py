@@ -1,6 +1,6 @@
 """Recordings of the DCASE challenges' anomaly tasks, read from the folders of their archives.
 
-The label, the machine and the domain of a clip stand in its file's name; no recording is opened.
+The label, machine and domain of a clip are read from its file name; no recording is opened.
 """
 
 import os
@@ -49,35 +49,35 @@ def load_dcase2020(
     Parameters
     ----------
     root : str or PathLike
-        The folder that holds the machine types' folders.
+        The folder that contains the machine types' folders.
     machine : {"ToyCar", "ToyConveyor", "fan", "pump", "slider", "valve"}
         Machine type.
     machine_id : int, str or None, default=None
-        One machine of the type, such as ``2``, ``"02"`` or ``"id_02"``. None takes all.
+        One machine of the type, such as ``2``, ``"02"`` or ``"id_02"``. None selects all.
     split : {"train", "test"}, default="train"
-        Which clips.
+        The clips to list.
 
     Returns
     -------
     clips : Bunch
-        With the attributes, in the order of the file names:
+        The clips, in the order of the file names, with the attributes:
 
         paths : list of str
-            The clips.
+            The paths of the clips.
         y : ndarray of shape (n_clips,), int, or None
             +1 for normal clips, -1 for anomalous ones. None if the clips have no labels.
         machine_ids : ndarray of shape (n_clips,), str
-            Such as ``"00"``.
+            The machines, such as ``"00"``.
         names : list of str
-            The file names, as the challenge's CSV files list them.
+            The file names, as listed in the challenge's CSV files.
         domains, attributes : None
-            For `load_dcase2021`.
+            Only used by `load_dcase2021`.
 
     Raises
     ------
     DatasetError
         A ValueError: if a folder is missing or empty, the machine does not occur, a .wav file
-        is named otherwise, or clips with labels and clips without are mixed.
+        has an unexpected name, or clips with and without labels are mixed.
 
     See Also
     --------
@@ -131,40 +131,40 @@ def load_dcase2021(
     Parameters
     ----------
     root : str or PathLike
-        The folder that holds the machine types' folders.
+        The folder that contains the machine types' folders.
     machine : str
         Machine type: the name of its folder.
     section : int, str or None, default=None
-        One section, such as ``2``, ``"02"`` or ``"section_02"``. None takes all.
+        One section, such as ``2``, ``"02"`` or ``"section_02"``. None selects all.
     split : {"train", "test"}, default="train"
-        Which clips.
+        The clips to list.
     domain : {"source", "target"} or None, default=None
-        One domain. None takes both, and clips whose names tell none.
+        One domain. None selects both, and clips whose names do not give a domain.
 
     Returns
     -------
     clips : Bunch
-        With the attributes, in the order of the file names:
+        The clips, in the order of the file names, with the attributes:
 
         paths : list of str
-            The clips.
+            The paths of the clips.
         y : ndarray of shape (n_clips,), int, or None
             +1 for normal clips, -1 for anomalous ones. None if the clips have no labels.
         machine_ids : ndarray of shape (n_clips,), str
             The sections, such as ``"00"``.
         names : list of str
-            The file names, as the challenge's CSV files list them.
+            The file names, as listed in the challenge's CSV files.
         domains : ndarray of shape (n_clips,), str, or None
             ``"source"`` or ``"target"``. None if the names tell no domain.
         attributes : ndarray of shape (n_clips,), str
-            What follows the clip's number in its name, such as ``"strength_1_ambient"``, or
+            The part of the name after the clip's number, such as ``"strength_1_ambient"``, or
             ``""``.
 
     Raises
     ------
     DatasetError
         A ValueError: if a folder is missing or empty, the section or the domain does not
-        occur, a .wav file is named otherwise, or clips with labels and clips without are mixed.
+        occur, a .wav file has an unexpected name, or clips with and without labels are mixed.
 
     References
     ----------
@@ -190,22 +190,22 @@ def load_dcase2021(
 
 
 def find_machines(root: str | os.PathLike) -> list[str]:
-    """Find the machine types that have clips, of any year's challenge.
+    """Find the machine types that have clips, in any year's challenge.
 
     Parameters
     ----------
     root : str or PathLike
-        The folder that holds the machine types' folders.
+        The folder that contains the machine types' folders.
 
     Returns
     -------
     list of str
-        Sorted.
+        The machine types, sorted.
 
     Raises
     ------
     DatasetError
-        If there is none.
+        If there are none.
 
     Examples
     --------
@@ -236,19 +236,19 @@ def find_machine_ids(root: str | os.PathLike, machine: str) -> list[str]:
     Parameters
     ----------
     root : str or PathLike
-        The folder that holds the machine types' folders.
+        The folder that contains the machine types' folders.
     machine : str
         Machine type.
 
     Returns
     -------
     list of str
-        Those that occur among the training or the test clips, such as ``"00"``; sorted.
+        The ids that occur among the training or test clips, such as ``"00"``, sorted.
 
     Raises
     ------
     DatasetError
-        If there is none.
+        If there are none.
 
     Examples
     --------

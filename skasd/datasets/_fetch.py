@@ -1,4 +1,4 @@
-"""The recordings of DCASE 2020, downloaded from Zenodo, checked and unpacked."""
+"""The recordings of DCASE 2020, downloaded from Zenodo, verified and unpacked."""
 
 import os
 import shutil
@@ -65,7 +65,7 @@ def fetch_dcase2020(
     data_home: str | os.PathLike | None = None,
     verbose: int = 0,
 ) -> Path:
-    """Download the recordings of one machine type of DCASE 2020, unless they are there.
+    """Download the recordings of one machine type of DCASE 2020, unless they already exist.
 
     The archive is downloaded, checked and unpacked under another name, so that the machine type's
     folder is whole as soon as it is there. A call that was killed is made good by the next one;
@@ -77,23 +77,23 @@ def fetch_dcase2020(
     machine : {"ToyCar", "ToyConveyor", "fan", "pump", "slider", "valve"}
         Machine type.
     subset : {"dev", "additional", "eval"}, default="dev"
-        ``"dev"`` is the development set (training and labelled test clips), ``"additional"`` the
-        additional training set, ``"eval"`` the evaluation set (test clips without labels).
+        ``"dev"`` is the development set (training and labeled test clips), ``"additional"`` the
+        additional training set, and ``"eval"`` the evaluation set (test clips without labels).
     data_home : str, PathLike or None, default=None
-        The folder to keep the recordings in. None takes ``dcase2020`` in the user's cache.
+        The folder to keep the recordings in. None means ``dcase2020`` in the user's cache.
     verbose : int, default=0
-        1 shows a progress bar of the download.
+        1 shows a progress bar for the download.
 
     Returns
     -------
     Path
-        ``<data_home>/<subset>``: what `load_dcase2020` takes for `root`.
+        ``<data_home>/<subset>``, which is the `root` for `load_dcase2020`.
 
     Raises
     ------
     DatasetError
         A ValueError: if the archive cannot be downloaded, is not the published one, has
-        members that would be unpacked elsewhere, or the folder cannot be written.
+        members that would be unpacked outside the folder, or the folder cannot be written.
 
     See Also
     --------
@@ -117,7 +117,7 @@ def fetch_dcase2020(
         return root
     try:
         root.mkdir(parents=True, exist_ok=True)
-        # The system itself unlocks the file of a process that is killed.
+        # If a process is killed, the operating system releases its lock.
         with FileLock(root / f".{machine}.lock"):
             if not target.is_dir():
                 _fetch(subset, machine, target, verbose)
@@ -125,7 +125,7 @@ def fetch_dcase2020(
         raise DatasetError(
             str(root),
             f"cannot hold the recordings: {error}",
-            "Make room, or pass another folder for data_home.",
+            "Free some space, or pass another folder for data_home.",
         ) from error
     return root
 
@@ -136,7 +136,7 @@ def _fetch(subset: str, machine: str, target: Path, verbose: int) -> None:
     work = target.parent / f".{machine}.part"
     archive, unpacked = work / "archive.zip", work / "unpacked"
     try:
-        # An archive that a killed process left is used again; what was unpacked of it is not.
+        # If a process was killed, its archive is used again; the files unpacked from it are not.
         download(url, archive, digest=md5, expected=MD5[subset][machine], verbose=verbose)
         if unpacked.exists():
             shutil.rmtree(unpacked)
@@ -160,12 +160,12 @@ def _unpack(archive: Path, folder: Path, url: str) -> None:
             file.extractall(folder)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise DatasetError(
-            url, f"is no whole archive: {error}", "Nothing was kept. Try again."
+            url, f"is not a complete archive: {error}", "Nothing was kept. Try again."
         ) from error
 
 
 def _check_member(member: zipfile.ZipInfo, url: str) -> None:
-    """Refuse what may be written outside the folder, on any system."""
+    """Refuse members that might be written outside the folder, on any system."""
     path = PureWindowsPath(member.filename)
     is_link = stat.S_ISLNK(member.external_attr >> 16)
     if is_link or path.anchor or ".." in path.parts:

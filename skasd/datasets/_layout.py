@@ -1,4 +1,4 @@
-"""Folders and file names of the challenges: the one reader behind every year's function."""
+"""Folders and file names of the challenges: the reader that every year's function uses."""
 
 import os
 import re
@@ -16,11 +16,11 @@ MACHINES = ("ToyCar", "ToyConveyor", "fan", "pump", "slider", "valve")
 
 SPLIT_FOLDERS = {"train": ("train",), "test": ("test", "source_test", "target_test")}
 
-ROOT_REMEDY = "Pass as root the folder that holds the machine types' folders."
+ROOT_REMEDY = "Pass as root the folder that contains the machine types' folders."
 
 
 class _Naming(NamedTuple):
-    """How a challenge names its clips."""
+    """The way that a challenge names its clips."""
 
     pattern: str
     examples: str
@@ -62,7 +62,7 @@ def load(
     domain: str | None,
     naming: _Naming,
 ) -> Bunch:
-    """List the clips of a machine type: all, or those of one machine or section and one domain."""
+    """List the clips of a machine type, or only those of one machine or section, and one domain."""
     root = Path(root).expanduser()
     folders = split_folders(root, machine, split)
     if not folders:
@@ -83,7 +83,7 @@ def load(
     if len(forms) > 1:
         raise DatasetError(
             _join(folders),
-            "clips whose names tell the label or the domain are mixed with clips whose names do "
+            "clips whose names give the label or the domain are mixed with clips whose names do "
             f"not: {_join(forms.values())}",
             f"Load one {naming.identifier} at a time, or move them into folders of their own.",
         )
@@ -108,14 +108,14 @@ def _select(
         present = sorted({getattr(clip, field) for clip in clips} - {None})
         raise DatasetError(
             argument,
-            f"does not occur in {_join(folders)}, whose names tell {', '.join(present) or 'none'}",
+            f"does not occur in {_join(folders)}, where files name {', '.join(present) or 'none'}",
             "Pass one that does, or None for all.",
         )
     return selected
 
 
 def _read_names(folders: list[Path], split: str, naming: _Naming) -> list[_Clip]:
-    """Return what the names of the clips tell, in the order of the names."""
+    """Read the clips' attributes from their file names, in the order of the names."""
     pattern, examples = (text.replace("<split>", split) for text in naming[:2])
     clips = []
     for path in wav_files(folders):
@@ -138,14 +138,14 @@ def _read_names(folders: list[Path], split: str, naming: _Naming) -> list[_Clip]
 
 
 def wav_files(folders: Iterable[Path]) -> list[Path]:
-    """Return the files that end in .wav, but not such as macOS hides beside them."""
+    """Return the files that end in .wav, without the hidden ones that macOS adds."""
     paths = (path for folder in folders for path in folder.iterdir())
     wavs = (p for p in paths if p.suffix.lower() == ".wav" and not p.name.startswith("."))
     return sorted(wavs, key=lambda path: path.name)
 
 
 def split_folders(root: Path, machine: str, split: str) -> list[Path]:
-    """Return the folders that hold a split, or none."""
+    """Return the folders that hold a split; empty if there are none."""
     for base in (root / machine, root / machine / machine):
         folders = [base / name for name in SPLIT_FOLDERS[split] if (base / name).is_dir()]
         if folders:
@@ -154,7 +154,7 @@ def split_folders(root: Path, machine: str, split: str) -> list[Path]:
 
 
 def what_stands(*folders: Path) -> str:
-    """Say what the first folder that exists holds."""
+    """Describe the content of the first folder that exists."""
     for folder in folders:
         if folder.is_dir():
             names = sorted(path.name for path in folder.iterdir())

@@ -1,4 +1,4 @@
-"""Synthetic machines: sounds with plausible physics, for examples and tests."""
+"""Sounds of synthetic machines with plausible physics, for examples and tests."""
 
 from collections.abc import Callable
 from numbers import Integral, Real
@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from skasd._sklearn import Interval, StrOptions, validate_params
 
 MACHINE_LEVEL = 0.03
-"""Root mean square of a healthy machine, where full scale is 1."""
+"""Root mean square of a healthy machine; full scale is 1."""
 
 
 @validate_params(
@@ -34,25 +34,25 @@ def make_machine_sounds(
     snr_db: float = 6.0,
     random_state: int | np.random.RandomState | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Make recordings of one machine in a factory. For examples and tests only.
+    """Make recordings of one machine in a factory, for examples and tests only.
 
-    A seed stands for one machine: its speed, resonances and stroke are drawn once, and vary
-    little from clip to clip. The faults of the anomalous clips grow from hardly audible in the
-    first to plain in the last. What a system reaches here says nothing about real machines.
+    Each seed gives one machine: its speed, resonances and stroke are drawn once, and vary little
+    from clip to clip. The faults of the anomalous clips grow from barely audible in the first clip
+    to obvious in the last. Results on these sounds say nothing about real machines.
 
     ========== ====================================== ==========================================
     machine    sound                                  fault
     ========== ====================================== ==========================================
     ``fan``    tones of the blades, flow noise        imbalance: the sound beats with each turn
     ``pump``   hum of the motor, pulses of pressure   leak: hiss with each pulse, weaker pulses
-    ``slider`` strokes to and fro, thump at each end  friction: squeal while it moves
+    ``slider`` strokes back and forth, thump at ends  friction: squeal while it moves
     ``valve``  a click to open and one to close       clicks that come late or are missing
     ========== ====================================== ==========================================
 
     Parameters
     ----------
     machine : {"fan", "pump", "slider", "valve"}, default="fan"
-        What to make.
+        The kind of machine.
     n_normal : int, default=100
         Number of clips of the healthy machine.
     n_anomalous : int, default=20
@@ -60,11 +60,11 @@ def make_machine_sounds(
     duration : float, default=10.0
         Length of a clip, in seconds.
     sample_rate : int, default=16000
-        In Hz; at least 8000.
+        Sample rate, in Hz; at least 8000.
     snr_db : float, default=6.0
-        Level of the healthy machine above the factory's noise, in dB.
+        Level of the healthy machine above the factory noise, in dB.
     random_state : int, RandomState instance or None, default=None
-        Source of the machine and of everything that varies.
+        Source of randomness for the machine and for everything that varies between clips.
 
     Returns
     -------
@@ -160,7 +160,7 @@ def _slider(random_state: np.random.RandomState, sample_rate: int) -> Sound:
         rail = _band_noise(len(time), rail_band, sample_rate, random_state) * velocity
         gear = np.sin(2 * np.pi * np.cumsum(gear_hz * velocity) / sample_rate) * velocity
         thump = np.sin(2 * np.pi * thump_hz * since_end) * np.exp(-since_end / 0.03)
-        # Stick and slip: the squeal sets in and breaks off, in some strokes more than in others.
+        # Stick-slip: the squeal starts and stops, in some strokes more than in others.
         grip = np.clip(_slow_noise(len(time), sample_rate, random_state, hertz=8) + 0.3, 0, None)
         pitch = squeal_hz * (0.97 + 0.03 * velocity)
         squeal = np.sin(2 * np.pi * np.cumsum(pitch) / sample_rate) * velocity * grip
@@ -207,7 +207,7 @@ _MACHINES = {"fan": _fan, "pump": _pump, "slider": _slider, "valve": _valve}
 def _factory_noise(
     n_samples: int, sample_rate: int, random_state: np.random.RandomState
 ) -> np.ndarray:
-    """Pink noise whose level wanders, and now and then a bang; root mean square near 1."""
+    """Make pink noise with a drifting level and occasional bangs; root mean square near 1."""
     level = 10 ** (1.5 * _slow_noise(n_samples, sample_rate, random_state) / 20)
     noise = _pink_noise(n_samples, sample_rate, random_state) * level
     time = np.arange(n_samples) / sample_rate
@@ -229,7 +229,7 @@ def _pink_noise(
 def _slow_noise(
     n_samples: int, sample_rate: int, random_state: np.random.RandomState, hertz: float = 1.0
 ) -> np.ndarray:
-    """Noise of mean square 1 that changes within about ``1 / hertz`` seconds."""
+    """Make noise of mean square 1 that changes within about ``1 / hertz`` seconds."""
     frequencies = np.fft.rfftfreq(n_samples, 1 / sample_rate)
     return _shaped_noise(np.exp(-((frequencies / hertz) ** 2)), n_samples, random_state)
 
@@ -240,7 +240,7 @@ def _band_noise(
     sample_rate: int,
     random_state: np.random.RandomState,
 ) -> np.ndarray:
-    """Noise of mean square 1 within a band, in Hz."""
+    """Make noise of mean square 1 within a band, in Hz."""
     frequencies = np.fft.rfftfreq(n_samples, 1 / sample_rate)
     low, high = band
     shape = 1 / np.sqrt(1 + (low / np.maximum(frequencies, 1)) ** 8 + (frequencies / high) ** 8)

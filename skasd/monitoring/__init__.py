@@ -1,4 +1,4 @@
-"""Watching a running machine."""
+"""Monitoring a running machine."""
 
 from skasd._utils.public_names import claim_names
 from skasd.exceptions import EventFileError

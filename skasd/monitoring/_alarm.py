@@ -1,28 +1,29 @@
-"""When single decisions become an alarm."""
+"""The rule that turns single decisions into an alarm."""
 
 import re
 from collections import deque
 
 
 class Alarm:
-    """Alarm of k anomalous windows among the last n, which does not flicker.
+    """Alarm for k anomalous windows among the last n, which does not flicker.
 
-    It is raised once k of the last n windows are anomalous, and cleared once at most `release` of
-    them are. In between it stays as it is.
+    The alarm is raised once k of the last n windows are anomalous, and cleared once at most
+    `release` of them are. In between, it keeps its state.
 
     Parameters
     ----------
     rule : str, default="3 of 5"
         ``"k of n"``, with 1 <= k <= n.
     release : int or None, default=None
-        Less than k; ``(k - 1) // 2`` if None. That is halfway down: at 0, windows that are
-        anomalous by chance, as a tenth of the healthy ones are at ``contamination=0.1``, keep an
-        alarm up that nothing holds; at ``k - 1``, one window lets it go.
+        Number of anomalous windows, less than k, at which the alarm is cleared;
+        ``(k - 1) // 2`` if None. That is halfway down: at 0, windows that are anomalous by
+        chance, as a tenth of the healthy ones are at ``contamination=0.1``, keep the alarm up
+        for no reason; at ``k - 1``, a single window clears it.
 
     Attributes
     ----------
     is_raised : bool
-        Its state.
+        Whether the alarm is up.
 
     Raises
     ------
@@ -31,7 +32,7 @@ class Alarm:
 
     Notes
     -----
-    Before n windows are there, those that are there count.
+    Until n windows have been seen, the rule applies to those seen so far.
 
     Examples
     --------
@@ -45,7 +46,9 @@ class Alarm:
         match = re.fullmatch(r"\s*(\d+)\s+of\s+(\d+)\s*", rule) if isinstance(rule, str) else None
         k, n = map(int, match.groups()) if match else (0, 0)
         if not 1 <= k <= n:
-            raise ValueError(f"alarm={rule!r}: expected 'k of n' with 1 <= k <= n, as '3 of 5'.")
+            raise ValueError(
+                f"alarm={rule!r}: expected 'k of n' with 1 <= k <= n, such as '3 of 5'."
+            )
         release = (k - 1) // 2 if release is None else release
         if isinstance(release, bool) or not isinstance(release, int) or not 0 <= release < k:
             raise ValueError(
@@ -64,12 +67,12 @@ class Alarm:
         Parameters
         ----------
         is_anomalous : bool
-            The decision.
+            Whether the window is anomalous.
 
         Returns
         -------
         {"raised", "cleared"} or None
-            What that does to the alarm.
+            The change of the alarm, if any.
         """
         self._last.append(is_anomalous)
         count = sum(self._last)

@@ -1,4 +1,4 @@
-"""Clips that come into a folder."""
+"""Clips that arrive in a folder."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -9,7 +9,7 @@ from skasd.monitoring._monitor_event import ClipFile
 
 
 def find_clip(path: Path) -> ClipFile | None:
-    """Tell a file from others.
+    """Return the name, size and time of a file.
 
     Parameters
     ----------
@@ -36,26 +36,27 @@ def watch_arrivals(
     once: bool,
     wait: Callable[[float], None],
 ) -> Iterator[ClipFile]:
-    """Wait for clips, and until each is written whole.
+    """Wait for clips, and yield each one once it is completely written.
 
     Parameters
     ----------
     folder : Path
         Where the clips arrive.
     seen : mapping of str to ClipFile
-        Clips by name that are not to come. Whoever takes a clip puts it there.
+        Clips, by name, to pass over. The caller adds each clip that it takes.
     poll_seconds : float
-        What `wait` is called with between two looks.
+        The argument that `wait` is called with between two looks.
     once : bool
-        Whether to stop when all that was there at the first look has come.
+        Whether to stop once all clips that were there at the first look have been yielded.
     wait : callable
         Takes `poll_seconds`, and returns after them.
 
     Yields
     ------
     ClipFile
-        In the order of arrival; of those that arrive between two looks, the oldest first. It has
-        the same size and time in two looks, or has vanished after the first of them.
+        A clip that has the same size and time in two looks, or has vanished after the first of
+        them. Clips come in the order of arrival; of those that arrive between two looks, the
+        oldest comes first.
 
     Raises
     ------
@@ -80,7 +81,7 @@ def watch_arrivals(
 
 
 def _look(folder: Path) -> dict[str, ClipFile]:
-    """List the clips in a folder, the oldest first."""
+    """List the clips in a folder, oldest first."""
     with os.scandir(folder) as entries:
         clips = [
             find_clip(Path(entry.path))

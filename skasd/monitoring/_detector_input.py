@@ -1,4 +1,4 @@
-"""What a detector is to be fed with."""
+"""The input that a detector expects."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from skasd._steps import walk
 
 
 def find_sample_rate(detector: Any, sample_rate: int) -> int:
-    """Return what the detector takes arrays to be sampled at, in Hz.
+    """Return the sample rate, in Hz, that the detector assumes for arrays.
 
     Parameters
     ----------
@@ -20,6 +20,7 @@ def find_sample_rate(detector: Any, sample_rate: int) -> int:
     Returns
     -------
     int
+        The sample rate, in Hz.
 
     Raises
     ------
@@ -30,7 +31,7 @@ def find_sample_rate(detector: Any, sample_rate: int) -> int:
 
 
 def find_channel(detector: Any) -> str | int:
-    """Return what the detector makes of several channels.
+    """Return the channel that the detector analyzes.
 
     Parameters
     ----------
@@ -40,6 +41,7 @@ def find_channel(detector: Any) -> str | int:
     Returns
     -------
     "mean" or int
+        The index of the channel, or ``"mean"`` for the mean of all channels.
 
     Raises
     ------
@@ -50,16 +52,16 @@ def find_channel(detector: Any) -> str | int:
 
 
 def check_takes_clips(detector: Any, n_samples: int, sample_rate: int) -> None:
-    """Score a noise as long as a window, so that what cannot work is said before the first one.
+    """Score noise as long as a window, to find out before the first window if that fails.
 
     Parameters
     ----------
     detector : fitted detector, or pipeline that ends with one
         What listens.
     n_samples : int
-        Length of a window.
+        Length of a window, in samples.
     sample_rate : int
-        In Hz.
+        Sample rate, in Hz.
 
     Raises
     ------

@@ -18,25 +18,26 @@ _LONGEST_HEADER = 1 << 20
 
 
 class EventFile:
-    """One JSON line an event, appended by one process at a time, which may be killed at any time.
+    """File of events, one JSON line per event, appended by one process at a time.
 
-    The first line says of what the events are. A last line that was cut off is dropped when the
-    file is opened. Iterating over it reads the events that it holds.
+    The process may be killed at any time. The first line says where the events come from. A last
+    line that was cut off is dropped when the file is opened. Iterating over the file reads the
+    events in it.
 
     Parameters
     ----------
     path : str or PathLike
         The file; made if it is missing.
     settings : mapping of str to object
-        Of what the events are: source and settings, as JSON has them. A file of others is refused.
+        Source and settings of the events, as JSON values. A file with other ones is refused.
 
     Raises
     ------
     EventFileError
-        A ValueError. On entering the context: if the file is no event file, is of another source
-        or other settings, or another process has it open. On reading: if a line is no event.
+        A ValueError. On entering the context: if the file is not an event file, has another source
+        or other settings, or is open in another process. On reading: if a line is not an event.
     OSError
-        If it cannot be opened.
+        If the file cannot be opened.
 
     Notes
     -----
@@ -110,12 +111,13 @@ class EventFile:
         event : MonitorEvent
             The next one.
         **more
-            Further fields for its line.
+            Additional fields for its line.
 
         Raises
         ------
         EventFileError
-            If it cannot be written, as on a full disk. The file then ends with the event before.
+            If the event cannot be written, such as on a full disk. The file then ends with the
+            previous event.
         """
         if self._file is None:
             raise ValueError(
@@ -135,7 +137,7 @@ class EventFile:
             raise EventFileError(
                 str(self.path),
                 f"{name} cannot be written: {error.strerror}",
-                "Nothing before it is lost: make room, and start again to go on.",
+                "Nothing before it is lost: free some space, and start again to continue.",
             ) from error
 
     def _claim(self, file: FileIO) -> None:
@@ -144,7 +146,7 @@ class EventFile:
             held = lines.readline(_LONGEST_HEADER)
         header = json.dumps(self._header)
         if (header + "\n").encode().startswith(held):
-            # What is less than this very line is left from a run that was killed as it began.
+            # Only a part of this very line: the rest of a run that was killed as it started.
             if len(held) < len(header) + 1:
                 file.truncate(0)
                 self._write(file, header, "the first line")
@@ -155,7 +157,7 @@ class EventFile:
         except (ValueError, LookupError, TypeError) as error:
             raise EventFileError(
                 str(self.path),
-                "is no event file of skasd, and is left as it is",
+                "is not an event file of skasd, and is left as it is",
                 "Pass another file.",
             ) from error
         if held_format != FORMAT:

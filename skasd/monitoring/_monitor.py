@@ -1,4 +1,4 @@
-"""Watch a machine: windows of a stream, or clips that come into a folder."""
+"""Monitor a machine: windows of a stream, or clips that arrive in a folder."""
 
 import math
 import os
@@ -36,7 +36,7 @@ class Monitor:
     Parameters
     ----------
     detector : fitted detector, or pipeline that ends with one
-        It was fitted on clips, and has `score_samples` and `offset_`.
+        A detector that was fitted on clips, and has `score_samples` and `offset_`.
     clip_seconds : float, default=10.0
         Length of a window, in seconds, rounded to whole samples. The scores mean what they did in
         training if it is as long as the training clips.
@@ -46,7 +46,8 @@ class Monitor:
     alarm : str, default="3 of 5"
         ``"k of n"``: the alarm is raised once k of the last n windows are anomalous.
     release : int or None, default=None
-        It is cleared once at most so many of the last n are. ``(k - 1) // 2`` if None; see `Alarm`.
+        The alarm is cleared once at most that many of the last n windows are anomalous.
+        ``(k - 1) // 2`` if None; see `Alarm`.
     sample_rate : int, default=16000
         What the blocks are sampled at, in Hz. If the detector takes arrays to be sampled at
         another rate (`input_sample_rate` of its `LogMelSpectrogram` or `OpenL3Embedding`), the
@@ -63,7 +64,7 @@ class Monitor:
 
     See Also
     --------
-    Alarm : When single decisions become an alarm.
+    Alarm : The rule that turns single decisions into an alarm.
 
     Notes
     -----
@@ -72,8 +73,8 @@ class Monitor:
     for nor against the alarm. If input was lost, pass NaN in its place, and the times of what
     follows stay right. Resampling spreads a NaN over up to 0.1 s.
 
-    What is held in memory is one window, and the n last decisions. `OpenL3Embedding` keeps what it
-    computes on disk: pass it ``cache=None`` for a machine that is watched for long.
+    Only one window and the last n decisions are held in memory. `OpenL3Embedding` caches its
+    embeddings on disk: pass it ``cache=None`` for a machine that is monitored for a long time.
 
     Examples
     --------
@@ -132,22 +133,22 @@ class Monitor:
         after: Iterable[MonitorEvent] = (),
         replay: bool = False,
     ) -> Iterator[MonitorEvent]:
-        """Score each window of a stream as soon as its last sample is there.
+        """Score each window of a stream as soon as its last sample has arrived.
 
         Parameters
         ----------
         blocks : iterable of arrays of shape (n_samples,) or (n_samples, n_channels)
-            The stream in blocks of any size: ints, or floats in [-1, 1].
+            The stream, in blocks of any size: ints, or floats in [-1, 1].
         after : iterable of MonitorEvent, default=()
-            What an earlier run said. The alarm and the numbering go on from there.
+            Events of an earlier run. The alarm and the numbering continue from there.
         replay : bool, default=False
-            Whether `blocks` begins with the first sample of the earlier run, so that the windows of
-            `after` are passed over, rather than with what follows on them.
+            Whether `blocks` starts with the first sample of the earlier run, so that the windows of
+            `after` are passed over. Otherwise, it starts with the sample that follows them.
 
         Yields
         ------
         MonitorEvent
-            For each whole window.
+            One event for each complete window.
 
         Raises
         ------
@@ -182,28 +183,28 @@ class Monitor:
         after: Iterable[MonitorEvent] = (),
         wait: Callable[[float], None] = time.sleep,
     ) -> Iterator[MonitorEvent]:
-        """Score each clip that comes into a folder: whole, once, in the order of arrival.
+        """Score each clip that arrives in a folder, complete and once, in the order of arrival.
 
         Parameters
         ----------
         folder : str or PathLike
-            Its WAV, FLAC, OGG and MP3 files are the clips. What is in folders within it, and files
-            whose names begin with a dot, are passed over.
+            Folder whose WAV, FLAC, OGG and MP3 files are the clips. Subfolders, and files whose
+            names start with a dot, are passed over.
         poll_seconds : float, default=2.0
             Seconds from one look into the folder to the next. A clip is scored once its size and
-            time are the same in two of them.
+            time are the same in two looks.
         once : bool, default=False
-            Whether to stop when all that was there at the first look is scored.
+            Whether to stop once all clips that were there at the first look are scored.
         after : iterable of MonitorEvent, default=()
-            What an earlier run said. Its clips are not scored again, unless they have changed.
+            Events of an earlier run. Their clips are not scored again, unless they have changed.
         wait : callable, default=time.sleep
             Called with `poll_seconds` between two looks.
 
         Yields
         ------
         MonitorEvent
-            For each clip. One that vanishes, cannot be read, or changes while it is read, is an
-            event with an error.
+            One event for each clip. If a clip vanishes, cannot be read, or changes while it is
+            read, its event has an error.
 
         Raises
         ------
@@ -235,14 +236,14 @@ class Monitor:
         for number, event in enumerate(events):
             if event.window != number:
                 raise ValueError(
-                    f"Event {number} of the earlier run is of window {event.window}: one is "
-                    "missing, or there twice."
+                    f"Event {number} of the earlier run is of window {event.window}: an event is "
+                    "missing, or occurs twice."
                 )
             if event.error is None:
                 alarm.update(event.is_anomalous)
             if event.alarm != alarm.is_raised or event.threshold != -self._offset:
                 raise ValueError(
-                    f"Window {number} of the earlier run was of another alarm or threshold: "
+                    f"Window {number} of the earlier run had another alarm or threshold: "
                     f"alarm={event.alarm}, threshold={event.threshold}."
                 )
             yield event
@@ -258,7 +259,7 @@ class Monitor:
         end: float | None = None,
         clip: ClipFile | None = None,
     ) -> MonitorEvent:
-        """Decide, by what `score_samples` says."""
+        """Make an event from a score, and update the alarm."""
         is_anomalous = error is None and score - self._offset < 0
         change = alarm.update(is_anomalous) if error is None else None
         return MonitorEvent(
@@ -275,7 +276,7 @@ class Monitor:
         )
 
     def _score(self, clip: np.ndarray | str) -> tuple[float, str | None]:
-        """Return what `score_samples` says of a clip, or why it says nothing."""
+        """Return the score of a clip, or the reason why it has none."""
         if isinstance(clip, np.ndarray):
             n_bad = np.count_nonzero(~np.isfinite(clip))
             if n_bad:

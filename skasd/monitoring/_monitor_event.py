@@ -1,4 +1,4 @@
-"""What a monitor says of each window."""
+"""The event that a monitor reports for each window."""
 
 import json
 import math
@@ -7,16 +7,16 @@ from typing import Any, NamedTuple, Self
 
 
 class ClipFile(NamedTuple):
-    """A file in a folder, told from others, and from what stood there before.
+    """A file in a folder, distinct from other files and from earlier versions of itself.
 
     Parameters
     ----------
     name : str
-        In its folder.
+        Name in its folder.
     size : int
-        In bytes.
+        Size, in bytes.
     mtime_ns : int
-        When it was changed, in ns.
+        Time of the last change, in ns.
 
     Examples
     --------
@@ -32,28 +32,28 @@ class ClipFile(NamedTuple):
 
 @dataclass(frozen=True)
 class MonitorEvent:
-    """What a monitor says of one window.
+    """The event that a monitor reports for one window.
 
     Parameters
     ----------
     window : int
-        Number of the window, or of the clip, from 0.
+        Number of the window or clip, counted from 0.
     start, end : float or None
-        When it begins and ends, in seconds from the first sample. None for a clip in a folder.
+        Start and end of the window, in seconds from the first sample. None for a clip in a folder.
     anomaly_score : float
         Higher is more anomalous; NaN if it could not be scored.
     threshold : float
-        A higher score is anomalous: ``-detector.offset_``.
+        The anomaly score above which a window is anomalous: ``-detector.offset_``.
     is_anomalous : bool
         What `predict` says; False if it could not be scored.
     alarm : bool
         Whether the alarm is up after this window.
     alarm_change : {"raised", "cleared"} or None
-        What this window did to it.
+        How this window changed the alarm, if at all.
     error : str or None
-        Why it could not be scored. It then counts neither for nor against the alarm.
+        Why the window could not be scored. It then counts neither for nor against the alarm.
     clip : ClipFile or None
-        The file, for a clip in a folder.
+        The file of a clip in a folder.
 
     Examples
     --------
@@ -78,17 +78,18 @@ class MonitorEvent:
     clip: ClipFile | None = None
 
     def to_json(self, **more: Any) -> str:
-        """Return it as one line of JSON.
+        """Return the event as one line of JSON.
 
         Parameters
         ----------
         **more
-            Further fields, which `from_json` passes over.
+            Additional fields, which `from_json` ignores.
 
         Returns
         -------
         str
-            A score of NaN is null. A window has no clip, and a clip has no start and end.
+            The line. A score of NaN becomes null. A window has no clip, and a clip has no start
+            and end.
         """
         fields = asdict(self)
         if self.clip is None:
@@ -102,16 +103,17 @@ class MonitorEvent:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """Read it from JSON.
+        """Read an event from JSON.
 
         Parameters
         ----------
         text : str or bytes
-            What `to_json` returned.
+            The JSON that `to_json` returned.
 
         Returns
         -------
         MonitorEvent
+            The event.
 
         Raises
         ------
@@ -126,10 +128,10 @@ class MonitorEvent:
             else:
                 clip, start, end = None, fields["start"], fields["end"]
         except (KeyError, TypeError) as error:
-            raise ValueError(f"no event: {error}") from error
+            raise ValueError(f"not an event: {error}") from error
         for name, value in values.items():
             if not isinstance(value, _FIELDS[name]):
-                raise ValueError(f"no event: its {name} is {value!r}")
+                raise ValueError(f"not an event: its {name} is {value!r}")
         if values["anomaly_score"] is None:
             values["anomaly_score"] = math.nan
         return cls(**values, start=start, end=end, clip=clip)

@@ -1,4 +1,4 @@
-"""Windows out of a stream of samples."""
+"""Windows of a stream of samples."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,22 +8,23 @@ import numpy as np
 def cut_windows(
     pieces: Iterable[np.ndarray], *, window_length: int, hop_length: int
 ) -> Iterator[np.ndarray]:
-    """Cut a stream into windows, each as soon as its last sample is there.
+    """Cut a stream into windows, each yielded as soon as its last sample has arrived.
 
     Parameters
     ----------
     pieces : iterable of ndarrays of shape (n_samples,), float32
         The stream, in pieces of any size.
     window_length : int
-        In samples.
+        Length of a window, in samples.
     hop_length : int
-        From the first sample of a window to that of the next. Less than `window_length` makes
-        them overlap, more leaves gaps.
+        Samples from the start of one window to the start of the next. If it is less than
+        `window_length`, windows overlap; if it is more, there are gaps between them.
 
     Yields
     ------
     ndarray of shape (window_length,), float32
-        Window i begins at the sample ``i * hop_length``. What the end leaves of one is dropped.
+        A window; window i starts at sample ``i * hop_length``. An incomplete last window is
+        dropped.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Fitted detectors in files that can be passed on: loading one runs no foreign code.
+"""Fitted detectors in files that are safe to share: loading one runs no foreign code.
 
-`joblib` and `pickle` work as for any scikit-learn estimator, and are for files that nobody else can
-write. What is made here is for the others.
+`joblib` and `pickle` work as for any scikit-learn estimator, but only for files that nobody else
+can write. Use this package for all other files.
 """
 
 from skasd._utils.public_names import claim_names

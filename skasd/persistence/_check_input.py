@@ -1,4 +1,4 @@
-"""A noise that any detector can score: the same one when it is saved and when it is loaded."""
+"""Noise that any detector can score: the same when it is saved as when it is loaded."""
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -12,7 +12,7 @@ N_CLIPS = 2
 
 
 def make_check_input(detector: BaseEstimator) -> np.ndarray:
-    """Make clips, spectrograms or features of noise: what the detector is fitted on.
+    """Make noise in the form that the detector takes: clips, spectrograms or features.
 
     Parameters
     ----------
@@ -21,8 +21,8 @@ def make_check_input(detector: BaseEstimator) -> np.ndarray:
 
     Returns
     -------
-    ndarray
-        Of shape (2, n_samples), (2, n_frames, n_mels) or (2, n_features).
+    ndarray of shape (2, n_samples), (2, n_frames, n_mels) or (2, n_features)
+        The noise.
 
     Examples
     --------
@@ -47,6 +47,6 @@ def _shortest_seconds(step: ClipTransformer) -> float:
     if isinstance(step, OpenL3Embedding):
         return 0.0
     if isinstance(step, LogMelSpectrogram):
-        # A frame more than it needs: files of format 1 hold scores of such a noise.
+        # One frame more than needed: files of format 1 hold scores of such noise.
         return max(step.n_fft, step.min_frames * step.hop_length) / step.sample_rate
     return step.min_samples / step.sample_rate

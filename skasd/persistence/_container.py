@@ -1,8 +1,8 @@
-"""The outside of a model file: one line that says what follows, and the digest of that.
+"""The container of a model file: a header line with a digest, and the archive.
 
-``skasd-model 1 <SHA-256 of the rest, in hexadecimal>``, a newline, and a zip archive: that of
-skops, with ``skasd.json`` beside its members. Whatever byte is lost or changed, the file says so
-before anything in it is looked at.
+The header is ``skasd-model 1 <SHA-256 of the rest, in hexadecimal>`` and a newline. What follows is
+the zip archive of skops, with ``skasd.json`` added to its members. The digest reveals any lost or
+changed byte before the archive is opened.
 """
 
 import hashlib
@@ -31,14 +31,14 @@ _PICKLE_REMEDY = (
 
 
 def write_archive(path: str | os.PathLike, archive: bytes) -> None:
-    """Write a model file; the file is whole, or what it was.
+    """Write a model file, completely or not at all.
 
     Parameters
     ----------
     path : str or PathLike
         The file.
     archive : bytes
-        What the file holds.
+        The archive to put into it.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def write_archive(path: str | os.PathLike, archive: bytes) -> None:
 
 
 def read_archive(path: str | os.PathLike) -> bytes:
-    """Read what a model file holds, once it is certain that this is what was written.
+    """Read the archive in a model file, after verifying that it is what was written.
 
     Parameters
     ----------
@@ -62,13 +62,14 @@ def read_archive(path: str | os.PathLike) -> bytes:
     Returns
     -------
     bytes
+        The archive.
 
     Raises
     ------
     ModelFileError
-        If the file is none of skasd's, or of a later format, or damaged.
+        If the file is not a model file of skasd, is of a later format, or is damaged.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     path = os.fspath(path)
     with open(path, "rb") as file:
@@ -102,6 +103,6 @@ def _foreign(path: str, head: bytes) -> ModelFileError:
             return ModelFileError(path, problem, f"{_PICKLE_REMEDY}.")
     return ModelFileError(
         path,
-        "is no model file of skasd, or damaged at its beginning",
+        "is not a model file of skasd, or is damaged at its start",
         "Pass a file that skasd.save or skasd fit has written.",
     )

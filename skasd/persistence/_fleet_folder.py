@@ -1,4 +1,4 @@
-"""A fleet in a folder: one model file a machine, and ``fleet.json``, which lists them."""
+"""A fleet in a folder: one model file per machine, and ``fleet.json``, which lists them."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def save_fleet(
     folder: str | os.PathLike,
     save: Callable[[BaseEstimator, Path], None],
 ) -> None:
-    """Save a fleet; every file is whole, or what it was.
+    """Save a fleet, writing each file completely or not at all.
 
     Parameters
     ----------
@@ -72,19 +72,19 @@ def save_fleet(
 def load_fleet(
     folder: str | os.PathLike, load: Callable[[str | os.PathLike], BaseEstimator]
 ) -> FleetDetector:
-    """Load a fleet, whose detectors are loaded when they are needed.
+    """Load a fleet, each of whose detectors is loaded when it is first needed.
 
     Parameters
     ----------
     folder : str or PathLike
-        That `save_fleet` has written.
+        A folder that `save_fleet` has written.
     load : callable
         Reads one detector from a file.
 
     Returns
     -------
     FleetDetector
-        Without an `estimator`.
+        The fleet, without an `estimator`.
 
     Raises
     ------
@@ -130,8 +130,8 @@ def _check_file_names(machines: Any) -> None:
         other = by_name.setdefault(file_name(machine).casefold(), machine)
         if other != machine:
             raise ValueError(
-                f"Machines {other!r} and {machine!r} would share a file where the system does not "
-                "tell upper from lower case. Rename one."
+                f"Machines {other!r} and {machine!r} would share a file on systems whose file "
+                "names ignore case. Rename one."
             )
 
 
@@ -148,7 +148,7 @@ def _read_list(path: Path) -> dict:
         machines, failures = content["machines"], content["failures"]
         strings = [*machines, *failures, *failures.values()]
         if not (isinstance(machines, list) and all(isinstance(each, str) for each in strings)):
-            raise TypeError("a label or a reason is no text")
+            raise TypeError("a label or a reason is not a string")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ModelFileError(
             os.fspath(path),

@@ -35,19 +35,19 @@ _MALFORMED = (
     zipfile.BadZipFile,
     zlib.error,
 )
-"""What skops, zipfile and NumPy raise at an archive that none of them has written."""
+"""Exceptions that skops, zipfile and NumPy raise for an archive that none of them has written."""
 
 CHECK_TOLERANCE = 1e-6
 
 
 def save(detector: BaseEstimator, path: str | os.PathLike) -> None:
-    """Save a fitted detector to a file, or a fleet to a folder, that is safe to pass on.
+    """Save a fitted detector to a file, or a fleet to a folder, that is safe to share.
 
     Parameters
     ----------
     detector : fitted detector, pipeline that ends with one, search, or FleetDetector
-        It holds estimators of skasd and scikit-learn and NumPy arrays alone. Of a search, its best
-        detector is saved.
+        A detector that holds only estimators of skasd and scikit-learn, and NumPy arrays. If it is
+        a search, its best detector is saved.
     path : str or PathLike
         The file, ``.skasd`` by custom. One that is there is replaced once the new one is whole.
         For a fleet the folder, made if it is missing: a file for each machine, and
@@ -59,21 +59,21 @@ def save(detector: BaseEstimator, path: str | os.PathLike) -> None:
     NotFittedError
         If the detector is not fitted.
     TypeError
-        If it is no detector, or holds something that `load` would refuse.
+        If `detector` is not a detector, or holds something that `load` would refuse.
     ValueError
-        If the labels of two machines of a fleet differ in upper and lower case alone.
+        If the labels of two machines of a fleet differ only in upper and lower case.
     OSError
         If the file cannot be written.
 
     See Also
     --------
-    load : Reads the file.
-    read_info : Reads what the file says about the detector.
+    load : Loads the detector.
+    read_info : Reads the description of the detector.
 
     Notes
     -----
-    The file is one line with a format number and a digest, and then skops's archive: arrays, names
-    of types, and `ModelInfo` as JSON.
+    The file consists of one line with a format number and a digest, followed by the skops archive:
+    arrays, names of types, and `ModelInfo` as JSON.
 
     Examples
     --------
@@ -101,8 +101,8 @@ def save(detector: BaseEstimator, path: str | os.PathLike) -> None:
     if foreign:
         raise TypeError(
             f"The detector holds {', '.join(sorted(foreign))}, which skasd.load would refuse: it "
-            "trusts the types of skasd, scikit-learn and NumPy alone. Keep it with joblib.dump, "
-            "for files that nobody else can write."
+            "trusts only the types of skasd, scikit-learn and NumPy. Save it with joblib.dump "
+            "instead, in a file that nobody else can write."
         )
     buffer = io.BytesIO(archive)
     with zipfile.ZipFile(buffer, "a") as members:
@@ -122,27 +122,28 @@ def load(path: str | os.PathLike[str]) -> Detector:
     Returns
     -------
     fitted detector
-        With the scores of the one that was saved. Each detector of a fleet is loaded when its
-        machine is first scored, the 64 most recent ones stay loaded, and a file that is damaged
-        stops its own machine alone. The fleet has no `estimator`; `partial_fit` needs one.
+        A detector with the same scores as the one that was saved. Each detector of a fleet is
+        loaded when its machine is first scored, the 64 most recently used ones stay loaded, and a
+        damaged file affects only its own machine. The fleet has no `estimator`, which `partial_fit`
+        needs.
 
     Raises
     ------
     ModelFileError
         A ValueError: if the file is damaged, of a later format, a pickle, or holds a type that
-        is neither skasd's nor scikit-learn's nor NumPy's. No code of the file ever runs.
+        is neither skasd's nor scikit-learn's nor NumPy's. No code in the file ever runs.
     OSError
         If the file cannot be read.
 
     Warns
     -----
     ModelVersionWarning
-        If other versions are installed than those that saved it, and the scores of a noise that
-        was scored then have changed by more than 1e-6 of themselves.
+        If the installed versions are not those that saved the detector, and its scores of noise
+        have changed since by more than a relative 1e-6.
 
     See Also
     --------
-    save : Writes the file.
+    save : Saves the detector.
 
     Examples
     --------
@@ -170,7 +171,7 @@ def load(path: str | os.PathLike[str]) -> Detector:
             warnings.simplefilter("ignore", InconsistentVersionWarning)
             detector = skops.io.loads(archive, trusted=sorted(trusted_names()))
         if not hasattr(detector, "score_samples"):
-            raise TypeError(f"it holds {type(detector).__name__}, which is no detector")
+            raise TypeError(f"it holds {type(detector).__name__}, which is not a detector")
         check_is_fitted(detector)
         check_trees(detector, schema)
         change = _change_of_scores(detector, info)
@@ -178,7 +179,7 @@ def load(path: str | os.PathLike[str]) -> Detector:
         raise ModelFileError(
             os.fspath(path),
             f"cannot be loaded: {type(error).__name__}: {error}",
-            "It is not as skasd.save writes it. Do not use it unless you know where it is from.",
+            "skasd.save does not write such files. Do not use it unless you know where it is from.",
         ) from error
     if change is not None:
         warnings.warn(change, ModelVersionWarning, stacklevel=2)
@@ -186,7 +187,7 @@ def load(path: str | os.PathLike[str]) -> Detector:
 
 
 def read_info(path: str | os.PathLike) -> ModelInfo:
-    """Read what a model file says about the detector in it, and leave the detector there.
+    """Read the description of a detector from a model file, without loading the detector.
 
     Parameters
     ----------
@@ -196,6 +197,7 @@ def read_info(path: str | os.PathLike) -> ModelInfo:
     Returns
     -------
     ModelInfo
+        The description.
 
     Raises
     ------
@@ -245,6 +247,6 @@ def _change_of_scores(detector: BaseEstimator, info: ModelInfo) -> str | None:
     if np.allclose(scores, info.check_scores, rtol=CHECK_TOLERANCE, atol=CHECK_TOLERANCE):
         return None
     return (
-        f"The detector was saved with {differing}, and scores otherwise here: noise that had the "
+        f"The detector was saved with {differing}, and scores differ here: noise that had the "
         f"scores {info.check_scores} has {scores.tolist()}. Install those versions, or fit again."
     )

@@ -1,4 +1,4 @@
-"""What a model file says about the detector in it."""
+"""The description of a detector in a model file."""
 
 import json
 import platform
@@ -14,31 +14,31 @@ from skasd._steps import last_step, threshold_of
 from skasd._version import __version__
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "librosa", "soxr", "ncnn", "skops")
-"""Packages, beside skasd and Python, whose versions are noted: scoring goes through them."""
+"""Packages besides skasd and Python whose versions are recorded, because scoring uses them."""
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What a model file says about the detector in it.
+    """The description of a detector in a model file.
 
     Parameters
     ----------
     detector : str
         Class of the detector.
     created : str
-        When it was saved: ISO 8601, UTC.
+        When the detector was saved: ISO 8601, UTC.
     versions : dict of str to str
-        Of skasd, Python and the packages that scoring goes through.
+        Versions of skasd, Python and the packages that scoring uses.
     settings : dict of str to object
-        The detector's parameters by name, without those that are estimators themselves.
+        The detector's parameters by name, except those that are estimators themselves.
     n_clips : int or None
         Number of clips that it was fitted on, if the detector knows.
     threshold : float
         The anomaly score above which a clip is anomalous.
     training_quantiles : dict of str to float or None
-        Anomaly scores of the training clips: ``"0.5"`` is their median.
+        Quantiles of the anomaly scores of the training clips: ``"0.5"`` is their median.
     check_scores : list of float
         Scores of a noise that `skasd.load` scores again if versions differ.
     """
@@ -66,6 +66,7 @@ class ModelInfo:
         Returns
         -------
         ModelInfo
+            The description.
         """
         last = last_step(detector)
         training_scores = getattr(last, "training_scores_", None)
@@ -85,12 +86,22 @@ class ModelInfo:
         )
 
     def to_json(self) -> str:
-        """Return it as text."""
+        """Return the description as JSON."""
         return json.dumps(asdict(self), indent=1)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """Read it from text.
+        """Read a description from JSON.
+
+        Parameters
+        ----------
+        text : str or bytes
+            The JSON that `to_json` returned.
+
+        Returns
+        -------
+        ModelInfo
+            The description.
 
         Parameters
         ----------
@@ -113,7 +124,7 @@ class ModelInfo:
 
 
 def installed_versions() -> dict[str, str]:
-    """Return the versions of what is installed here."""
+    """Return the installed versions of skasd, Python and `PACKAGES`."""
     versions = {name: metadata.version(name) for name in PACKAGES}
     return {"skasd": __version__, "python": platform.python_version(), **versions}
 

@@ -1,4 +1,4 @@
-"""Where public names were, so that model files and pickles of then can be loaded."""
+"""Former places of public names, so that old model files and pickles can still be loaded."""
 
 import sys
 from importlib import import_module
@@ -21,11 +21,11 @@ MOVED = {
     "skasd.projection.PrincipalComponents": "skasd",
     "skasd.spectrogram.LogMelSpectrogram": "skasd",
 }
-"""Name that model files and pickles of version 0.1.0.dev0 hold → the module that has it now."""
+"""Name in model files and pickles of version 0.1.0.dev0 → the module that has it now."""
 
 
 def register_old_modules() -> None:
-    r"""Let modules that are gone be imported, with the names that old files look for there.
+    r"""Register modules that no longer exist, with the names that old files import from them.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Trees of an isolation forest, which are followed without bounds: checked before they are."""
+"""Checks of the trees of an isolation forest, which scikit-learn follows without bounds checks."""
 
 import json
 from collections.abc import Iterator
@@ -10,16 +10,16 @@ from sklearn.ensemble import IsolationForest
 from skasd._steps import walk
 
 TREE = "sklearn.tree._tree.Tree"
-"""The compiled type, which skops does not trust by itself."""
+"""The compiled type, which skops does not trust by default."""
 
 
 def check_trees(detector: Any, schema: bytes) -> None:
-    """Check every tree that a file holds, and that each is one of an isolation forest.
+    """Check every tree in a file, and that each belongs to an isolation forest.
 
     Parameters
     ----------
     detector : fitted detector
-        As it was loaded, or is to be saved.
+        The detector that was loaded, or will be saved.
     schema : bytes
         Description by skops of the file's content, as JSON.
 
@@ -29,7 +29,7 @@ def check_trees(detector: Any, schema: bytes) -> None:
         If following a tree could leave its arrays or never end, or a forest's arrays do not fit
         its trees.
     TypeError
-        If there is a tree elsewhere.
+        If there is a tree outside of an isolation forest.
     """
     n_trees = sum(node.get("__loader__") == "TreeNode" for node in _nodes(json.loads(schema)))
     forests = [step for _, step in walk(detector) if isinstance(step, IsolationForest)]

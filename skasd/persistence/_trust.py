@@ -1,4 +1,4 @@
-"""What may stand in a model file."""
+"""The types that a model file may hold."""
 
 import json
 
@@ -36,21 +36,21 @@ TRUSTED = (
     FrozenEstimator,
     Bunch,
 )
-"""Types that are trusted beside those that skops trusts: scikit-learn's and NumPy's."""
+"""Types that are trusted besides those that skops trusts: scikit-learn's and NumPy's."""
 
 CALLABLE_NODES = {"MethodNode", "OperatorFuncNode", "PartialNode"}
-"""What skops can hold, and a detector never needs: something that could be called."""
+"""Nodes that skops can hold and a detector never needs: objects that could be called."""
 
 
 def trusted_names() -> set[str]:
-    """Return the names of `TRUSTED`, as skops writes them and once wrote them."""
+    """Return the names of `TRUSTED`: those that skops writes now, and former ones."""
     names = {f"{each.__module__}.{each.__qualname__}" for each in TRUSTED}
     old = {old for old, place in MOVED.items() if f"{place}.{old.rpartition('.')[2]}" in names}
     return names | old | {TREE}
 
 
 def check_nodes(schema: bytes) -> None:
-    """Refuse what could be called once it is loaded.
+    """Refuse objects that could be called once they are loaded.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""Tools for those who write estimators of their own."""
+"""Tools for writing your own estimators."""

@@ -1,8 +1,8 @@
-"""Checks of transformers that take clips or spectrograms.
+"""Checks for transformers that take clips or spectrograms.
 
-scikit-learn's `check_estimator` runs a single check on an estimator that takes no 2-D arrays. This
-suite takes its place for those: it checks parameters, `fit`, `transform`, seeds, pickles,
-containers and pipelines.
+scikit-learn's `check_estimator` runs only one check on an estimator that does not take 2-D arrays.
+This suite takes its place for such estimators: it checks parameters, `fit`, `transform`, seeds,
+pickles, containers and pipelines.
 """
 
 import copy
@@ -32,17 +32,17 @@ N_CLIPS, N_MELS = 6, 16
 
 
 def check_clip_transformer(transformer: Any) -> None:
-    """Check that a transformer of clips does what pipelines, searches and skasd ask of it.
+    """Check that a clip transformer does what pipelines, searches and skasd require.
 
     Parameters
     ----------
     transformer : transformer
-        Of clips, such as an instance of a subclass of `ClipTransformer`. It is cloned.
+        Takes clips, such as an instance of a subclass of `ClipTransformer`. It is cloned.
 
     Raises
     ------
     AssertionError
-        If a check fails: which one, and why.
+        If a check fails. The message names the check and says why.
 
     See Also
     --------
@@ -58,18 +58,18 @@ def check_clip_transformer(transformer: Any) -> None:
 
 
 def check_spectrogram_transformer(transformer: Any) -> None:
-    """Check that a transformer of spectrograms does what pipelines, searches and skasd ask of it.
+    """Check that a spectrogram transformer does what pipelines, searches and skasd require.
 
     Parameters
     ----------
     transformer : transformer
-        Of spectrograms, such as an instance of a subclass of `SpectrogramTransformer`. It is
+        Takes spectrograms, such as an instance of a subclass of `SpectrogramTransformer`. It is
         cloned.
 
     Raises
     ------
     AssertionError
-        If a check fails: which one, and why.
+        If a check fails. The message names the check and says why.
 
     See Also
     --------
@@ -92,14 +92,13 @@ def clip_transformer_checks(
     Parameters
     ----------
     transformer : transformer
-        Of clips.
+        Takes clips.
 
-    Yields
-    ------
-    name : str
-        Name of a check.
-    check : callable
-        Takes nothing, and raises an AssertionError if the transformer does not pass.
+    Returns
+    -------
+    iterator of (str, callable)
+        Name of each check, and the check itself. It takes no arguments and raises an
+        AssertionError if the transformer does not pass.
 
     Examples
     --------
@@ -123,14 +122,13 @@ def spectrogram_transformer_checks(
     Parameters
     ----------
     transformer : transformer
-        Of spectrograms.
+        Takes spectrograms.
 
-    Yields
-    ------
-    name : str
-        Name of a check.
-    check : callable
-        Takes nothing, and raises an AssertionError if the transformer does not pass.
+    Returns
+    -------
+    iterator of (str, callable)
+        Name of each check, and the check itself. It takes no arguments and raises an
+        AssertionError if the transformer does not pass.
 
     Examples
     --------
@@ -160,7 +158,7 @@ def _checks(transformer: Any, X: np.ndarray) -> Iterator[tuple[str, Callable[[],
 
 
 def _labels(X: Any) -> list[str]:
-    """Return what a transformer that learns from labels takes, and others ignore."""
+    """Return labels for transformers that learn from them; others ignore them."""
     return [f"id_{i % 2:02}" for i in range(len(X))]
 
 
@@ -169,7 +167,7 @@ def _fit_transform(transformer: Any, X: Any) -> Any:
 
 
 def _assert_equal(left: Any, right: Any, what: str) -> None:
-    """Compare features, or spectrograms clip by clip, to the bit."""
+    """Compare features or spectrograms clip by clip, bit for bit."""
     assert len(left) == len(right), f"{what}: {len(left)} and {len(right)} clips."
     for index, (one, other) in enumerate(zip(left, right, strict=True)):
         assert np.array_equal(one, other), f"{what}: clip {index} differs."
@@ -205,7 +203,7 @@ def _check_fit_keeps_parameters(transformer: Any, X: np.ndarray) -> None:
     after = transformer.get_params(deep=False)
     assert repr(after) == repr(before), f"fit changes parameters: {before}, then {after}."
     learned = {name for name in set(vars(transformer)) - set(before) if not name.endswith("_")}
-    assert not learned, f"fit stores {learned}: what is learned has a name that ends with _."
+    assert not learned, f"fit stores {learned}: the names of learned attributes end with _."
 
 
 def _check_input_is_left_alone(transformer: Any, X: np.ndarray) -> None:
@@ -277,7 +275,7 @@ def _check_wrong_input(transformer: Any, X: np.ndarray) -> None:
 
 def _check_result(transformer: Any, X: np.ndarray) -> None:
     result = _fit_transform(clone(transformer), X)
-    assert len(result) == len(X), f"{len(result)} results of {len(X)} clips."
+    assert len(result) == len(X), f"{len(result)} results for {len(X)} clips."
     if isinstance(result, np.ndarray) and result.ndim == 2:
         assert result.dtype == np.float64, f"Features are {result.dtype}, not float64."
         return
