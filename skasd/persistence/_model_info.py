@@ -103,15 +103,6 @@ class ModelInfo:
         ModelInfo
             The description.
 
-        Parameters
-        ----------
-        text : str or bytes
-            What `to_json` returned.
-
-        Returns
-        -------
-        ModelInfo
-
         Raises
         ------
         ValueError
