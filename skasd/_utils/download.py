@@ -102,6 +102,16 @@ def md5(file: BufferedIOBase) -> str:
 def git_blob_id(file: BufferedIOBase) -> str:
     """Compute the name that git gives a file's content.
 
+    Parameters
+    ----------
+    file : binary file
+        The file, opened at its start.
+
+    Returns
+    -------
+    str
+        The name, in hexadecimal.
+
     Examples
     --------
     >>> from io import BytesIO
