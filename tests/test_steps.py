@@ -245,7 +245,7 @@ def test_pyod_counts_the_other_way():
 
 @pytest.mark.parametrize("name", ["ECOD", "KNN", "IForest"])
 def test_pyod_itself(name):
-    pyod = pytest.importorskip("pyod", reason="PyOD is in the extra 'tests'")
+    pyod = pytest.importorskip("pyod", reason="PyOD is in the extra 'benchmarks'")
     kind = getattr(__import__(f"{pyod.__name__}.models.{name.lower()}", fromlist=[name]), name)
     outside = kind(**({"random_state": 0} if name == "IForest" else {}))
     features = make_pipeline(LogMelSpectrogram(n_mels=8), TimeWeightedPooling()).fit(CLIPS)
