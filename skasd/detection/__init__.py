@@ -1,7 +1,7 @@
 """Detectors over feature matrices, and the threshold that every detector of skasd shares.
 
 Scores follow scikit-learn: higher is more normal, and `predict` gives +1 for normal clips and -1
-for anomalous ones. The field counts the other way: its number is `anomaly_score`.
+for anomalous ones. The field counts the other way, as `anomaly_score` does.
 """
 
 from skasd._utils.public_names import claim_names

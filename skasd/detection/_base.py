@@ -34,7 +34,7 @@ class AnomalyDetectorMixin(OutlierMixin):
     """
 
     def anomaly_score(self, X: ArrayLike | Sequence[Any]) -> np.ndarray:
-        """Compute how anomalous each clip is: the number that DCASE and its CSV files mean.
+        """Compute how anomalous each clip is, as in the CSV files of DCASE.
 
         Parameters
         ----------
@@ -79,12 +79,12 @@ class AnomalyDetectorMixin(OutlierMixin):
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def score_report(self, X: ArrayLike | Sequence[Any]) -> ScoreReport:
-        """Compare a batch with the training clips, to tell an odd clip from a changed machine.
+        """Compare a batch with the training clips, to distinguish odd clips from a changed machine.
 
         Parameters
         ----------
         X : array-like of shape (n_clips, n_features), or what the detector was fitted on
-            Clips of some time, 5 at least: normal ones, as far as one knows.
+            At least 5 clips from one period of time, normal as far as anyone knows.
 
         Returns
         -------

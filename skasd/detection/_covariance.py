@@ -1,4 +1,4 @@
-"""Covariances of few clips, for what standardizes its features first."""
+"""Covariances of few clips, for detectors that standardize their features first."""
 
 import numpy as np
 from scipy import linalg
@@ -7,16 +7,16 @@ from sklearn.covariance import ledoit_wolf, oas
 SHRINKAGES = {"ledoit_wolf": ledoit_wolf, "oas": oas}
 
 REG_COVAR = 1e-6
-"""Added to the variances if nobody asks for more, as by scikit-learn's GaussianMixture."""
+"""Added to the variances by default, as in scikit-learn's GaussianMixture."""
 
 FEWEST_CLIPS = 3
-"""Two clips lie on a line, and Ledoit-Wolf's estimate then takes it for the truth."""
+"""Two clips lie on a line, and Ledoit-Wolf's estimate then mistakes the line for the truth."""
 
 
 def shrunk_covariance(
     deviations: np.ndarray, shrinkage: str, reg_covar: float, variance: float
 ) -> np.ndarray:
-    """Estimate the covariance of standardized features, shrunk towards a sphere.
+    """Estimate the covariance of standardized features, shrunk toward a sphere.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def shrunk_covariance(
     reg_covar : float
         Added to the diagonal.
     variance : float
-        That of the sphere that stands in for fewer clips than `FEWEST_CLIPS`.
+        Variance of the sphere that is returned for fewer clips than `FEWEST_CLIPS`.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def shrunk_covariance(
         return (variance + reg_covar) * np.eye(n_features)
     covariance, amount = SHRINKAGES[shrinkage](deviations, assume_centered=True)
     if not 0 <= amount <= 1:
-        # Of clips that are a sphere already, OAS divides rounding errors by each other.
+        # If the clips form a sphere already, OAS divides one rounding error by another.
         covariance = np.mean(deviations**2) * np.eye(n_features)
     return covariance + reg_covar * np.eye(n_features)
 

@@ -13,7 +13,7 @@ from skasd.detection._base import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
 
 
 class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):
-    """Take one feature for the anomaly score, as the report's system for valves does.
+    """Use one feature as the anomaly score, as the report's system for valves does.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there is no such feature, or the features are not finite.
+            If `feature` does not exist, or the features are not finite.
         """
         features: np.ndarray = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         names = list(getattr(self, "feature_names_in_", []))

@@ -1,4 +1,4 @@
-"""Gaussian mixtures that stand few clips."""
+"""Gaussian mixtures that work with few clips."""
 
 from numbers import Integral, Real
 from typing import Any, Self
@@ -22,7 +22,7 @@ from skasd.detection._covariance import (
 )
 
 EM_REG_COVAR = 1e-2
-"""Least that is added to the variances of standardized features while EM shares the clips out."""
+"""Minimum added to the variances of standardized features while EM assigns the clips."""
 
 N_FOLDS = 5
 
@@ -30,7 +30,7 @@ N_FOLDS = 5
 class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
     """Score clips by their log-density under a mixture of Gaussians with shrunk covariances.
 
-    A covariance of many features takes many clips: 128 features have 8,256 variances and
+    A covariance of many features needs many clips: 128 features have 8,256 variances and
     covariances, and the clips of one machine are often 200 or fewer. So each covariance is shrunk
     towards a sphere, by as much as the clips call for, and held-out clips tell how many Gaussians
     they support. With ``shrinkage=None`` and a number of components, this is scikit-learn's
@@ -43,7 +43,7 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
         log-density of held-out clips, in a 5-fold cross-validation; fewer folds and fewer
         components if there are few clips.
     covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
-        Form of their covariances. Others than ``"full"`` need ``shrinkage=None``.
+        Form of their covariances. All but ``"full"`` need ``shrinkage=None``.
     shrinkage : {"oas", "ledoit_wolf"} or None, default="oas"
         How each covariance is shrunk, as scikit-learn's `OAS` or `LedoitWolf` do. None shrinks
         nothing.
@@ -51,7 +51,7 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
         Added to the diagonal of each covariance; if there is shrinkage, to that of the
         standardized features.
     max_components : int, default=3
-        Most components for ``n_components="auto"``.
+        Maximum number of components for ``n_components="auto"``.
     contamination : float, default=0.1
         Share of the training clips beyond the threshold, in (0, 0.5].
     threshold_rule : {"percentile", "gamma"}, default="percentile"
@@ -81,12 +81,12 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
     See Also
     --------
     NearestNeighborsDetector : Assumes no form of the density.
-    FeatureDetector : Takes one feature for the anomaly score.
+    FeatureDetector : Uses one feature as the anomaly score.
 
     Notes
     -----
     With shrinkage, the features are standardized first, so that an error and a level in dB shrink
-    alike. scikit-learn's EM then shares the clips out, with at least 0.01 added to each variance,
+    alike. scikit-learn's EM then assigns the clips, with at least 0.01 added to each variance,
     so that it does not collapse. Each clip belongs to its most probable component, whose weight,
     mean and shrunk covariance are those of its clips. A component of one or two clips is a sphere
     with the mean variance of all clips within their components. All this is turned back

@@ -28,7 +28,7 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
     metric : {"mahalanobis", "euclidean", "cosine"}, default="mahalanobis"
         ``"mahalanobis"`` standardizes the features and whitens them with their Ledoit-Wolf
         covariance, so that units and correlations do not matter. ``"euclidean"`` takes the
-        features as they are. ``"cosine"`` compares directions alone, as suits embeddings; a clip
+        features as they are. ``"cosine"`` compares only directions, which suits embeddings; a clip
         of zeros has no direction, and is at distance 1 from all.
     contamination : float, default=0.1
         Share of the training clips beyond the threshold, in (0, 0.5].
@@ -62,9 +62,9 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
 
     Notes
     -----
-    No clip is its own neighbor: a clip with the very features of a training clip is taken for
-    that one, which is left out. So training clips are scored as if they were new, and the threshold
-    holds for both.
+    No clip is its own neighbor: a clip with exactly the features of a training clip is taken to
+    be that one, which is left out. So training clips are scored as if they were new, and the
+    threshold holds for both.
 
     References
     ----------

@@ -19,16 +19,16 @@ class ScoreReport:
     Parameters
     ----------
     n_clips, n_training_clips : int
-        How many there are of each.
+        Number of clips of each kind.
     n_anomalous : int
         Clips of the batch beyond the threshold.
     quantiles, training_quantiles : dict of float to float
         Anomaly scores that 5, 25, 50, 75 and 95 % of the clips do not exceed.
     statistic : float
-        Of the two-sample Kolmogorov-Smirnov test: the largest distance between the two shares of
-        clips below a score, in [0, 1].
+        Statistic of the two-sample Kolmogorov-Smirnov test: the largest distance between
+        the two shares of clips below a score, in [0, 1].
     pvalue : float
-        How probable so large a distance is by chance, if nothing has changed.
+        Probability of so large a distance by chance, if nothing has changed.
     verdict : {"as in training", "single clips", "more anomalous", "less anomalous"}
         ``"more anomalous"`` and ``"less anomalous"``: the batch as a whole has moved, and so the
         machine, the microphone or its place has changed. ``"single clips"``: some are anomalous,
@@ -78,7 +78,7 @@ class ScoreReport:
         training_scores : array-like of shape (n_training_clips,)
             Anomaly scores of the training clips.
         anomaly_scores : array-like of shape (n_clips,)
-            Anomaly scores of the batch; those that are NaN are passed over.
+            Anomaly scores of the batch; NaN is skipped.
         threshold : float
             The anomaly score above which a clip is anomalous.
 

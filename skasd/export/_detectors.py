@@ -1,4 +1,4 @@
-"""Detectors in operators. All of them give anomaly scores, which are higher for anomalous clips."""
+"""Detectors as ONNX operators. All return anomaly scores, which are higher for anomalous clips."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def feature_score(step: FeatureDetector, data: Features) -> Scores:
 
 
 def mixture_score(step: GaussianMixtureDetector, data: Features) -> Scores:
-    """Compute the log-density: each component whitens the features, its own way."""
+    """Compute the log-density: each component whitens the features in its own way."""
     mixture = step.mixture_
     factors = _precision_factors(mixture)
     n_features = factors.shape[1]

@@ -1,4 +1,4 @@
-"""What makes, projects, scales and joins features, in operators."""
+"""ONNX operators that compute, project, scale and join features."""
 
 from collections.abc import Sequence
 
@@ -71,7 +71,7 @@ def _window_errors(step: WindowAutoencoder, data: Spectrograms, n_windows: int) 
         cuts = [data.tensor.cut(1, first, first + n_windows) for first in firsts]
         return data.tensor.graph.concatenate(cuts, axis=2)
 
-    # float32 rounds each order of a sum otherwise: it is the order of `_predict`.
+    # Rounding in float32 depends on the order of a sum: this is the order of `_predict`.
     activation = frames(step._input_frames) @ step.coefs_[0] + step.intercepts_[0]
     for coefs, intercepts in zip(step.coefs_[1:], step.intercepts_[1:], strict=True):
         activation = activation.apply("Relu") @ coefs + intercepts

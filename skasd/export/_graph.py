@@ -12,10 +12,10 @@ import onnx
 from numpy.typing import ArrayLike, DTypeLike
 
 OPSET = 18
-"""Version of the operators: the first where every reduction takes its axes alike."""
+"""Version of the operators: the first in which all reductions take their axes alike."""
 
 IR_VERSION = 8
-"""Version of the file's format: that of the time of `OPSET`, so that old runtimes read it."""
+"""Version of the file format, as old as `OPSET`, so that old runtimes can read it."""
 
 BATCH = "n_clips"
 """Name of the dimension whose size is open."""
@@ -74,7 +74,7 @@ class Tensor:
         dtype : dtype, default=None
             Type of the result; that of this tensor if None.
         **attributes
-            Of the operator.
+            Attributes of the operator.
 
         Returns
         -------
@@ -155,7 +155,7 @@ class Graph:
         return Tensor(self, name, np.dtype(dtype))
 
     def constant(self, array: np.ndarray) -> Tensor:
-        """Add a constant, unless one of the same bytes is there."""
+        """Add a constant, unless one with the same bytes is there."""
         array = np.asarray(array, order="C")
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
@@ -183,7 +183,7 @@ class Graph:
         key = (operator, *names, *sorted(attributes.items()))
         if key not in self._nodes:
             name = f"{operator}_{len(self._nodes)}"
-            # The second output of TopK, the indices, has to have a name though nobody asks for it.
+            # The second output of TopK, the indices, needs a name even though it is not used.
             outputs = [name, f"{name}_indices"] if operator == "TopK" else [name]
             self._nodes[key] = onnx.helper.make_node(operator, names, outputs, name, **attributes)
         return Tensor(self, self._nodes[key].output[0], np.dtype(dtype))

@@ -15,7 +15,7 @@ SETTINGS = ("sample_rate", "n_fft", "hop_length", "n_mels", "power", "fmin", "fm
 
 
 def common_settings(log_mels: Sequence[LogMelSpectrogram]) -> dict[str, Any]:
-    """Return the settings that all of these steps have in common; of none, none."""
+    """Return the settings that all of these steps have in common; none if there are no steps."""
     values = {name: {getattr(step, name) for step in log_mels} for name in SETTINGS}
     values["fmax"] = {step.fmax or step.sample_rate / 2 for step in log_mels}
     return {name: found.pop() for name, found in values.items() if len(found) == 1}
@@ -32,8 +32,8 @@ def add_clips(graph: Graph, log_mels: Sequence[LogMelSpectrogram], duration: flo
     if "sample_rate" not in settings:
         rates = sorted({step.sample_rate for step in log_mels})
         raise ValueError(
-            f"The steps LogMelSpectrogram have the sample rates {rates}, and one input cannot do "
-            "for all. Fit them with the same sample_rate."
+            f"The steps LogMelSpectrogram have the sample rates {rates}, and one input cannot "
+            "serve them all. Fit them with the same sample_rate."
         )
     n_samples = round(duration * settings["sample_rate"])
     description = f"Mono samples at {settings['sample_rate']} Hz, in [-1, 1]."
@@ -52,7 +52,7 @@ def add_spectrograms(
     if log_mels and different:
         raise ValueError(
             f"The steps LogMelSpectrogram differ in {', '.join(sorted(different))}, and one input "
-            "cannot do for all. Pass input='clips'."
+            "cannot serve them all. Pass input='clips'."
         )
     if n_frames is None and not log_mels:
         raise ValueError(

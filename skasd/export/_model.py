@@ -90,7 +90,7 @@ def _shape(data: Clips | Spectrograms) -> dict[str, int]:
 def _add_outputs(
     graph: Graph, data: Clips | Spectrograms, scores: Scores, threshold: float
 ) -> None:
-    # 0 for what is finite, else NaN, which not every operator of a runtime hands on.
+    # 0 if all is finite, else NaN, which not every operator of a runtime passes on.
     flaw = (data.tensor.apply("Flatten") * 0).reduce("Sum", 1).cast(np.float64)
     score = scores.tensor + flaw
     # Not "above the threshold", which NaN never is.

@@ -19,8 +19,8 @@ def export_onnx(
 ) -> None:
     """Write a fitted detector as an ONNX model, which scores clips without skasd.
 
-    The model computes what `anomaly_score` and `predict` do, in the same precision. Clips go in
-    in batches of any size, and all of one length.
+    The model computes what `anomaly_score` and `predict` do, in the same precision. It takes
+    batches of any size, of clips of one length.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def export_onnx(
         `make_iaeo3` or `make_iaeo3_opt` with ``openl3=False``, `make_iaeo3_plus` without
         `embedding`, or `make_baseline`.
     path : str or PathLike
-        The file, which is replaced if it exists. It is whole or absent.
+        The file, which is replaced if it exists. It is written whole or not at all.
     input : {"clips", "spectrograms"}, default="clips"
         ``"clips"``: the model takes mono samples, (n_clips, n_samples), float32, at the
         `sample_rate` of `LogMelSpectrogram`, in [-1, 1] as files are read. ``"spectrograms"``: it
@@ -75,11 +75,11 @@ def export_onnx(
     `LogMelSpectrogram`, such as ``sample_rate``, if the detector has that step.
 
     Operators are those of opset 18. The Fourier transform, statistics and densities are in float64
-    and the autoencoder is in float32, as in skasd: that asks for a runtime with float64, and for
-    clips with the operator STFT, as onnxruntime on a CPU. Members that take the same spectrogram
+    and the autoencoder is in float32, as in skasd: that needs a runtime with float64 and, for
+    clips, the operator STFT, such as onnxruntime on a CPU. Members that take the same spectrogram
     share it.
 
-    Resampling and mixing down are not in the model.
+    Resampling and downmixing are not part of the model.
 
     Examples
     --------

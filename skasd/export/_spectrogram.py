@@ -1,4 +1,4 @@
-"""`LogMelSpectrogram` in operators."""
+"""`LogMelSpectrogram` as ONNX operators."""
 
 import sys
 
@@ -9,7 +9,7 @@ from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 
 
 def count_frames(step: LogMelSpectrogram, n_samples: int) -> int:
-    """Count the frames of a clip, which zeros surround for half a frame."""
+    """Count the frames of a clip that is padded with half a frame of zeros at each end."""
     return 1 + (n_samples + 2 * (step.n_fft // 2) - step.n_fft) // step.hop_length
 
 
@@ -44,7 +44,7 @@ def log_mel(step: LogMelSpectrogram, data: Clips | Spectrograms) -> Spectrograms
     filters = mel(
         sr=step.sample_rate, n_fft=step.n_fft, n_mels=step.n_mels, fmin=step.fmin, fmax=step.fmax
     )
-    # ONNX has the natural logarithm alone.
+    # ONNX has only the natural logarithm.
     levels = ((magnitude @ filters.T) + sys.float_info.epsilon).apply("Log")
     levels = (levels * (20 / step.power / np.log(10))).cast(np.float32)
     return Spectrograms(levels, count_frames(step, data.n_samples), step.n_mels)

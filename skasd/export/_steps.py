@@ -1,4 +1,4 @@
-"""Which estimator becomes which operators, and how those that hold others are followed."""
+"""Which estimator becomes which operators, and how to walk through those that hold others."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -32,7 +32,7 @@ from skasd.features._time_weighted_pooling import TimeWeightedPooling
 
 Data = Clips | Spectrograms | Features | Scores
 
-# Here and below, of the very type: a subclass may compute something else.
+# Here and below, exact types: a subclass may compute something else.
 OPERATORS: dict[type, tuple[Callable[..., Any], Any]] = {
     LogMelSpectrogram: (log_mel, Clips | Spectrograms),
     InterpolationAutoencoder: (error_statistics, Spectrograms),
@@ -55,7 +55,7 @@ HOLDERS = {
     RepeatedSeedEnsemble,
     FusionDetector,
 }
-"""Estimators that hold others, and compute nothing else than `SIDE_BY_SIDE` says."""
+"""Estimators that hold others, and compute nothing but what `SIDE_BY_SIDE` says."""
 
 SIDE_BY_SIDE: dict[type, Callable[..., Any]] = {
     FeatureUnion: joined,
@@ -73,9 +73,9 @@ def convert(step: BaseEstimator, data: Data, name: str = "") -> Data:
     step : estimator
         Fitted; it and all that it holds are in `OPERATORS` or `HOLDERS`.
     data : Clips, Spectrograms or Features
-        What it takes.
+        Data that it takes.
     name : str, default=""
-        Its name, as `set_params` has it.
+        Its name, as in `set_params`.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def convert(step: BaseEstimator, data: Data, name: str = "") -> Data:
 
 
 def leaves(step: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield what computes, with its name, and not what holds it."""
+    """Yield the steps that compute something, with their names, not those that hold them."""
     parts = parts_of(step) if type(step) in HOLDERS else None
     if parts is None:
         yield name, step

@@ -23,7 +23,7 @@ WORDS = {
     TimeWeightedPooling: "level of the bands",
     MachineIDEmbedding: "embedding taught by other machines",
 }
-"""What a branch with such a step is called where people read it."""
+"""What a branch with such a step is called in text."""
 
 
 class Branch(NamedTuple):
@@ -31,11 +31,11 @@ class Branch(NamedTuple):
 
     name: str
     features: np.ndarray  # of shape (n_features,)
-    steps: list[BaseEstimator]  # that the features come through, from the branching on
+    steps: list[BaseEstimator]  # that the features pass through, from the fork on
 
 
 class View(NamedTuple):
-    """What an autoencoder of a pipeline gets to see of the clip."""
+    """What an autoencoder of a pipeline sees of the clip."""
 
     autoencoder: WindowAutoencoder
     log_mel: LogMelSpectrogram | None
@@ -43,22 +43,22 @@ class View(NamedTuple):
 
 
 def walk(member: BaseEstimator, clip: Any) -> tuple[list[Branch], list[View]]:
-    """Send a clip through all steps of a member but the detector.
+    """Send a clip through all steps of a member except the detector.
 
     Parameters
     ----------
     member : fitted pipeline that ends with a detector
-        What is no pipeline has neither branches nor autoencoders.
+        Anything else has neither branches nor autoencoders.
     clip : path or ndarray
-        What the member takes a sequence of.
+        One element of what the member takes.
 
     Returns
     -------
     branches : list of Branch
-        Of the features that the detector gets, in their order. If branches fork again, these
+        Branches of the features that the detector gets, in order. If branches fork again, these
         are the innermost ones.
     views : list of View
-        Of each autoencoder.
+        One for each autoencoder.
     """
     *steps, _ = _flatten([member])
     if not steps:
@@ -100,7 +100,7 @@ def _walk(
 
 
 def _flatten(steps: Iterable[Any]) -> Iterator[Any]:
-    """Yield the steps that the data pass one after the other; a union is one of them."""
+    """Yield the steps that the data pass through in turn; a union counts as one step."""
     for step in steps:
         parts = parts_of(step)
         if parts is None or parts.side_by_side:

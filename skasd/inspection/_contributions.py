@@ -1,4 +1,4 @@
-"""What each branch of features has to do with the score of a clip."""
+"""How much each branch of features contributes to the score of a clip."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -19,14 +19,14 @@ from skasd.inspection._branches import Branch
 def shares_of_branches(
     detectors: Sequence[BaseEstimator], branches: Sequence[Sequence[Branch]]
 ) -> dict[str, float]:
-    """Split the score of a clip between the branches of features.
+    """Split the score of a clip among the branches of features.
 
     Parameters
     ----------
     detectors : sequence of n_members fitted detectors
         The last step of each member.
     branches : sequence of n_members sequences of Branch
-        Of the features that each of them gets of the clip.
+        Branches of the features that each of them gets from the clip.
 
     Returns
     -------
@@ -44,14 +44,14 @@ def shares_of_branches(
 
 
 def shares_of_fused(detector: BaseEstimator, clip: Any) -> np.ndarray:
-    """Split the score of a clip between the detectors that are fused.
+    """Split the score of a clip among fused detectors.
 
     Parameters
     ----------
     detector : fitted detector
-        Of what is no `FusionDetector`, the score is its own.
+        Any detector but a `FusionDetector` has the whole score.
     clip : path or ndarray
-        What the detector takes a sequence of.
+        One element of what the detector takes.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def shares_of_groups(
     detectors: Sequence[Sequence[BaseEstimator]],
     branches: Sequence[Sequence[Sequence[Branch]]],
 ) -> dict[str, float]:
-    """Split the score of a clip between the branches of all detectors that are fused.
+    """Split the score of a clip among the branches of all fused detectors.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def contributions(detector: BaseEstimator, branches: Sequence[Branch]) -> np.nda
     detector : fitted detector
         The last step of a pipeline.
     branches : sequence of Branch
-        Of the features that it gets of the clip.
+        Branches of the features that it gets from the clip.
 
     Returns
     -------
@@ -150,7 +150,7 @@ def contributions(detector: BaseEstimator, branches: Sequence[Branch]) -> np.nda
 
 
 def level_deviations(detector: BaseEstimator, branches: Sequence[Branch]) -> np.ndarray | None:
-    """Say of each band how far its pooled level is from what the other features let expect.
+    """Compute how far each band's pooled level is from what the other features predict.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def level_branch(branches: Sequence[Branch]) -> int | None:
     Returns
     -------
     int or None
-        Levels that are projected onto components are no levels of bands any more.
+        Levels that are projected onto components are no longer levels of bands.
     """
     for index, branch in enumerate(branches):
         step = _last_step(branch)

@@ -1,4 +1,4 @@
-"""Picture of the ROC curve, with the part of it that a pAUC looks at."""
+"""Picture of the ROC curve, with the part of it that a pAUC covers."""
 
 from typing import Any, Self
 
@@ -23,7 +23,7 @@ class DetectionCurveDisplay:
     auc, pauc : float
         Areas, as `skasd.metrics` computes them.
     max_fpr : float, default=0.1
-        Where the area of the pAUC ends.
+        False positive rate at which the area of the pAUC ends.
     name : str or None, default=None
         What the legend calls the detector.
 
@@ -83,7 +83,7 @@ class DetectionCurveDisplay:
         Parameters
         ----------
         detector : fitted detector
-            With `score_samples`.
+            Anything with `score_samples`.
         X : what the detector was fitted on
             The clips.
         y : array-like of shape (n_clips,)
@@ -125,7 +125,7 @@ class DetectionCurveDisplay:
         anomaly_scores : array-like of shape (n_clips,)
             Higher is more anomalous.
         max_fpr : float, default=0.1
-            Where the area of the pAUC ends, in (0, 1].
+            False positive rate at which the area of the pAUC ends, in (0, 1].
         name : str or None, default=None
             What the legend calls the detector.
         ax : matplotlib Axes or None, default=None
@@ -148,7 +148,7 @@ class DetectionCurveDisplay:
         return cls(fpr, tpr, **areas, max_fpr=max_fpr, name=name).plot(ax=ax)
 
     def plot(self, *, ax: Any = None) -> Self:
-        """Draw.
+        """Draw the curve.
 
         Parameters
         ----------

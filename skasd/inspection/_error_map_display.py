@@ -21,7 +21,7 @@ class ErrorMapDisplay:
     Parameters
     ----------
     explanation : Explanation
-        Of the clip.
+        Explanation of the clip.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class ErrorMapDisplay:
 
     See Also
     --------
-    explain : Puts the same into words.
+    explain : Put the same into words.
 
     Examples
     --------
@@ -78,7 +78,7 @@ class ErrorMapDisplay:
         return cls(explain(detector, clip, **analysis)).plot(axes=axes)
 
     def plot(self, *, axes: Sequence | None = None) -> Self:
-        """Draw.
+        """Draw the three maps.
 
         Parameters
         ----------

@@ -30,7 +30,7 @@ _WINDOW_GAP, _BAND_GAP = 3, 2
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """What is unusual about a clip, where, and what it has to do with the score.
+    """What is unusual about a clip, where, and how it contributes to the score.
 
     `str` puts it into a sentence.
 
@@ -39,7 +39,7 @@ class Explanation:
     anomaly_score : float
         Higher is more anomalous.
     threshold : float
-        Of the anomaly score: above it, the clip is judged anomalous.
+        Anomaly score above which the clip is judged anomalous.
     spans : list of (float, float)
         Start and end, in s, of what carries most of the excess; at most three, the strongest first.
         The whole clip if the excess is spread over it.
@@ -143,16 +143,16 @@ def explain(
     fmin: float = 0.0,
     fmax: float | None = None,
 ) -> Explanation:
-    """Say what is unusual about a clip: when, in which bands, and by which branch of the detector.
+    """Explain what is unusual about a clip: when, in which bands, and by which branch.
 
     Parameters
     ----------
     detector : fitted RepeatedSeedEnsemble, FusionDetector or pipeline
-        With an autoencoder somewhere within, as those of `make_iaeo3`, `make_iaeo3_opt`,
+        It holds an autoencoder, as do those of `make_iaeo3`, `make_iaeo3_opt`,
         `make_iaeo3_plus` and `make_baseline`.
     clip : path or ndarray
-        One of what the detector was fitted on: a recording, its samples, or a spectrogram of shape
-        (n_frames, n_mels).
+        A single clip of the kind that was fitted: a recording, its samples, or a spectrogram of
+        shape (n_frames, n_mels).
     sample_rate, hop_length, fmin, fmax
         Settings of `LogMelSpectrogram` with which a spectrogram was computed. A detector that
         computes spectrograms knows them, and these have no effect.
@@ -160,7 +160,7 @@ def explain(
     Returns
     -------
     Explanation
-        Of means over the members of an ensemble.
+        Means over the members of an ensemble.
 
     Raises
     ------
@@ -171,11 +171,11 @@ def explain(
 
     Notes
     -----
-    Errors are held against `training_error_`, the mean error of each band in training. What is
+    Errors are compared with `training_error_`, the mean error of each band in training. What is
     above it counts as much as it does in the autoencoder's features, in units of ``scale_**2``, and
     is averaged over the windows that an odd frame spoils and over three bands. `spans` and `bands`
     carry half of what is then left above 0. Errors of training clips are lower than those of new
-    ones, by 2 % to 20 % where we measured it; that lifts all bands, and hardly moves a place.
+    ones, by 2 % to 20 % where we measured it; that lifts all bands, and hardly moves the places.
 
     The share of a branch is its Shapley value in the squared Mahalanobis distance from the most
     responsible component of the mixture, which is what the score adds to that of the component's
@@ -243,7 +243,7 @@ def explain(
 
 
 def _groups(detector: Any) -> list[list[Any]]:
-    """Return the members of each detector that is fused; of one detector, its own."""
+    """Return the members of each fused detector, or those of a single detector."""
     fused = detector.estimators_ if isinstance(detector, FusionDetector) else [detector]
     return [
         each.estimators_ if isinstance(each, RepeatedSeedEnsemble) else [each] for each in fused
@@ -251,7 +251,7 @@ def _groups(detector: Any) -> list[list[Any]]:
 
 
 def _unusual(excess: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Return what is unusual of each cell, and whether it is that errors are missing."""
+    """Return how unusual each cell is, and whether that is because errors are missing."""
     above, below = np.maximum(excess, 0), np.maximum(-excess, 0)
     # Squares, because a short fault errs far above what is usual where it is, and chance does not.
     easier_than_usual = np.sum(below**2) > np.sum(above**2)
@@ -264,7 +264,7 @@ def _mix_in_levels(
     branches: Sequence[Sequence[Sequence[Branch]]],
     shares: dict[str, float],
 ) -> np.ndarray:
-    """Return the profile of the errors, and that of the levels, as each one makes the score."""
+    """Mix the profiles of the errors and of the levels by their shares of the score."""
     error_share = sum(
         shares.get(branch.name, 0)
         for group in branches

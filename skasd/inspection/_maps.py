@@ -16,7 +16,7 @@ _BANDS_OF_A_TONE = 3  # mel filters overlap by half
 
 MOST_RUNS = 3
 WEAKEST_RUN = 0.25
-"""Of the strongest; what carries less is not named."""
+"""Share of the strongest run; a run that carries less is not named."""
 SPREAD = 0.37
 """If half of the sum takes more of the profile than this, it has no place. In healthy clips of
 steady machines, where chance alone says what is unusual, it takes 0.35 to 0.41."""
@@ -39,12 +39,12 @@ def error_maps(views: Sequence[View]) -> ErrorMaps:
     Parameters
     ----------
     views : sequence of View
-        What each of the autoencoders gets to see; all the same spectrogram.
+        What each of the autoencoders sees: the same spectrogram for all.
 
     Returns
     -------
     ErrorMaps
-        Of the windows that all of the autoencoders have.
+        Maps of the windows that all of the autoencoders have.
     """
     middles = [view.autoencoder.n_frames // 2 for view in views]
     n_windows = [len(view.spectrogram) - view.autoencoder.n_frames + 1 for view in views]
@@ -80,7 +80,7 @@ def common_analysis(views: Sequence[View], **settings: Any) -> LogMelSpectrogram
     Parameters
     ----------
     views : sequence of View
-        Of one clip.
+        Views of one clip.
     **settings
         Settings of `LogMelSpectrogram` if no step of the detector is one.
 
@@ -143,7 +143,7 @@ def carrying_runs(profile: np.ndarray, *, gap: int) -> list[tuple[int, int]]:
     profile : ndarray of shape (n,)
         Not negative.
     gap : int
-        Runs with at most so many lower values between them are one.
+        Runs with at most that many lower values between them are one.
 
     Returns
     -------

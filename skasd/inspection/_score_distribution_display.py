@@ -61,7 +61,7 @@ class ScoreDistributionDisplay:
         Parameters
         ----------
         detector : fitted detector
-            Or a pipeline that ends with one.
+            It may be a pipeline that ends with one.
         X : what the detector was fitted on
             The clips.
         y : array-like of shape (n_clips,)
@@ -155,7 +155,7 @@ class ScoreDistributionDisplay:
             ax.plot(self.anomaly_scores[chosen], row + height[chosen], alpha=alpha, **style)
         if self.threshold is not None:
             ax.axvline(self.threshold, color="black", linestyle="--", linewidth=1)
-            # Between the rows, where no mark is.
+            # Between the rows, where there are no marks.
             ax.annotate(" threshold ", (self.threshold, 0.5), va="center", ha=self._free_side())
         ax.set(xlabel="anomaly score", ylim=(-0.5, 1.5))
         ax.set_yticks([0, 1], labels)

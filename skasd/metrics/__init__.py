@@ -1,10 +1,10 @@
 """Scores of detectors, averages and intervals of scores, and scorers for GridSearchCV.
 
 Labels follow scikit-learn: `y` is +1 for normal clips and -1 for anomalous ones. `anomaly_scores`
-are the field's number, as in the CSV files of DCASE: higher is more anomalous, which is
+follow the field, as in the CSV files of DCASE: higher is more anomalous. They are
 ``detector.anomaly_score(X)`` or, for any detector of scikit-learn, ``-detector.score_samples(X)``.
-Anomalous clips are the positive class of every metric. Whatever takes `y` checks it with
-`validate`, and raises the ValueError that is described there.
+Anomalous clips are the positive class of every metric. Every function that takes `y` checks it
+with `validate`, which describes the ValueError that it raises.
 
 References
 ----------

@@ -33,24 +33,24 @@ def confidence_interval(
 ) -> tuple[float, float]:
     """Estimate how far a metric depends on which clips were tested, by the percentile bootstrap.
 
-    The clips of each class are drawn again, with replacement and as many as there are. The
-    interval speaks of other test clips of the same machine, not of other seeds or training clips.
-    If a score is perfect, each resample is, and the interval is too narrow.
+    Each resample draws as many clips of each class as there are, with replacement. The interval
+    accounts for other test clips of the same machine, not for other seeds or training clips. If a
+    score is perfect, so is every resample, and the interval is too narrow.
 
     Parameters
     ----------
     metric : {auc, pauc, precision, recall, f1}
-        A metric of this module: the function itself.
+        Function of this module.
     y, anomaly_scores
         See `auc`.
     confidence : float, default=0.95
-        How many resamples lie within, in (0, 1).
+        Share of the resamples inside the interval, in (0, 1).
     n_resamples : int, default=1000
         Number of resamples.
     random_state : int, RandomState instance or None, default=None
         Source of the resamples.
     **metric_parameters
-        `max_fpr` or `threshold`, for `metric`.
+        Parameters of `metric`: `max_fpr` or `threshold`.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def confidence_interval(
     Raises
     ------
     ValueError
-        If there is no such metric, or a parameter is out of range.
+        If `metric` is another function, or a parameter is out of range.
 
     References
     ----------
@@ -96,9 +96,9 @@ def confidence_interval(
 def _resampled_pauc(
     is_anomalous: np.ndarray, anomaly_scores: np.ndarray, counts: np.ndarray, max_fpr: float = 0.1
 ) -> np.ndarray:
-    """Compute `pauc` of many resamples, which say how often they hold each clip.
+    """Compute `pauc` of many resamples, given how often each one holds each clip.
 
-    A thousand resamples take as long as fifty calls of scikit-learn.
+    A thousand resamples take as long as fifty calls to scikit-learn.
     """
     order = np.argsort(-anomaly_scores)
     last_of_ties = np.flatnonzero(np.diff(anomaly_scores[order], append=-np.inf))

@@ -1,4 +1,4 @@
-"""Labels of clips, and the check of what every metric takes."""
+"""Checks of labels, and of what every metric takes."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def check_labels(y: ArrayLike) -> np.ndarray:
     Raises
     ------
     ValueError
-        If there are no labels, or others than +1 and -1.
+        If there are no labels, or any other than +1 and -1.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def check_labels(y: ArrayLike) -> np.ndarray:
 
 
 def validate(y: ArrayLike, anomaly_scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Check what every metric takes.
+    """Check the labels and scores that every metric takes.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def validate(y: ArrayLike, anomaly_scores: ArrayLike) -> tuple[np.ndarray, np.nd
     Raises
     ------
     ValueError
-        If the two do not fit together, a score is not finite, or a class is missing.
+        If there is not one score for each label, a score is not finite, or a class is missing.
 
     Examples
     --------
@@ -109,12 +109,12 @@ def normal_clips(X: Any, y: ArrayLike) -> Any:
     Returns
     -------
     the same kind of sequence
-        Those of which `y` is +1.
+        The clips whose label is +1.
 
     Raises
     ------
     ValueError
-        If no clip is normal, or `y` is no label for each clip.
+        If no clip is normal, or `y` does not hold one label for each clip.
 
     Examples
     --------

@@ -66,7 +66,7 @@ def pauc_scorer(estimator: BaseEstimator, X: Any, y: ArrayLike) -> float:
 
 
 def auc_pauc_scorer(estimator: BaseEstimator, X: Any, y: ArrayLike) -> dict[str, float]:
-    """Score a fitted detector by both, for ``GridSearchCV(..., refit="pauc")``.
+    """Score a fitted detector by `auc` and `pauc`, for ``GridSearchCV(..., refit="pauc")``.
 
     The clips pass through the detector once.
 

@@ -45,7 +45,7 @@ def pauc(y: ArrayLike, anomaly_scores: ArrayLike, max_fpr: float = 0.1) -> float
     y, anomaly_scores
         See `auc`.
     max_fpr : float, default=0.1
-        Where the area ends, in (0, 1].
+        False positive rate at which the area ends, in (0, 1].
 
     Returns
     -------

@@ -33,9 +33,9 @@ def evaluate(
         A clip is judged anomalous if its score is higher; ``-detector.offset_`` judges as
         ``detector.predict`` does. None leaves out precision, recall and F1.
     max_fpr : float, default=0.1
-        Where the partial area ends, in (0, 1].
+        False positive rate at which the partial area ends, in (0, 1].
     confidence : float, default=0.95
-        Of the intervals, in (0, 1).
+        Share of the resamples inside each interval, in (0, 1).
     n_resamples : int, default=1000
         Number of resamples of the bootstrap; 0 leaves the intervals out.
     random_state : int, RandomState instance or None, default=0
@@ -45,7 +45,7 @@ def evaluate(
     -------
     dict
         ``"auc"``, ``"pauc"`` and, with a threshold, ``"precision"``, ``"recall"`` and ``"f1"``:
-        floats. Then ``"auc_interval"`` and so on: the two ends of each one's interval.
+        floats. Then ``"auc_interval"`` and so on: the two ends of each interval.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def evaluate(
 
     See Also
     --------
-    average_scores : Averages what this returns over machines.
+    average_scores : Average what this returns over machines.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def evaluate(
 
 
 def harmonic_mean(values: Iterable[float]) -> float:
-    """Compute the mean that DCASE ranks by since 2021: one bad value weighs more.
+    """Compute the harmonic mean, in which low values weigh more: DCASE has used it since 2021.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def harmonic_mean(values: Iterable[float]) -> float:
 
 
 class AverageScores(NamedTuple):
-    """Averages by `average_scores`: each field has the names that `evaluate` gave.
+    """Averages from `average_scores`; each field has the names that `evaluate` gave.
 
     Parameters
     ----------
@@ -158,10 +158,10 @@ def average_scores(
     Parameters
     ----------
     scores : mapping of (machine type, id) to mapping of str to float
-        What `evaluate` returned for each id. Intervals are left out: they do not average.
+        What `evaluate` returned for each id. Intervals are left out: they cannot be averaged.
     mean : {"arithmetic", "harmonic"}, default="arithmetic"
-        The challenge of 2020 and the report take the arithmetic mean, those since 2021 the
-        harmonic one.
+        The challenge of 2020 and the report use the arithmetic mean, the challenges since 2021
+        the harmonic one.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Splits that train on normal clips only, and ways to select settings without any anomaly.
 
-Labels are +1 for normal clips and -1 for anomalous ones, as in `skasd.metrics`, whose scorers go
-with the splits. After a search, ``GridSearchCV`` fits the best setting to all clips. A
+Labels are +1 for normal clips and -1 for anomalous ones, as in `skasd.metrics`, whose scorers work
+with these splits. After a search, ``GridSearchCV`` fits the best setting to all clips. A
 `RepeatedSeedEnsemble`, and so every ready system, then leaves out the anomalous ones; for another
 estimator pass ``refit=False``, and fit it to the normal clips yourself.
 """

@@ -16,7 +16,7 @@ from skasd.metrics._labels import check_labels
 
 TRAINING_FOLDER = "train"
 TEST_FOLDERS = ("test", "source_test", "target_test")
-"""What DCASE calls the folders of a machine, since 2020."""
+"""What DCASE has called the test folders of a machine since 2020."""
 
 
 class NormalKFold(BaseCrossValidator):
@@ -28,7 +28,7 @@ class NormalKFold(BaseCrossValidator):
         Number of folds; at least 2.
     anomalous_share : float, default=1.0
         Share of the anomalous clips to test on, in (0, 1]: the same clips in each fold, and at
-        least one. The others take no part, so they are left for an honest test.
+        least one. The others are left out, so they can serve for an honest test.
     shuffle : bool, default=True
         Whether to shuffle the normal clips. Recordings that follow each other are alike, so
         ``False`` is the harder test.
@@ -37,9 +37,9 @@ class NormalKFold(BaseCrossValidator):
 
     Notes
     -----
-    Without any anomalous clip the folds serve for scorers that need none, such as
+    Without any anomalous clip, the folds suit scorers that need none, such as
     `held_out_likelihood`. If the anomalous clips chose the setting, its score is too good:
-    report that of other clips.
+    report the score of other clips.
 
     Examples
     --------
@@ -150,8 +150,8 @@ class NormalKFold(BaseCrossValidator):
 class TrainTestFolder(BaseCrossValidator):
     """The challenge's own split: train on the clips in ``train``, test on those in ``test``.
 
-    Only the folder that a clip lies in counts: ``train``, or ``test``, ``source_test`` or
-    ``target_test``, as DCASE has called them since 2020. It is one split of paths.
+    Only the folder of a clip counts: ``train``, or ``test``, ``source_test`` or
+    ``target_test``, as DCASE has called them since 2020. There is one split, of paths.
 
     Examples
     --------

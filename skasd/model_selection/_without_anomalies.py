@@ -20,7 +20,7 @@ def held_out_likelihood(estimator: BaseEstimator, X: Any, y: ArrayLike | None = 
     This assumes that the scores are log-densities of the same features. So it compares settings
     of a density, such as `n_components` or `covariance_type` of `GaussianMixtureDetector`. It does
     not compare settings that change the features, such as `n_fft` or `encoder_units`: features
-    of a smaller scale have a higher density, and tell nothing more of faults.
+    of a smaller scale have a higher density, but say nothing more about faults.
 
     Parameters
     ----------
@@ -58,14 +58,15 @@ def held_out_likelihood(estimator: BaseEstimator, X: Any, y: ArrayLike | None = 
 def score_stability(estimator: BaseEstimator, X: Any, y: ArrayLike | None = None) -> float:
     """Score a fitted ensemble by how far its members agree in ranking held-out normal clips.
 
-    This assumes that what differs from seed to seed is chance, and what stays tells of the
-    machine. It does not depend on scale, so settings that change the features compare. But a
-    detector may be stable and blind: one that only hears how loud a clip is agrees with itself.
+    This assumes that what differs from seed to seed is chance, and that what stays the same is
+    due to the machine. It does not depend on scale, so it can compare settings that change the
+    features. But a detector may be stable and blind: one that only hears how loud a clip is agrees
+    with itself.
 
     Parameters
     ----------
     estimator : fitted RepeatedSeedEnsemble
-        With two members or more.
+        Ensemble of at least two members.
     X : what `estimator` was fitted on
         Held-out clips, spectrograms or features.
     y : array-like of shape (n_clips,), default=None
@@ -82,7 +83,7 @@ def score_stability(estimator: BaseEstimator, X: Any, y: ArrayLike | None = None
     TypeError
         If `estimator` has no members.
     ValueError
-        If there are fewer than two members or normal clips, or a member scores all alike.
+        If there are fewer than two members or normal clips, or a member scores all the same.
 
     Examples
     --------
@@ -123,19 +124,19 @@ def add_pseudo_anomalies(
     n: int | None = None,
     random_state: int | np.random.RandomState | None = None,
 ) -> tuple[list[Any] | np.ndarray, np.ndarray]:
-    """Let normal clips of other machines stand in for anomalous ones.
+    """Add normal clips of other machines as substitutes for anomalous ones.
 
     With them, `NormalKFold` and the scorers of `skasd.metrics` select settings without a real
-    anomaly. This assumes that what tells a machine from its siblings tells its faults as well.
-    Other machines are mostly easier to tell: take the scores for ranking settings, and do not
-    report them as AUC.
+    anomaly. This assumes that what distinguishes a machine from its siblings also reveals its
+    faults. Other machines are usually easier to detect: use the scores to rank settings, and do
+    not report them as AUC.
 
     Parameters
     ----------
     clips : sequence of clips, spectrograms or features
         Normal clips of the machine.
     other_clips : the same kind of sequence
-        Clips of other machines, best of the same type and from the same place.
+        Clips of other machines, ideally of the same type and from the same place.
     n : int or None, default=None
         How many of `other_clips` to draw, without replacement. None takes all.
     random_state : int, RandomState instance or None, default=None

@@ -1,7 +1,7 @@
-"""Ready systems: the settings of published ones, turned into pipelines.
+"""Ready-made systems: the settings of published ones, turned into pipelines.
 
-Every factory returns a `RepeatedSeedEnsemble`, not fitted, of which the parameters can be set and
-searched by name.
+Every factory returns an unfitted `RepeatedSeedEnsemble`, whose parameters can be set and searched
+by name.
 """
 
 from skasd._utils.public_names import claim_names

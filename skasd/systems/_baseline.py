@@ -38,7 +38,7 @@ def make_baseline(
     sample_rate, n_fft, hop_length, n_mels, input_sample_rate, channel
         Settings of `LogMelSpectrogram`.
     epochs : int, default=100
-        Of `FrameAutoencoder`.
+        Training epochs of `FrameAutoencoder`.
     n_repeats, cv, contamination, random_state, n_jobs
         Settings of `RepeatedSeedEnsemble`. The baseline is fitted once.
     verbose : int, default=0
@@ -54,7 +54,7 @@ def make_baseline(
     Raises
     ------
     TypeError
-        If there is no such setting: the message names those that there are.
+        If a setting does not exist: the message names those that do.
     ValueError
         If `input` has another value.
 

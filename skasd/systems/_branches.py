@@ -17,7 +17,7 @@ Factory = TypeVar("Factory", bound=Callable[..., Any])
 
 
 def name_settings(factory: Factory) -> Factory:
-    """Let a factory answer a setting that it does not take by naming those that there are."""
+    """Make a factory reject a setting that it does not have, and name those that it has."""
     known = inspect.signature(factory).parameters
 
     @wraps(factory)
@@ -41,7 +41,7 @@ def _unknown_setting(factory: Callable[..., Any], name: str) -> str:
 
 
 def check_input(input: str, openl3: bool) -> None:
-    """Refuse what is neither clips nor spectrograms, and spectrograms where clips are needed."""
+    """Reject any other kind of input, and spectrograms if OpenL3 needs clips."""
     if input not in ("clips", "spectrograms"):
         raise ValueError(f"input={input!r}: expected 'clips' or 'spectrograms'.")
     if openl3 and input == "spectrograms":

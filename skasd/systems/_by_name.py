@@ -1,4 +1,4 @@
-"""Systems by the names that the command line has for them."""
+"""Systems by their names on the command line."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,7 +19,7 @@ SYSTEMS: Mapping[str, Callable[..., RepeatedSeedEnsemble]] = {
 
 
 def make_system(name: str, machine: str | None, **settings: Any) -> RepeatedSeedEnsemble:
-    """Make a system by the name that the command line has for it.
+    """Make a system by its name on the command line.
 
     Parameters
     ----------

@@ -71,12 +71,12 @@ def make_iaeo3(
         autoencoder is the score, without OpenL3 and without a mixture.
     openl3 : bool or None, default=None
         Whether OpenL3 embeddings, standardized and projected onto 50 principal components, are
-        next to the errors of the autoencoder. They need the published weights, of 19 MB, which are
-        downloaded unless they are at hand. None means True but for valves.
+        used besides the errors of the autoencoder. They need the published weights, of 19 MB, which
+        are downloaded unless they are at hand. None means True, except for valves.
     score : {"mixture", "mean", "std", "median", "max", "iqr"} or None, default=None
         ``"mixture"`` scores all features together. One of the autoencoder's five statistics is
-        the anomaly score by itself; `openl3` must then be False. None means ``"mixture"`` but for
-        valves, where it is ``"max"``.
+        the anomaly score by itself; `openl3` must then be False. None means ``"mixture"``, except
+        for valves, where it is ``"max"``.
     input : {"clips", "spectrograms"}, default="clips"
         What is fitted and scored. ``"spectrograms"`` starts at the autoencoder, for log-mel
         spectrograms in dB that were computed elsewhere; the settings from `sample_rate` to
@@ -87,9 +87,9 @@ def make_iaeo3(
     input_sample_rate, channel
         Settings of `LogMelSpectrogram` and `OpenL3Embedding`.
     weights : "auto" or path, default="auto"
-        Of `OpenL3Embedding`.
+        Weights of `OpenL3Embedding`.
     epochs : int, default=30
-        Of `InterpolationAutoencoder`.
+        Training epochs of `InterpolationAutoencoder`.
     n_repeats, cv, contamination, random_state, n_jobs
         Settings of `RepeatedSeedEnsemble`. `n_jobs` members are fitted at the same time;
         ``cv=2`` gives a threshold that holds for new clips.
@@ -112,7 +112,7 @@ def make_iaeo3(
     Raises
     ------
     TypeError
-        If there is no such setting: the message names those that there are.
+        If a setting does not exist: the message names those that do.
     ValueError
         If `machine`, `input` or `score` has another value, or does not go with `openl3`.
 
@@ -181,7 +181,7 @@ def make_iaeo3(
         channel=channel,
         verbose=verbose,
     )
-    # OpenL3 comes first: if its weights are missing, nothing is trained before it says so.
+    # OpenL3 comes first: if its weights are missing, it says so before anything is trained.
     features = FeatureUnion([("openl3", embedding if has_openl3 else "drop"), ("iae", iae)])
     member = Pipeline([("features", features), ("detector", detector)])
     return RepeatedSeedEnsemble(
@@ -212,9 +212,9 @@ def make_iaeo3_opt(machine: str, **settings: Any) -> RepeatedSeedEnsemble:
     Raises
     ------
     ValueError
-        If `machine` is another one, or the settings do not go together.
+        If `machine` has another value, or the settings do not go together.
     TypeError
-        If there is no such setting.
+        If a setting does not exist.
 
     References
     ----------

@@ -16,7 +16,7 @@ from skasd.features._time_weighted_pooling import TimeWeightedPooling
 from skasd.systems._branches import check_input, name_settings, openl3_branch, spectrogram_step
 
 QUIET_FRAMES = 1.02
-"""Decay of the pooling: the mean of about the 50 frames that are the quietest count most."""
+"""Decay of the pooling: the quietest 50 frames or so count most."""
 
 
 @name_settings
@@ -42,15 +42,15 @@ def make_iaeo3_plus(
 ) -> RepeatedSeedEnsemble:
     """Make IAEO3+: interpolation errors and pooled levels under one Gaussian, and five seeds.
 
-    What changes against `make_iaeo3`: the levels of each band, pooled over time, are next to the
+    It differs from `make_iaeo3` in three ways: the levels of each band, pooled over time, join the
     autoencoder's five error statistics; one Gaussian with a shrunk covariance takes the place of
     the mixture; and OpenL3 is left out unless it is asked for.
 
     Parameters
     ----------
     embedding : fitted MachineIDEmbedding or None, default=None
-        What clips of several machines have taught: the first 10 principal components of the
-        embeddings are a branch, too. It is used as it is, and must have been fitted on
+        What was learned from clips of several machines: the first 10 principal components of the
+        embeddings are one more branch. It is used as it is, and must have been fitted on
         spectrograms of the same settings.
     openl3 : bool, default=False
         Whether OpenL3 embeddings are one more branch. They need the published weights, of 19 MB,
@@ -62,9 +62,9 @@ def make_iaeo3_plus(
     sample_rate, n_fft, hop_length, n_mels, input_sample_rate, channel
         Settings of `LogMelSpectrogram`.
     weights : "auto" or path, default="auto"
-        Of `OpenL3Embedding`.
+        Weights of `OpenL3Embedding`.
     epochs : int, default=30
-        Of `InterpolationAutoencoder`.
+        Training epochs of `InterpolationAutoencoder`.
     n_repeats, cv, contamination, random_state, n_jobs
         Settings of `RepeatedSeedEnsemble`. `n_jobs` members are fitted at the same time;
         ``cv=2`` gives a threshold that holds for new clips.
@@ -87,7 +87,7 @@ def make_iaeo3_plus(
     Raises
     ------
     TypeError
-        If there is no such setting: the message names those that there are.
+        If a setting does not exist: the message names those that do.
     ValueError
         If `input` has another value, or does not go with `openl3`.
     NotFittedError
@@ -95,14 +95,14 @@ def make_iaeo3_plus(
 
     Notes
     -----
-    The branches, the decay and the shrinkage are one setting for all machines. They were chosen on
+    The branches, the decay and the shrinkage are the same for all machines. They were chosen on
     normal clips of four toy cars: the features by their worst AUC over five kinds of
     pseudo-anomalies made from held-out normal clips (a raised or lowered range of bands, a burst,
     a modulated range, a tone, another car behind), the shrinkage by the likelihood of held-out
     clips. Six variants were also measured on anomalous toy cars while it was made, and so was the
     choice of ``studies/choose_plus.py``, by normal clips of 20 machines, which is better on
-    synthetic sliders and valves and worse on those cars. For a machine that is loud for moments,
-    a smaller `decay` listens to these.
+    synthetic sliders and valves and worse on those cars. For a machine that is loud only for
+    moments, a smaller `decay` makes these count.
 
     References
     ----------
@@ -155,7 +155,7 @@ def make_iaeo3_plus(
         channel=channel,
         verbose=verbose,
     )
-    # OpenL3 comes first: if its weights are missing, nothing is trained before it says so.
+    # OpenL3 comes first: if its weights are missing, it says so before anything is trained.
     features = FeatureUnion(
         [
             ("openl3", openl3_embedding if openl3 else "drop"),
