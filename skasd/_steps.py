@@ -174,7 +174,7 @@ def last_step(detector: Any) -> Any:
 
 
 def best_of(detector: Any) -> Any:
-    """Return the best detector of a fitted search; what is no search, as it is."""
+    """Return the best detector of a fitted search; anything else as it is."""
     while isinstance(detector, BaseSearchCV) and hasattr(detector, "best_estimator_"):
         detector = detector.best_estimator_
     return detector
@@ -197,7 +197,7 @@ def threshold_of(detector: Any) -> float:
     NotFittedError
         If the detector is not fitted.
     TypeError
-        If it is no detector, or has no threshold.
+        If it is not a detector, or has no threshold.
     """
     check_detector(detector)
     last = last_step(detector)
@@ -223,7 +223,7 @@ def check_detector(detector: Any) -> None:
     NotFittedError
         If the detector is not fitted.
     TypeError
-        If it is no detector.
+        If it is not a detector.
     """
     if isinstance(detector, type) or not hasattr(detector, "score_samples"):
         # A search has its detector's methods once it is fitted, and not before.

@@ -103,12 +103,12 @@ def read_pcm(  # numpydoc ignore=RT01
     Yields
     ------
     ndarray of shape (n_samples, n_channels)
-        Ints or floats, not scaled. What the end leaves of a sample is passed over.
+        Ints or floats, not scaled. An incomplete last sample is skipped.
 
     Raises
     ------
     ValueError
-        If there is no such format, or no channel.
+        If the format or the channel does not exist.
 
     Examples
     --------
@@ -158,7 +158,7 @@ def convert_blocks(
     Raises
     ------
     AudioError
-        If a block is no array of samples, or has no such channel.
+        If a block is not an array of samples, or lacks the channel.
     """
     pieces = _mono_pieces(blocks, channel)
     if from_rate == to_rate:

@@ -124,7 +124,7 @@ def check_clips(X: Clips) -> list[Clip]:
 
 
 def check_sequence(X: Clips) -> None:
-    """Refuse a single clip, and no clips at all, before any of them is looked at.
+    """Refuse a single clip, and no clips at all, before reading any of them.
 
     Parameters
     ----------

@@ -87,8 +87,8 @@ def scale_samples(samples: np.ndarray) -> np.ndarray:
     kind, bits = samples.dtype.kind, 8 * samples.dtype.itemsize
     if kind == "f":
         return samples.astype(np.float32)
-    centre = 2.0 ** (bits - 1) if kind == "u" else 0.0
-    return ((samples - centre) / 2.0 ** (bits - 1)).astype(np.float32)
+    center = 2.0 ** (bits - 1) if kind == "u" else 0.0
+    return ((samples - center) / 2.0 ** (bits - 1)).astype(np.float32)
 
 
 def mix_down(samples: np.ndarray, channel: str | int, name: str) -> np.ndarray:

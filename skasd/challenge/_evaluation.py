@@ -51,7 +51,7 @@ class Evaluation:
         failed = any(result.failed_clips for result in self.results.values())
         return not failed and not self.not_evaluated
 
-    def labelled_scores(self) -> dict[MachineKey, dict[str, Any]]:
+    def labeled_scores(self) -> dict[MachineKey, dict[str, Any]]:
         """Return the scores of the machines whose test clips have labels."""
         return {key: each.scores for key, each in self.results.items() if each.scores is not None}
 
@@ -173,7 +173,7 @@ def evaluate_dcase2020(
                 evaluation.results[task.key] = task.result()
             except ValueError as error:
                 evaluation.not_evaluated[task.key] = f"Its clips are scored, but {error}"
-    if evaluation.labelled_scores():
+    if evaluation.labeled_scores():
         write_text(out / "result.csv", _result_csv(evaluation))
     return evaluation
 
@@ -236,7 +236,7 @@ def _claim(out: Path, settings: dict[str, Any], overwrite: bool) -> None:
 
 def _result_csv(evaluation: Evaluation) -> str:
     """Write AUC and pAUC of each id, and their averages, as the challenge's baseline does."""
-    scores = evaluation.labelled_scores()
+    scores = evaluation.labeled_scores()
     rows: list[list[Any]] = []
     for machine, average in average_scores(scores).by_machine.items():
         rows += [[machine], ["id", "AUC", "pAUC"]]

@@ -94,7 +94,7 @@ def _comparison(evaluation: "Evaluation", system: str) -> Table:
             *("{:.1f} / {:.1f}".format(*pair) if pair else "" for pair in figures),
         )
 
-    scores = evaluation.labelled_scores()
+    scores = evaluation.labeled_scores()
     averages = average_scores(scores) if scores else None
     for machine in dict.fromkeys(machine for machine, _ in evaluation.results):
         for (name, machine_id), result in evaluation.results.items():

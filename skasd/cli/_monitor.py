@@ -76,7 +76,7 @@ def monitor(
         typer.Option(
             "--replay",
             help="Raw PCM: the input starts where it started the last time. Windows that are "
-            "already in the event file are passed over.",
+            "already in the event file are skipped.",
         ),
     ] = False,
     poll: Annotated[

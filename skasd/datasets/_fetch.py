@@ -69,7 +69,7 @@ def fetch_dcase2020(
 
     The archive is downloaded, checked and unpacked under another name, so that the machine type's
     folder is whole as soon as it is there. A call that was killed is made good by the next one;
-    of two calls at once, the second waits for the first. Mind the license, which stands in each
+    of two calls at once, the second waits for the first. Mind the license, which is in each
     record on Zenodo: the development set is CC BY-NC-SA 4.0.
 
     Parameters

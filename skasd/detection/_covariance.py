@@ -52,7 +52,7 @@ def shrunk_covariance(
 
 
 def precision_factor(covariance: np.ndarray) -> np.ndarray:
-    """Factorise the inverse of a covariance.
+    """Factorize the inverse of a covariance.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def precision_factor(covariance: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (n_features, n_features)
-        Upper triangular; times its transpose, it is the inverse. Centred clips times it have
+        Upper triangular; times its transpose, it is the inverse. Centered clips times it have
         the identity for their covariance.
 
     Raises

@@ -22,8 +22,8 @@ class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):
     contamination : float, default=0.1
         Share of the training clips beyond the threshold, in (0, 0.5].
     threshold_rule : {"percentile", "gamma"}, default="percentile"
-        ``"percentile"`` takes it from the training scores themselves, ``"gamma"`` from a gamma
-        distribution fitted to them, as the DCASE baselines do since 2021.
+        ``"percentile"`` takes the threshold from the training scores themselves, ``"gamma"`` from
+        a gamma distribution fitted to them, as the DCASE baselines do since 2021.
 
     Attributes
     ----------

@@ -55,8 +55,8 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
     contamination : float, default=0.1
         Share of the training clips beyond the threshold, in (0, 0.5].
     threshold_rule : {"percentile", "gamma"}, default="percentile"
-        ``"percentile"`` takes it from the training scores themselves, ``"gamma"`` from a gamma
-        distribution fitted to the training clips' anomaly scores, as the DCASE baselines do since
+        ``"percentile"`` takes the threshold from the training scores themselves, ``"gamma"`` from
+        a gamma distribution fitted to their anomaly scores, as the DCASE baselines do since
         2021.
     n_init : int, default=1
         Number of initializations, the best of which counts.

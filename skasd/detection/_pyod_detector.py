@@ -26,8 +26,8 @@ class PyODDetector(AnomalyDetectorMixin, BaseEstimator):
         Share of the training clips beyond the threshold, in (0, 0.5]. It takes the place of the
         detector's own.
     threshold_rule : {"percentile", "gamma"}, default="percentile"
-        ``"percentile"`` takes it from the training scores themselves, ``"gamma"`` from a gamma
-        distribution fitted to the training clips' anomaly scores.
+        ``"percentile"`` takes the threshold from the training scores themselves, ``"gamma"`` from
+        a gamma distribution fitted to the training clips' anomaly scores.
 
     Attributes
     ----------

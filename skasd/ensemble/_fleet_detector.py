@@ -120,7 +120,7 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            If a label is no string, or `machine_label` is a single one.
+            If a label is not a string, or `machine_label` is a single one.
         ValueError
             If a parameter is invalid, a machine's type has no estimator, or no machine can be
             fitted.

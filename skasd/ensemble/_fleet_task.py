@@ -90,7 +90,7 @@ def check_machine(X: Any, machine_label: ArrayLike) -> np.ndarray:
     Raises
     ------
     TypeError
-        If `X` or `machine_label` is a single one, or a label is no string.
+        If `X` or `machine_label` is a single one, or a label is not a string.
     ValueError
         If the numbers of clips and labels differ, or a label is empty.
     """

@@ -40,8 +40,8 @@ class FusionDetector(MembersMixin, BaseComposition):
     contamination : float, default=0.1
         Share of the training clips beyond the threshold, in (0, 0.5].
     threshold_rule : {"percentile", "gamma"}, default="percentile"
-        ``"percentile"`` takes it from the training clips' scores themselves, ``"gamma"`` from a
-        gamma distribution fitted to their anomaly scores.
+        ``"percentile"`` takes the threshold from the training clips' scores themselves,
+        ``"gamma"`` from a gamma distribution fitted to their anomaly scores.
     n_jobs : int or None, default=None
         Detectors that are fitted, and blocks of clips that are scored, at the same time: in
         threads, which share each clip's analysis, unless a :obj:`joblib.parallel_config` context

@@ -32,8 +32,8 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
     contamination : float, default=0.1
         Share of the training clips beyond the threshold, in (0, 0.5].
     threshold_rule : {"percentile", "gamma"}, default="percentile"
-        ``"percentile"`` takes it from the training scores themselves, ``"gamma"`` from a gamma
-        distribution fitted to the training clips' anomaly scores.
+        ``"percentile"`` takes the threshold from the training scores themselves, ``"gamma"`` from
+        a gamma distribution fitted to the training clips' anomaly scores.
     cv : int or None, default=None
         Where the threshold comes from. None takes it from the scores of the clips that the members
         were fitted on, as scikit-learn's detectors do. That is too strict for what learns its

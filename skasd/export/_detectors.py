@@ -43,7 +43,7 @@ def _precision_factors(mixture: Any) -> np.ndarray:
 
 
 def aggregated_score(step: MembersMixin, members: list[Scores]) -> Scores:
-    """Standardise the members' scores, and aggregate them."""
+    """Standardize the members' scores, and aggregate them."""
     graph = members[0].tensor.graph
     columns = [member.tensor.apply("Unsqueeze", np.array([1])) for member in members]
     scores = (graph.concatenate(columns, axis=1) - step.score_means_) / step.score_stds_

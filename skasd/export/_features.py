@@ -31,7 +31,7 @@ def principal_components(step: PrincipalComponents, data: Features) -> Features:
 
 
 def standardized(step: StandardScaler, data: Features) -> Features:
-    """Centre and scale, as far as the scaler does."""
+    """Center and scale, as far as the scaler does."""
     tensor = data.tensor
     if step.with_mean:
         tensor = tensor - step.mean_

@@ -32,7 +32,7 @@ class FrameAutoencoder(WindowAutoencoder):
     learning_rate : float, default=1e-3
         Learning rate of Adam.
     batch_norm : bool, default=True
-        Whether a batch normalization stands between each hidden layer and its ReLU. After `fit` it
+        Whether each hidden layer has a batch normalization before its ReLU. After `fit` it
         is folded into the layers.
     standardize : bool, default=False
         Whether the network sees, and errs in, bands that are standardized by mean and standard

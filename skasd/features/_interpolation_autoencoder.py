@@ -33,7 +33,7 @@ class InterpolationAutoencoder(WindowAutoencoder):
     learning_rate : float, default=1e-3
         Learning rate of Adam.
     batch_norm : bool, default=True
-        Whether a batch normalization stands between each hidden layer and its ReLU, as in the
+        Whether each hidden layer has a batch normalization before its ReLU, as in the
         DCASE baseline. The report does not say. After `fit` it is folded into the layers.
     standardize : bool, default=True
         Whether the network sees, and errs in, bands that are standardized by mean and standard
@@ -76,7 +76,7 @@ class InterpolationAutoencoder(WindowAutoencoder):
 
     Notes
     -----
-    `coefs_` have the standardisation folded in, and predict in the units of the spectrograms. Two
+    `coefs_` have the standardization folded in, and predict in the units of the spectrograms. Two
     more things that the report leaves open are decided so: batch normalization takes its mean and
     variance from the finished network over training windows (of 100 batches at most), and the
     weights are an exponential average over about the last fifth of the training steps. Both lower

@@ -162,7 +162,7 @@ def level_deviations(detector: BaseEstimator, branches: Sequence[Branch]) -> np.
     ndarray of shape (n_mels,) or None
         Squared, in variances of the level given all other features, and averaged over what the
         pooling computes for the band: the density lost by that level alone. None if the
-        detector is no mixture, or no branch holds levels.
+        detector is not a mixture, or none of its branches holds levels.
     """
     index = level_branch(branches)
     if index is None or not isinstance(detector, GaussianMixtureDetector):

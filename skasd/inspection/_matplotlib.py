@@ -3,7 +3,7 @@
 from typing import Any
 
 PALETTE = BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#e69f00", "#009e73", "#cc79a7"
-"""Of Okabe and Ito: color-blind readers tell them apart."""
+"""From Okabe and Ito: color-blind readers tell them apart."""
 
 
 def import_pyplot() -> Any:

@@ -37,7 +37,7 @@ def check_labels(y: ArrayLike) -> np.ndarray:
     if y.ndim != 1 or len(y) == 0:
         raise ValueError(f"Expected one label for each clip, got an array of shape {y.shape}.")
     remedy = (
-        "Labels are the numbers +1 (normal) and -1 (anomalous). Where they are true or 1 for "
+        "Labels are the numbers +1 (normal) and -1 (anomalous). If they are true or 1 for "
         "anomalous clips, pass np.where(y, -1, 1)."
     )
     if y.dtype.kind not in "iuf":

@@ -110,7 +110,7 @@ class NormalKFold(BaseCrossValidator):
         """
         if y is None:
             raise ValueError(
-                "NormalKFold needs y to know the normal clips. Where all are, pass np.ones(len(X))."
+                "NormalKFold needs y to know the normal clips. If all are, pass np.ones(len(X))."
             )
         check_consistent_length(X, y)
         is_anomalous = check_labels(y)

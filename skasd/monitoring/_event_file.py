@@ -41,9 +41,9 @@ class EventFile:
 
     Notes
     -----
-    A lock next to the file, ``.NAME.lock``, keeps other processes away. It is let go when the
+    A lock next to the file, ``.NAME.lock``, keeps other processes away. It is released when the
     process ends, however it ends. An event is handed to the operating system before the next window
-    is looked at, so a killed process loses none; it is not forced to the disk, and a machine
+    is read, so a killed process loses none; it is not forced to the disk, and a machine
     without power may lose the last.
 
     Examples

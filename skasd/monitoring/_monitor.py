@@ -58,7 +58,7 @@ class Monitor:
     NotFittedError
         A ValueError: if the detector is not fitted.
     TypeError
-        If it is no detector, or has no threshold.
+        If it is not a detector, or has no threshold.
     ValueError
         If a parameter is out of range, or the detector does not take clips of this length.
 
@@ -143,7 +143,7 @@ class Monitor:
             Events of an earlier run. The alarm and the numbering continue from there.
         replay : bool, default=False
             Whether `blocks` starts with the first sample of the earlier run, so that the windows of
-            `after` are passed over. Otherwise, it starts with the sample that follows them.
+            `after` are skipped. Otherwise, it starts with the sample that follows them.
 
         Yields
         ------
@@ -153,7 +153,7 @@ class Monitor:
         Raises
         ------
         AudioError
-            If a block is no array of samples, or lacks the detector's channel.
+            If a block is not an array of samples, or lacks the detector's channel.
         ValueError
             If `after` is not what this monitor says.
         """
@@ -189,7 +189,7 @@ class Monitor:
         ----------
         folder : str or PathLike
             Folder whose WAV, FLAC, OGG and MP3 files are the clips. Subfolders, and files whose
-            names start with a dot, are passed over.
+            names start with a dot, are skipped.
         poll_seconds : float, default=2.0
             Seconds from one look into the folder to the next. A clip is scored once its size and
             time are the same in two looks.

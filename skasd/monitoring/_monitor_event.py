@@ -118,7 +118,7 @@ class MonitorEvent:
         Raises
         ------
         ValueError
-            If the text is no event.
+            If the text is not an event.
         """
         fields = json.loads(text)
         try:

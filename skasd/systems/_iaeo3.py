@@ -72,7 +72,7 @@ def make_iaeo3(
     openl3 : bool or None, default=None
         Whether OpenL3 embeddings, standardized and projected onto 50 principal components, are
         used besides the errors of the autoencoder. They need the published weights, of 19 MB, which
-        are downloaded unless they are at hand. None means True, except for valves.
+        are downloaded if they are missing. None means True, except for valves.
     score : {"mixture", "mean", "std", "median", "max", "iqr"} or None, default=None
         ``"mixture"`` scores all features together. One of the autoencoder's five statistics is
         the anomaly score by itself; `openl3` must then be False. None means ``"mixture"``, except

@@ -54,7 +54,7 @@ def make_iaeo3_plus(
         spectrograms of the same settings.
     openl3 : bool, default=False
         Whether OpenL3 embeddings are one more branch. They need the published weights, of 19 MB,
-        which are downloaded unless they are at hand.
+        which are downloaded if they are missing.
     input : {"clips", "spectrograms"}, default="clips"
         What is fitted and scored. ``"spectrograms"`` starts at the two branches, for log-mel
         spectrograms in dB that were computed elsewhere; the settings from `sample_rate` to

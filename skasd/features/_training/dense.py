@@ -39,18 +39,18 @@ class TrainedNetwork(NamedTuple):
     def fold_standardization(self, batches: WindowBatches) -> Self:
         """Make the network of standardized windows one of windows as they are."""
         first, last = self.coefs[0], self.coefs[-1]
-        n_input_frames = len(first) // len(batches.centre)
-        n_target_frames = last.shape[1] // len(batches.centre)
+        n_input_frames = len(first) // len(batches.center)
+        n_target_frames = last.shape[1] // len(batches.center)
         first = first / np.tile(batches.scale, n_input_frames)[:, np.newaxis]
-        shift = np.tile(batches.centre, n_input_frames) @ first
+        shift = np.tile(batches.center, n_input_frames) @ first
         scale = np.tile(batches.scale, n_target_frames)
-        centre = np.tile(batches.centre, n_target_frames)
+        center = np.tile(batches.center, n_target_frames)
         return self._replace(
             coefs=[first, *self.coefs[1:-1], last * scale],
             intercepts=[
                 self.intercepts[0] - shift,
                 *self.intercepts[1:-1],
-                self.intercepts[-1] * scale + centre,
+                self.intercepts[-1] * scale + center,
             ],
         )
 
@@ -74,7 +74,7 @@ def train_dense_network(
     layer_units : sequence of int
         Units of the input, of each hidden layer, and of the output.
     batch_norm : bool
-        Whether a batch normalization stands between each hidden layer and its ReLU.
+        Whether each hidden layer has a batch normalization before its ReLU.
     learning_rate : float
         Adam's.
     epochs : int

@@ -18,7 +18,7 @@ class MixedClips:
     Parameters
     ----------
     spectrograms : list of ndarrays of shape (n_frames_of_clip, n_mels), float32
-        Standardised. The shortest one's length is taken from each.
+        Standardized. The shortest one's length is taken from each.
     classes : ndarray of shape (n_clips,), int
         Which machine each clip is of.
     batch_size : int

@@ -17,7 +17,7 @@ class WindowBatches:
     input_frames, target_frames : sequence of int
         Which of them are the network's input, and its target.
     batch_size : int
-        Windows in a batch. What is left over by the last full batch of an epoch is passed over;
+        Windows in a batch. What is left over by the last full batch of an epoch is skipped;
         each epoch leaves out others.
     standardize : bool
         Whether each band is standardized by its mean and deviation over the frames.
@@ -28,7 +28,7 @@ class WindowBatches:
 
     Attributes
     ----------
-    centre : ndarray of shape (n_mels,), float32
+    center : ndarray of shape (n_mels,), float32
         Mean of each band, which is subtracted; 0 without `standardize`.
     scale : ndarray of shape (n_mels,), float32
         Standard deviation of each band, by which it is divided; 1 without `standardize`.
@@ -47,7 +47,7 @@ class WindowBatches:
         random_state: np.random.RandomState,
     ):
         self.frames = np.concatenate(spectrograms)
-        self.centre: np.ndarray = np.zeros(self.frames.shape[1], np.float32)
+        self.center: np.ndarray = np.zeros(self.frames.shape[1], np.float32)
         self.scale: np.ndarray = np.ones(self.frames.shape[1], np.float32)
         if standardize:
             self._standardize(spectrograms)
@@ -67,13 +67,13 @@ class WindowBatches:
         n_frames = len(self.frames)
         # Clip by clip, float32 sums are short enough to be exact, and stay in the cache.
         sums = (spectrogram.sum(axis=0) for spectrogram in spectrograms)
-        self.centre = np.asarray(sum(sums, np.float64(0)) / n_frames, np.float32)
-        squares = (np.square(spectrogram - self.centre).sum(axis=0) for spectrogram in spectrograms)
+        self.center = np.asarray(sum(sums, np.float64(0)) / n_frames, np.float32)
+        squares = (np.square(spectrogram - self.center).sum(axis=0) for spectrogram in spectrograms)
         deviation = np.sqrt(sum(squares, np.float64(0)) / n_frames)
         # A band that hardly varies, as an empty mel filter's, must not outweigh the others.
         floor = 0.01 * np.sqrt(np.mean(deviation**2)) or 1.0
         self.scale = np.maximum(deviation, floor).astype(np.float32)
-        self.frames -= self.centre
+        self.frames -= self.center
         self.frames /= self.scale
 
     def __len__(self) -> int:

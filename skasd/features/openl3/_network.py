@@ -11,7 +11,7 @@ from skasd.features._batch_norm import scale_and_shift
 FILTERS = (64, 64, 128, 128, 256, 256, 512, 512)
 """Output channels of the convolutions, all of 3 by 3.
 
-A pooling of 2 by 2 stands behind every second one but the last.
+A pooling of 2 by 2 follows every second one but the last.
 """
 
 INPUT_SHAPES = {"linear": (257, 197), "mel128": (128, 199), "mel256": (256, 199)}

@@ -210,7 +210,7 @@ class OpenL3Embedding(ClipTransformer):
         Returns
         -------
         list of n_clips ndarrays of shape (n_windows, embedding_size), float32
-            Window i belongs to the time ``i * hop_size``: its centre with `center`, else its start.
+            Window i belongs to the time ``i * hop_size``: its center with `center`, else its start.
 
         Raises
         ------
