@@ -13,6 +13,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skasd._sklearn import BaseSearchCV
+from skasd.detection._base import AnomalyDetectorMixin
 from skasd.features._base import ClipTransformer
 
 
@@ -208,6 +209,36 @@ def threshold_of(detector: Any) -> float:
         )
     # Some of scikit-learn's detectors have an array of one offset.
     return -float(np.squeeze(last.offset_))
+
+
+def calibrated(detector: Any) -> AnomalyDetectorMixin:
+    """Return the step of a detector that knows p-values.
+
+    Parameters
+    ----------
+    detector : fitted detector, or what `last_step` follows to one
+        With `score_samples`.
+
+    Returns
+    -------
+    AnomalyDetectorMixin
+        Its last step.
+
+    Raises
+    ------
+    NotFittedError
+        If the detector is not fitted.
+    TypeError
+        If it is not a detector, or not one of skasd.
+    """
+    check_detector(detector)
+    last = last_step(best_of(detector))
+    if not isinstance(last, AnomalyDetectorMixin):
+        raise TypeError(
+            f"{type(last).__name__} has no p-values: it is not a detector of skasd. Put it into a "
+            "RepeatedSeedEnsemble, which has."
+        )
+    return last
 
 
 def check_detector(detector: Any) -> None:

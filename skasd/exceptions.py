@@ -2,6 +2,7 @@
 
 __all__ = [
     "AudioError",
+    "CalibrationWarning",
     "DatasetError",
     "EvaluationError",
     "EventFileError",
@@ -202,4 +203,18 @@ class ModelVersionWarning(UserWarning):
     ...     skasd.save(skasd.FeatureDetector().fit([[1.0], [2.0]]), f"{folder}/fan.skasd")
     ...     warnings.simplefilter("error", ModelVersionWarning)
     ...     detector = skasd.load(f"{folder}/fan.skasd")
+    """
+
+
+class CalibrationWarning(UserWarning):
+    """A threshold whose false-alarm rate was not measured on enough clips that were left out.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import skasd
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     detector = skasd.FeatureDetector().fit([[1.0], [2.0], [3.0]])
+    >>> caught[0].category.__name__
+    'CalibrationWarning'
     """

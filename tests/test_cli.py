@@ -49,14 +49,13 @@ def broken(folder):
     path.unlink()
 
 
-def test_fit_is_make_iaeo3_plus_with_threshold_out_of_fold(folder):
+def test_fit_is_make_iaeo3_plus(folder):
     detector = make(
         skasd.make_iaeo3_plus,
         n_mels=16,
         encoder_units=[8, 4],
         epochs=2,
         n_repeats=2,
-        cv=2,
         random_state=0,
     ).fit(sorted((folder / "healthy").iterdir()))
     loaded = skasd.load(folder / "fan.skasd")
@@ -73,11 +72,13 @@ def test_score_lines(folder):
     paths = [str(path) for path in sorted((folder / "new").glob("*.wav"))]
     scores, verdicts = detector.anomaly_score(paths), detector.predict(paths)
     expected = [
-        f"{path}\t{score:.6g}\t{'normal' if verdict == 1 else 'anomalous'}"
-        for path, score, verdict in zip(paths, scores, verdicts, strict=True)
+        f"{path}\t{score:.6g}\t{'normal' if verdict == 1 else 'anomalous'}\t{p_value:.3g}"
+        for path, score, verdict, p_value in zip(
+            paths, scores, verdicts, detector.p_values(paths), strict=True
+        )
     ]
     assert shown.stdout.splitlines() == expected
-    assert expected[-1].endswith("anomalous")
+    assert "anomalous" in expected[-1]
 
 
 def test_broken_clip_is_listed_and_the_others_are_scored(folder, broken):
@@ -124,7 +125,8 @@ def test_fit_leaves_broken_clips_out(folder, broken, tmp_path):
 def test_report(folder):
     shown = run("score", folder / "fan.skasd", folder / "healthy", "--report")
     assert shown.exit_code == 0
-    assert "of 20 in training" in shown.stderr
+    assert "of 8 in training" in shown.stderr
+    assert "fit again" not in shown.stderr
 
 
 def test_explain(folder, tmp_path):
@@ -145,7 +147,7 @@ def test_info(folder):
     assert ["training", "clips", "20"] in [line.split() for line in shown.stdout.splitlines()]
     info = json.loads(run("info", folder / "fan.skasd", "--json").stdout)
     assert info["threshold"] == -skasd.load(folder / "fan.skasd").offset_
-    assert info["settings"]["cv"] == 2
+    assert info["settings"]["cv"] == "members"
 
 
 @pytest.mark.parametrize(
@@ -204,3 +206,63 @@ def test_ctrl_c(tmp_path):
     lines = [first, *others.splitlines(keepends=True)]
     assert set(lines) == {first}
     assert len(lines) < 2000
+
+
+def test_false_alarm_rate_of_a_model(folder):
+    """Set when it is scored, without another fit: all but the highest p-values are anomalous."""
+    shown = run("score", folder / "fan.skasd", folder / "new", "--false-alarm-rate=0.5", "--json")
+    objects = [json.loads(line) for line in shown.stdout.splitlines()]
+    assert len(objects) == 5
+    for result in objects:
+        assert result["verdict"] == ("anomalous" if result["p_value"] <= 0.5 else "normal")
+    shown = run("score", folder / "fan.skasd", folder / "new", "--false-alarm-rate=0.7")
+    assert shown.exit_code == 2
+    assert "expected one in (0, 0.5]" in shown.stderr
+
+
+def test_clips_judged_together(folder):
+    """By Benjamini and Hochberg: of m, the k-th smallest p-value is at most k q / m."""
+    shown = run("score", folder / "fan.skasd", folder / "new", "--fdr=0.2", "--json")
+    objects = [json.loads(line) for line in shown.stdout.splitlines()]
+    p_values = np.array([result["p_value"] for result in objects])
+    steps = 0.2 * np.arange(1, 6) / 5
+    n_called = max(np.flatnonzero(np.sort(p_values) <= steps), default=-1) + 1
+    called = [result["verdict"] == "anomalous" for result in objects]
+    assert called == (np.argsort(np.argsort(p_values)) < n_called).tolist()
+    assert called[-1]
+    shown = run(
+        "score", folder / "fan.skasd", folder / "new", "--fdr=0.2", "--false-alarm-rate=0.1"
+    )
+    assert shown.exit_code == 2
+    assert "exclude each other" in shown.stderr
+
+
+def test_calibrate(folder, tmp_path):
+    """On the 20 clips themselves, and then on one that was a false alarm."""
+    model, out = folder / "fan.skasd", tmp_path / "on_site.skasd"
+    shown = run("calibrate", model, folder / "healthy", "-o", out, "--false-alarm-rate=0.05")
+    assert shown.exit_code == 0, shown.stderr
+    assert "calibrated on 20 clips" in shown.stdout
+    healthy = sorted((folder / "healthy").iterdir())
+    before, after = skasd.load(model), skasd.load(out)
+    np.testing.assert_array_equal(after.score_samples(healthy), before.score_samples(healthy))
+    # One of 20 + 1 clips is less than 5 %: the highest score of all.
+    assert -after.offset_ == pytest.approx(before.anomaly_score(healthy).max())
+    scream = folder / "new" / "scream.wav"
+    assert after.predict([scream]) == -1
+    shown = run("calibrate", out, scream, "-o", out, "--add")
+    assert shown.exit_code == 0, shown.stderr
+    assert "calibrated on 21 clips" in shown.stdout
+    assert skasd.load(out).predict([scream]) == 1
+    shown = run("calibrate", model, scream, "-o", out)
+    assert shown.exit_code == 2
+    assert "needs 20 healthy clips or more, got 1" in shown.stderr
+
+
+def test_fit_names_a_clip_that_is_unlike_the_others(folder, tmp_path):
+    out = tmp_path / "fan.skasd"
+    odd = folder / "new" / "scream.wav"
+    shown = run("fit", folder / "healthy", odd, "-o", out, *SMALL, "--false-alarm-rate=0.2")
+    assert shown.exit_code == 0, shown.stderr
+    assert f"unlike the others: {odd}" in shown.stderr
+    assert "1 healthy clip in 5 sounds this odd" in shown.stdout

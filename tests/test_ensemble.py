@@ -18,6 +18,7 @@ from skasd import (
     RepeatedSeedEnsemble,
     make_iaeo3,
 )
+from skasd.exceptions import CalibrationWarning
 
 # Neither the number of cores, where an environment variable says otherwise, nor known of any BLAS.
 BLAS_THREADS = max(
@@ -65,9 +66,12 @@ def test_anomaly_scores_are_aggregated(features, aggregation):
 
 def test_threshold_is_of_the_aggregated_scores(features):
     ensemble = RepeatedSeedEnsemble(
-        IsolationForest(n_estimators=5), contamination=0.25, random_state=0
+        IsolationForest(n_estimators=5), contamination=0.25, cv=None, random_state=0
     ).fit(features)
-    assert np.mean(ensemble.predict(features) == -1) == 0.25
+    with pytest.warns(CalibrationWarning, match="comes from clips that the detector was trained"):
+        n_anomalous = np.count_nonzero(ensemble.predict(features) == -1)
+    # The p-value of the 30th is 30 of 121, and that of the 31st more than a quarter.
+    assert n_anomalous == 29
 
 
 class Memorizer(OutlierMixin, BaseEstimator):
@@ -81,24 +85,56 @@ class Memorizer(OutlierMixin, BaseEstimator):
         return np.array([0 if x in self.known_ else -x for x in X[:, 0]])
 
 
-def test_threshold_out_of_fold():
+@pytest.mark.parametrize("cv", ["members", 4])
+def test_threshold_of_clips_left_out(cv):
     X = np.arange(1.0, 101.0)[:, np.newaxis]
-    in_sample = RepeatedSeedEnsemble(Memorizer(), contamination=0.1).fit(X)
-    out_of_fold = RepeatedSeedEnsemble(Memorizer(), contamination=0.1, cv=4).fit(X)
+    in_sample = RepeatedSeedEnsemble(Memorizer(), contamination=0.1, cv=None).fit(X)
+    left_out = RepeatedSeedEnsemble(Memorizer(), contamination=0.1, cv=cv).fit(X)
     assert in_sample.offset_ == 0
-    assert out_of_fold.offset_ == np.percentile(-X, 10)
-    np.testing.assert_array_equal(in_sample.score_samples(X), out_of_fold.score_samples(X))
+    # Nine clips score above 91.5, and ten above 90.5.
+    assert left_out.offset_ == -91
+    np.testing.assert_array_equal(left_out.training_scores_, -X[:, 0])
+    assert left_out.p_values(np.array([[90.5], [91.5], [0.5]])).tolist() == [
+        11 / 101,
+        10 / 101,
+        1,
+    ]
+
+
+def test_each_clip_is_left_out_by_one_member():
+    X = np.arange(1.0, 101.0)[:, np.newaxis]
+    ensemble = RepeatedSeedEnsemble(Memorizer(), n_repeats=5).fit(X)
+    n_knowing = np.sum([[x in member.known_ for x in X[:, 0]] for member in ensemble.estimators_])
+    assert n_knowing == 4 * 100
+    assert [len(member.known_) for member in ensemble.estimators_] == [80] * 5
+
+
+def test_two_members_leave_out_a_fifth_each():
+    X = np.arange(1.0, 101.0)[:, np.newaxis]
+    ensemble = RepeatedSeedEnsemble(Memorizer(), n_repeats=2).fit(X)
+    assert [len(member.known_) for member in ensemble.estimators_] == [80, 80]
+    scores = ensemble.training_scores_
+    assert np.isnan(scores).sum() == 60
+    np.testing.assert_array_equal(
+        np.sort(ensemble.calibration_scores_), np.sort(scores[~np.isnan(scores)])
+    )
+
+
+def test_single_member_knows_all_clips():
+    X = np.arange(1.0, 101.0)[:, np.newaxis]
+    ensemble = RepeatedSeedEnsemble(Memorizer(), n_repeats=1).fit(X)
+    assert len(ensemble.estimators_[0].known_) == 100
+    np.testing.assert_array_equal(ensemble.training_scores_, -X[:, 0])
 
 
 def test_normalized_by_out_of_fold_scores():
     X = np.arange(1.0, 101.0)[:, np.newaxis]
-    ensemble = RepeatedSeedEnsemble(Memorizer(), normalize=True, contamination=0.1).fit(X)
+    ensemble = RepeatedSeedEnsemble(Memorizer(), normalize=True, cv=2, contamination=0.1).fit(X)
     np.testing.assert_array_equal(ensemble.score_means_, np.full(5, 50.5))
     np.testing.assert_allclose(ensemble.score_stds_, np.full(5, np.sqrt((100**2 - 1) / 12)))
     new = (200 - 50.5) / np.sqrt((100**2 - 1) / 12)
     np.testing.assert_allclose(ensemble.member_scores([[200.0]] * np.ones((2, 1))), new)
-    expected = -np.percentile((X - X.mean()) / X.std(), 90)
-    assert ensemble.offset_ == pytest.approx(expected)
+    assert ensemble.offset_ == pytest.approx(-(91 - X.mean()) / X.std())
 
 
 class Ruler(OutlierMixin, BaseEstimator):

@@ -1,3 +1,4 @@
+import json
 import sys
 
 import numpy as np
@@ -283,6 +284,11 @@ def test_metadata(levels, tmp_path):
     model = onnx.load(tmp_path / "model.onnx")
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     assert float(metadata.pop("threshold")) == -levels[-1].offset_
+    quantiles = json.loads(metadata.pop("calibration_quantiles"))
+    scores = -levels[-1].calibration_scores_
+    assert quantiles["0.5"] == pytest.approx(np.median(scores))
+    assert quantiles["1.0"] == scores.max()
+    assert metadata.pop("n_calibration_clips") == str(len(scores))
     assert metadata.pop("skasd_version") == model.producer_version
     assert metadata == {
         "format": "1",

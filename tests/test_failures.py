@@ -167,13 +167,13 @@ def test_clip_changes_while_a_detector_is_fitted(tmp_path, monkeypatch):
         soundfile.write(clip.source, np.zeros(8000), 16000)
         return samples
 
-    settings = {"n_mels": 8, "encoder_units": (4, 2), "epochs": 1, "cv": 2, "random_state": 0}
+    settings = {"n_mels": 8, "encoder_units": (4, 2), "epochs": 1, "random_state": 0}
     expected = make(make_baseline, n_repeats=3, **settings).fit(
         [soundfile.read(path, dtype="float32")[0] for path in paths]
     )
     monkeypatch.setattr("skasd.features._base.read_clip", read_and_overwrite)
     detector = make(make_baseline, n_repeats=3, **settings).fit(paths)
-    assert reads == [str(path) for path in paths]
+    assert sorted(reads) == sorted(map(str, paths))
     assert detector.offset_ == expected.offset_
     reads.clear()
     detector.score_samples(paths)
@@ -288,12 +288,13 @@ skasd.save(skasd.FeatureDetector().fit([[1.0], [2.0]]), sys.argv[1])
 @pytest.mark.posix
 def test_fit_killed_leaves_the_old_model(tmp_path):
     path = tmp_path / "machine.skasd"
-    skasd.save(FeatureDetector().fit([[3.0], [4.0]]), path)
+    detector = FeatureDetector().fit([[3.0], [4.0]])
+    skasd.save(detector, path)
     process = python(DIE_WHILE_SAVING, path)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     assert skasd.load(path).anomaly_score([[5.0]]) == 5.0
-    assert skasd.load(path).offset_ == pytest.approx(-3.9)
+    assert skasd.load(path).offset_ == detector.offset_
 
 
 @pytest.mark.posix
@@ -312,10 +313,12 @@ def test_score_killed_leaves_whole_lines(tmp_path, fitted):
     process.wait()
     scores = -fitted.score_samples(paths)
     for line, path, score in zip(lines, paths, scores, strict=False):
-        assert (
-            line
-            == f"{path}\t{score:.6g}\t{'anomalous' if score > -fitted[-1].offset_ else 'normal'}\n"
-        )
+        assert line.endswith("\n")
+        assert line.split("\t")[:3] == [
+            str(path),
+            f"{score:.6g}",
+            "anomalous" if score > -fitted[-1].offset_ else "normal",
+        ]
 
 
 @pytest.mark.posix

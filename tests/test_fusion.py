@@ -50,7 +50,8 @@ def test_scores_are_standardized_by_left_out_clips(features, detectors):
     expected = (raw - left_out.mean(axis=0)) / left_out.std(axis=0)
     np.testing.assert_allclose(fusion.member_scores(new), expected)
     np.testing.assert_allclose(fusion.anomaly_score(new), expected.mean(axis=1))
-    threshold = np.percentile(stats.zscore(left_out).mean(axis=1), 80)
+    # 18 of 90 + 1 is the largest share below a fifth.
+    threshold = np.sort(stats.zscore(left_out).mean(axis=1))[-18]
     assert -fusion.offset_ == pytest.approx(threshold)
 
 
@@ -80,13 +81,14 @@ def test_units_of_a_detector_do_not_matter():
 
 
 def test_threshold_holds_for_new_clips(detectors):
-    """Though they are few for their features. That of the training clips' scores does not."""
+    """Though they are few for their features."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(1100, 40)) @ rng.normal(size=(40, 40))
     fusion = FusionDetector(detectors[:2], cv=10, contamination=0.1).fit(X[:100])
     assert 0.05 < np.mean(fusion.predict(X[100:]) == -1) < 0.2
-    mixture = GaussianMixtureDetector(1, contamination=0.1).fit(X[:100])
-    assert np.mean(mixture.predict(X[100:]) == -1) > 0.3
+    for _, detector in detectors[:2]:
+        fitted = clone(detector).fit(X[:100])
+        assert 0.03 < np.mean(fitted.predict(X[100:]) == -1) < 0.2
 
 
 def test_parameters_by_name(features, detectors):
@@ -98,7 +100,8 @@ def test_parameters_by_name(features, detectors):
     )
     fitted = clone(fusion).fit(features).named_estimators_
     assert fitted["distance"][-1].n_neighbors == 4
-    assert fitted["forest"].offset_ == np.percentile(-features[:, 0], 10)
+    # 12 of 120 + 1 is the largest share below a tenth.
+    assert fitted["forest"].offset_ == -np.sort(features[:, 0])[-12]
     assert not hasattr(fusion, "named_estimators_")
     assert not hasattr(detectors[0][1], "mixture_")
 

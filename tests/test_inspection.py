@@ -7,6 +7,7 @@ from scipy.stats import multivariate_normal
 from settings import make
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import KFold
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -71,7 +72,9 @@ def of_spectrograms():
 
 def test_training_error_is_the_mean_of_the_error_map(detector):
     autoencoder = detector.estimators_[0]["features"]["iae"]["autoencoder"]
-    error_map = autoencoder.error_map(LOG_MEL.transform(TRAIN))
+    left_out = next(KFold(5, shuffle=True, random_state=0).split(TRAIN))[1]
+    known = [clip for i, clip in enumerate(TRAIN) if i not in left_out]
+    error_map = autoencoder.error_map(LOG_MEL.transform(known))
     expected = np.mean(error_map, axis=(0, 1), dtype=np.float64)
     np.testing.assert_allclose(autoencoder.training_error_, expected, rtol=1e-9)
 

@@ -257,7 +257,8 @@ def test_scores_and_decisions_are_the_detectors(fitted):
     assert [event.is_anomalous for event in events] == [
         score < detector[-1].offset_ for score in scores
     ]
-    assert sum(event.is_anomalous for event in events) == 11
+    assert sum(event.is_anomalous for event in events) == 10
+    assert [event.p_value <= 0.1 for event in events] == [event.is_anomalous for event in events]
     assert {event.threshold for event in events} == {-detector[-1].offset_}
 
 

@@ -66,6 +66,7 @@ SURFACE = {
     ],
     "skasd.exceptions": [
         "AudioError",
+        "CalibrationWarning",
         "DatasetError",
         "EvaluationError",
         "EventFileError",

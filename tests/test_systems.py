@@ -168,6 +168,7 @@ def test_all_of_iaeo3(machine, tmp_path):
         cache=tmp_path,
         epochs=2,
         n_repeats=2,
+        cv=None,
         random_state=0,
     ).set_params(estimator__detector__n_components=1)
     with pytest.warns(UserWarning, match="20 clips of 512 features have 20 principal components"):
@@ -280,7 +281,7 @@ def test_toy_cars(shared_recordings, car, least_iae, least_plus):
         normal, anomaly = file["normal"].astype(np.float32), file["anomaly"].astype(np.float32)
     order = np.random.default_rng(0).permutation(len(normal))
     test = np.concatenate([normal[order[200:]], anomaly])
-    detector = make_iaeo3_plus(input="spectrograms", n_repeats=2, random_state=0)
+    detector = make_iaeo3_plus(input="spectrograms", n_repeats=2, cv=None, random_state=0)
     detector.fit(normal[order[:200]])
     y = np.repeat([1, -1], [150, len(anomaly)])
     names = detector.estimators_[0]["features"].get_feature_names_out()

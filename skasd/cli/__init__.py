@@ -7,6 +7,7 @@ scored, and the others were; 130, Ctrl-C, except for ``monitor``, which is meant
 """
 
 from skasd.cli._app import app
+from skasd.cli._calibrate import calibrate
 from skasd.cli._evaluate import evaluate
 from skasd.cli._explain import explain
 from skasd.cli._fit import fit
@@ -16,5 +17,5 @@ from skasd.cli._score import score
 
 __all__ = ["app"]
 
-COMMANDS = (evaluate, explain, fit, info, monitor, score)
+COMMANDS = (calibrate, evaluate, explain, fit, info, monitor, score)
 """The commands, which join the application when they are imported."""

@@ -8,10 +8,14 @@ from rich.console import Console
 
 from skasd.audio._clips import find_clips
 from skasd.cli._app import SOME_NOT_SCORED, app, complain, nothing_done
-from skasd.cli._options import OnError, OnErrorOption, Settings, SystemName, parse_settings
-
-THRESHOLD_FOLDS = 2
-"""Folds for the threshold if ``--set cv=`` says nothing else."""
+from skasd.cli._options import (
+    FalseAlarmRate,
+    OnError,
+    OnErrorOption,
+    Settings,
+    SystemName,
+    parse_settings,
+)
 
 
 @app.command(
@@ -29,14 +33,16 @@ def fit(
     set_: Settings = None,
     random_state: Annotated[int, typer.Option(help="Seed.")] = 0,
     jobs: Annotated[int, typer.Option(help="Number of members to fit at the same time.")] = 1,
+    false_alarm_rate: FalseAlarmRate = None,
     on_error: OnErrorOption = OnError.SKIP,
 ) -> None:
     """Fit a detector on recordings of a healthy machine, and save it.
 
-    The threshold comes from clips that were held out from a fit (--set cv=2). A tenth of healthy
-    clips is expected to exceed it (--set contamination=0.1). Exit code 3: some clips were left out,
-    and the model was fitted on the others.
+    The threshold comes from clips that members of the detector have left out. Clips that sound
+    unlike all others are named: a fault among them should be taken out. Exit code 3: some clips
+    could not be analyzed, and the model was fitted on the others.
     """
+    from skasd.detection._calibration import in_words
     from skasd.ensemble._skipping import fit_clips
     from skasd.persistence._model_file import save
     from skasd.systems._by_name import make_system
@@ -46,19 +52,26 @@ def fit(
         if not out.parent.is_dir():
             raise ValueError(f"There is no folder {out.parent} for the model. Create it first.")
         settings = {
-            "cv": THRESHOLD_FOLDS,
             "random_state": random_state,
             "n_jobs": jobs,
             "verbose": int(Console(stderr=True).is_terminal),
             **parse_settings(set_),
         }
+        if false_alarm_rate is not None:
+            settings["contamination"] = false_alarm_rate
         detector = make_system(system, machine, **settings)
         failures = fit_clips(detector, clips, on_error=on_error.value)
         save(detector, out)
     for clip, reason in failures.items():
         complain(f"left out {clip}: {reason}")
+    used = [clip for clip in clips if clip not in failures]
+    for index in detector.suspicious_training_clips():
+        complain(
+            f"unlike the others: {used[index]}. Listen to it, and fit without it if it is a fault."
+        )
     typer.echo(
-        f"{out}: fitted on {len(clips) - len(failures)} clips, threshold {-detector.offset_:.6g}"
+        f"{out}: fitted on {len(used)} clips, threshold {-detector.offset_:.6g}: "
+        f"{in_words(detector.contamination, 0)}"
     )
     if failures:
         raise typer.Exit(SOME_NOT_SCORED)

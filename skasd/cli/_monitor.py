@@ -66,6 +66,13 @@ def monitor(
             help="Clear the alarm once at most that many are.", show_default="(k - 1) // 2"
         ),
     ] = None,
+    false_alarms: Annotated[
+        str | None,
+        typer.Option(
+            help="How often the alarm of a healthy machine may be raised, such as '1 per week'.",
+            show_default="as the model's threshold makes it",
+        ),
+    ] = None,
     rate: Annotated[int, typer.Option(min=1, help="Raw PCM: samples per second.")] = 16000,
     channels: Annotated[int, typer.Option(min=1, help="Raw PCM: interleaved channels.")] = 1,
     format_: Annotated[
@@ -121,8 +128,11 @@ def monitor(
             hop_seconds=hop_seconds,
             alarm=alarm,
             release=release,
+            false_alarms=false_alarms,
             sample_rate=sound.sample_rate,
         )
+        if false_alarms is not None:
+            complain(f"expect {monitor.expected_false_alarms}")
         after: Iterable[MonitorEvent] = ()
         write: Callable[..., None] = _write_to_stdout
         if events is not None:

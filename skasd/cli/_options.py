@@ -26,6 +26,16 @@ Settings = Annotated[
     ),
 ]
 
+FalseAlarmRate = Annotated[
+    float | None,
+    typer.Option(
+        "--false-alarm-rate",
+        metavar="RATE",
+        help="Share of healthy clips that may be called anomalous, such as 0.01.",
+        show_default="as fitted, 0.1 unless set",
+    ),
+]
+
 
 class OnError(StrEnum):
     """The way to handle a clip that cannot be analyzed."""

@@ -8,14 +8,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
 from rich.console import Console
+from scipy import stats
 from sklearn.base import BaseEstimator
 from tqdm.auto import tqdm
 
 from skasd.audio._clips import find_clips
 from skasd.cli._app import ANOMALY_FOUND, SOME_NOT_SCORED, app, complain, nothing_done
-from skasd.cli._options import FailOnAnomaly, ModelFile, OnError, OnErrorOption
+from skasd.cli._options import FailOnAnomaly, FalseAlarmRate, ModelFile, OnError, OnErrorOption
 
 if TYPE_CHECKING:
     from skasd.ensemble._skipping import ClipScore
@@ -34,35 +36,57 @@ def score(
     report: Annotated[
         bool, typer.Option("--report", help="Say at the end whether the machine has changed.")
     ] = False,
+    false_alarm_rate: FalseAlarmRate = None,
+    fdr: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Call so many clips anomalous that this share of them is expected to be healthy: "
+            "for lists of clips, or of machines.",
+        ),
+    ] = None,
     on_error: OnErrorOption = OnError.SKIP,
 ) -> None:
-    """Score recordings: one line each, with path, anomaly score and verdict, separated by tabs.
+    """Score recordings: one line each, with path, anomaly score, verdict and p-value.
 
-    Higher is more anomalous. Exit code 3: some clips could not be scored, but the others were.
+    They are separated by tabs. A higher score is more anomalous; the p-value is the share of
+    healthy clips that sound as odd. Exit code 3: some clips could not be scored.
     Exit code 1, with --fail-on-anomaly: a clip is anomalous; this takes precedence. To score a
     folder that grows, or to continue after a stop, see skasd monitor.
     """
+    from skasd._steps import calibrated
     from skasd.ensemble._skipping import score_clips
     from skasd.persistence._model_file import load
 
     with nothing_done("score"):
         if csv_ and json_:
             raise ValueError("--csv and --json exclude each other. Pass one.")
+        if fdr is not None and false_alarm_rate is not None:
+            raise ValueError("--fdr and --false-alarm-rate exclude each other. Pass one.")
         detector = load(model)
+        if false_alarm_rate is not None:
+            calibrated(detector).set_false_alarm_rate(false_alarm_rate)
         paths = find_clips(clips)
         line = _csv_line if csv_ else _json_line if json_ else _tabbed_line
         if csv_:
-            typer.echo("clip,anomaly_score,verdict,error")
+            typer.echo("clip,anomaly_score,verdict,p_value,error")
         results = []
         # If the lines themselves go to the terminal, they are the progress.
         hidden = Console().is_terminal or not Console(stderr=True).is_terminal
         scores = score_clips(detector, paths, on_error=on_error.value, n_jobs=jobs)
         for result in tqdm(scores, total=len(paths), unit="clip", disable=hidden):
-            typer.echo(line(result))
+            if fdr is None:
+                typer.echo(line(result))
             if result.error is not None:
                 # Not with complain, which would write into the progress bar.
                 tqdm.write(f"not scored: {result.clip}: {result.error}", file=sys.stderr)
             results.append(result)
+        if fdr is not None:
+            calibrated(detector)
+            results = _control_discoveries(results, fdr)
+            for result in results:
+                typer.echo(line(result))
         if report:
             complain(_report(detector, results))
     if fail_on_anomaly and any(result.prediction == -1 for result in results):
@@ -71,33 +95,56 @@ def score(
         raise typer.Exit(SOME_NOT_SCORED)
 
 
+def _control_discoveries(results: list["ClipScore"], fdr: float) -> list["ClipScore"]:
+    """Judge all clips together: of those called anomalous, a share `fdr` is healthy on average.
+
+    Benjamini and Hochberg's procedure, which holds for p-values that share their healthy clips:
+    Bates et al., "Testing for outliers with conformal p-values", Annals of Statistics 51(1), 2023.
+    """
+    scored = [result for result in results if result.error is None]
+    if not scored:
+        return results
+    adjusted = stats.false_discovery_control([result.p_value for result in scored])
+    predictions = iter(np.where(adjusted <= fdr, -1, 1).tolist())
+    return [
+        result if result.error is not None else result._replace(prediction=next(predictions))
+        for result in results
+    ]
+
+
 def _tabbed_line(result: "ClipScore") -> str:
-    return f"{result.clip}\t{result.anomaly_score:.6g}\t{VERDICTS[result.prediction]}"
+    verdict = VERDICTS[result.prediction]
+    return f"{result.clip}\t{result.anomaly_score:.6g}\t{verdict}\t{result.p_value:.3g}"
 
 
 def _csv_line(result: "ClipScore") -> str:
     text = io.StringIO()
     verdict = VERDICTS[result.prediction]
     csv.writer(text, lineterminator="").writerow(
-        [result.clip, result.anomaly_score, verdict, result.error]
+        [result.clip, result.anomaly_score, verdict, result.p_value, result.error]
     )
     return text.getvalue()
 
 
 def _json_line(result: "ClipScore") -> str:
-    anomaly_score = None if math.isnan(result.anomaly_score) else result.anomaly_score
-    fields = {"clip": result.clip, "anomaly_score": anomaly_score}
-    return json.dumps({**fields, "verdict": VERDICTS[result.prediction], "error": result.error})
+    return json.dumps(
+        {
+            "clip": result.clip,
+            "anomaly_score": _or_none(result.anomaly_score),
+            "verdict": VERDICTS[result.prediction],
+            "p_value": _or_none(result.p_value),
+            "error": result.error,
+        }
+    )
+
+
+def _or_none(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if math.isnan(value) else value
 
 
 def _report(detector: BaseEstimator, results: list["ClipScore"]) -> str:
-    from skasd._steps import last_step, threshold_of
-    from skasd.detection._score_report import ScoreReport
+    from skasd._steps import calibrated
 
-    last = last_step(detector)
-    if not hasattr(last, "training_scores_"):
-        raise ValueError(f"{type(last).__name__} has no training scores to report on.")
-    scores = [result.anomaly_score for result in results]
-    return str(
-        ScoreReport.compare(-last.training_scores_, scores, threshold=threshold_of(detector))
-    )
+    scores = np.array([result.anomaly_score for result in results])
+    return str(calibrated(detector)._report(-scores))

@@ -108,7 +108,10 @@ class FolderSource(Source):
 
 
 def _alarm_settings(monitor: Monitor) -> dict[str, Any]:
-    return {"alarm": monitor.alarm, "release": monitor.release}
+    settings: dict[str, Any] = {"alarm": monitor.alarm, "release": monitor.release}
+    if monitor.false_alarms is not None:
+        settings["false_alarms"] = monitor.false_alarms
+    return settings
 
 
 def _window_settings(monitor: Monitor) -> dict[str, Any]:

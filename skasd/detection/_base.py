@@ -1,37 +1,91 @@
-"""The threshold that every detector of skasd shares, and what follows from it."""
+"""The threshold and the p-values that every detector of skasd has, and what follows from them."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from numbers import Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 from sklearn.base import OutlierMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
 
 from skasd._sklearn import Interval, StrOptions
+from skasd.detection._calibration import (
+    N_FOLDS,
+    Calibration,
+    clips_for,
+    left_out_scores,
+    suspicious,
+)
 from skasd.detection._score_report import ScoreReport
+from skasd.exceptions import CalibrationWarning
 
 THRESHOLD_CONSTRAINTS = {
     "contamination": [Interval(Real, 0, 0.5, closed="right")],
     "threshold_rule": [StrOptions({"percentile", "gamma"})],
 }
 
+FEWEST_NEW_CLIPS = 20
+"""Healthy clips that a threshold is set anew by."""
+
+LEFT_OUT, SEEN, NEW = "left out", "seen in training", "new"
+"""What the clips of `calibration_scores_` are to what has scored them: `calibrated_on_`."""
+
+FEWEST_TO_LEAVE_OUT = 3
+"""Of fewer clips, each one is scored by a fit that has seen it."""
+
+_is_member = ContextVar("is_member", default=False)
+
+
+@contextmanager
+def as_member() -> Iterator[None]:
+    """Fit detectors whose ensemble leaves clips out: they do not, and do not warn of few clips."""
+    token = _is_member.set(True)
+    try:
+        yield
+    finally:
+        _is_member.reset(token)
+
 
 class AnomalyDetectorMixin(OutlierMixin):
-    """What follows from `score_samples` and `offset_` in every detector.
+    """What follows from `score_samples` and the scores of healthy clips in every detector.
 
     A class with this mixin has the parameters `contamination` and `threshold_rule`, a method
-    `score_samples`, and ends its `fit` with `self._fit_offset(scores of the training clips)`.
+    `score_samples`, and ends its `fit` with `self._calibrate(scores of the training clips)`: of
+    those that were left out of the fit, or have been scored as if they were.
 
     Examples
     --------
     >>> import numpy as np
     >>> from skasd import FeatureDetector
-    >>> detector = FeatureDetector(contamination=0.25).fit(np.array([[1.0], [2.0], [3.0], [9.0]]))
+    >>> detector = FeatureDetector(contamination=0.25).fit(np.array([[1.0], [2.0], [3.0]]))
     >>> detector.anomaly_score([[5.0]]), detector.predict([[5.0]])
     (array([5.]), array([-1]))
+    >>> detector.p_values([[2.5], [0.0]])
+    array([0.5, 1. ])
     """
+
+    contamination: float
+    threshold_rule: str
+    offset_: float
+    training_scores_: np.ndarray
+    calibration_scores_: np.ndarray
+    calibrated_on_: str
+
+    # As LocalOutlierFactor has it: verdicts are for new clips, not for those of the training.
+    novelty = True
+
+    @property
+    def fit_predict(self) -> Any:
+        """Not available: `predict` is for clips that the detector was not fitted on."""
+        raise AttributeError(
+            f"{type(self).__name__} judges clips that it was not fitted on. Use "
+            "suspicious_training_clips() to find odd ones among those that it was."
+        )
 
     def anomaly_score(self, X: ArrayLike | Sequence[Any]) -> np.ndarray:
         """Compute how anomalous each clip is, as in the CSV files of DCASE.
@@ -59,7 +113,8 @@ class AnomalyDetectorMixin(OutlierMixin):
         Returns
         -------
         ndarray of shape (n_clips,)
-            ``score_samples(X) - offset_``; negative for anomalous clips.
+            ``score_samples(X) - offset_``; negative for anomalous clips, whose p-value is at most
+            `contamination`.
         """
         return self.score_samples(X) - self.offset_
 
@@ -75,11 +130,108 @@ class AnomalyDetectorMixin(OutlierMixin):
         -------
         ndarray of shape (n_clips,), int
             +1 for normal clips, -1 for anomalous ones.
+
+        Warns
+        -----
+        CalibrationWarning
+            If the threshold comes from scores of clips that the detector was trained on.
         """
-        return np.where(self.decision_function(X) < 0, -1, 1)
+        decisions = np.where(self.decision_function(X) < 0, -1, 1)
+        self._warn_if_seen()
+        return decisions
+
+    def p_values(self, X: ArrayLike | Sequence[Any]) -> np.ndarray:
+        """Compute for each clip the share of healthy clips that sound as odd.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features), or what the detector was fitted on
+            The clips.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            In (0, 1], and uniform for healthy clips; small for anomalous ones. Less than
+            1 / (n + 1), for n calibration clips, is extrapolated.
+
+        Warns
+        -----
+        CalibrationWarning
+            If it is computed from scores of clips that the detector was trained on.
+
+        Notes
+        -----
+        With k of n calibration clips that score at least as high, the p-value is
+        (k + 1) / (n + 1). Those n clips are not what scored them was trained on, unless
+        `calibrated_on_` says so.
+
+        References
+        ----------
+        Vovk, "Cross-conformal predictors", Annals of Mathematics and Artificial Intelligence
+        74, 2015.
+        """
+        p_values = self._calibration.p_values(self.anomaly_score(X))
+        self._warn_if_seen()
+        return p_values
+
+    def set_false_alarm_rate(self, false_alarm_rate: float) -> Self:
+        """Set the threshold by the share of healthy clips above it, without another fit.
+
+        Parameters
+        ----------
+        false_alarm_rate : float
+            The new `contamination`, in (0, 0.5].
+
+        Returns
+        -------
+        self : fitted detector
+
+        Raises
+        ------
+        ValueError
+            If the rate is out of range, or so small that the clips cannot tell.
+
+        Warns
+        -----
+        CalibrationWarning
+            If the rate is less than 1 / (n + 1) for n clips, and the threshold extrapolated.
+        """
+        check_is_fitted(self)
+        if not isinstance(false_alarm_rate, Real) or not 0 < false_alarm_rate <= 0.5:
+            raise ValueError(f"false_alarm_rate={false_alarm_rate!r}: expected one in (0, 0.5].")
+        offset = -self._calibration.threshold(false_alarm_rate)
+        self.contamination, self.offset_ = false_alarm_rate, offset
+        self._warn_of_few_clips()
+        return self
+
+    def recalibrate(self, X: ArrayLike | Sequence[Any], *, add: bool = False) -> ScoreReport:
+        """Set the threshold by new healthy clips, without another fit.
+
+        So a detector moves to another microphone, another place or a later week, and an
+        anomaly that was none becomes one more healthy clip.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_features), or what the detector was fitted on
+            Healthy clips that the detector has not seen; at least 20, unless they are added.
+        add : bool, default=False
+            Whether they join the clips that the threshold comes from, rather than replace them.
+
+        Returns
+        -------
+        ScoreReport
+            How far the scores have moved, from the clips before to the new ones.
+
+        Raises
+        ------
+        ValueError
+            If there are too few clips, or a score is not finite.
+        """
+        check_is_fitted(self)
+        return self._recalibrate(self.score_samples(X), add=add)
 
     def score_report(self, X: ArrayLike | Sequence[Any]) -> ScoreReport:
-        """Compare a batch with the training clips, to distinguish odd clips from a changed machine.
+        """Compare a batch with healthy clips, to distinguish odd clips from a changed machine.
 
         Parameters
         ----------
@@ -95,15 +247,32 @@ class AnomalyDetectorMixin(OutlierMixin):
         ------
         ValueError
             If there are fewer than 5 clips.
+        """
+        return self._report(self.score_samples(X))
+
+    def suspicious_training_clips(self) -> np.ndarray:
+        """Find training clips that sound unlike the others, and may be faults.
+
+        Returns
+        -------
+        ndarray of int
+            Their indices among the healthy clips that the detector was fitted on, the oddest
+            first: those whose score lies apart from those of the other clips.
 
         Notes
         -----
-        An autoencoder knows its training clips too well for a comparison with new ones. Fit with
-        ``cv=2``, so that the training scores are those of clips that were left out.
+        The scores are those by which clips were left out. One set of healthy clips in 20 has a
+        clip that is named for no reason, if their scores fall off exponentially.
         """
-        return ScoreReport.compare(
-            -self.training_scores_, self.anomaly_score(X), threshold=-self.offset_
-        )
+        check_is_fitted(self)
+        scored = np.flatnonzero(~np.isnan(self.training_scores_))
+        return scored[suspicious(-self.training_scores_[scored])]
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        # scikit-learn's checks then pass no labels of 0, which `fit` refuses.
+        tags.target_tags.positive_only = True
+        return tags
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Version 0.1.0.dev0 had one name for the rule and for the number.
@@ -112,15 +281,82 @@ class AnomalyDetectorMixin(OutlierMixin):
             del state["threshold"]
         super().__setstate__(state)
 
-    def _fit_offset(self, training_scores: np.ndarray) -> None:
+    @property
+    def _calibration(self) -> Calibration:
+        check_is_fitted(self)
+        # A detector of version 0.1.0.dev0 has no other scores.
+        scores = getattr(self, "calibration_scores_", None)
+        scores = self.training_scores_ if scores is None else scores
+        return Calibration(-scores, self.threshold_rule)
+
+    def _calibrate(self, training_scores: np.ndarray, calibrated_on: str = LEFT_OUT) -> None:
+        """Set the threshold by scores of the training clips; NaN for those that have none."""
         self.training_scores_ = training_scores
-        if self.threshold_rule == "percentile":
-            self.offset_ = np.percentile(training_scores, 100 * self.contamination)
-            return
-        if np.ptp(training_scores) == 0:
+        self._set_calibration(training_scores[~np.isnan(training_scores)], calibrated_on)
+        self._warn_of_few_clips()
+
+    def _calibrate_by_folds(
+        self,
+        score: Callable[[np.ndarray, np.ndarray], np.ndarray],
+        features: np.ndarray,
+        training_scores: np.ndarray,
+        *,
+        n_folds: int = N_FOLDS,
+    ) -> None:
+        """Set the threshold by scores of each clip by a fit on the others, if called for."""
+        if _is_member.get() or len(features) < FEWEST_TO_LEAVE_OUT:
+            self._calibrate(training_scores, SEEN)
+        else:
+            self._calibrate(left_out_scores(score, features, n_folds))
+
+    def _set_calibration(self, scores: np.ndarray, calibrated_on: str) -> None:
+        calibration = Calibration(-scores, self.threshold_rule)
+        self.offset_ = -calibration.threshold(self.contamination)
+        self.calibration_scores_, self.calibrated_on_ = scores, calibrated_on
+
+    def _recalibrate(self, scores: np.ndarray, *, add: bool) -> ScoreReport:
+        if len(scores) < (1 if add else FEWEST_NEW_CLIPS):
             raise ValueError(
-                "threshold_rule='gamma' fits a distribution to the training scores, but all of "
-                f"them are {training_scores[0]:.6g}. Use threshold_rule='percentile'."
+                f"A threshold needs {FEWEST_NEW_CLIPS} healthy clips or more, got {len(scores)}. "
+                "Record more, or add them to the clips that the present threshold comes from."
             )
-        distribution = stats.gamma(*stats.gamma.fit(-training_scores))
-        self.offset_ = -distribution.ppf(1 - self.contamination)
+        if not np.isfinite(scores).all():
+            index = np.flatnonzero(~np.isfinite(scores))[0]
+            raise ValueError(f"The score of clip {index} is {scores[index]}. Leave it out.")
+        before = -self._calibration.scores
+        report = ScoreReport.compare(-before, -scores, threshold=-self.offset_, fewest_clips=1)
+        self._set_calibration(np.concatenate([before, scores]) if add else scores, NEW)
+        self._warn_of_few_clips()
+        return report
+
+    def _report(self, scores: np.ndarray) -> ScoreReport:
+        return ScoreReport.compare(self._calibration.scores, -scores, threshold=-self.offset_)
+
+    def _warn_of_few_clips(self) -> None:
+        calibration = self._calibration
+        if calibration.extrapolates(self.contamination) and not _is_member.get():
+            warnings.warn(
+                f"{len(calibration.scores)} healthy clips, scored as new ones, cannot resolve a "
+                f"false-alarm rate of {self.contamination:g}, so the threshold is extrapolated. "
+                f"{clips_for(self.contamination)} would do.",
+                CalibrationWarning,
+                stacklevel=3,
+            )
+
+    def _warn_if_seen(self) -> None:
+        calibrated_on = getattr(self, "calibrated_on_", None)
+        if calibrated_on is None:
+            reason = "is of the kind that skasd had before it knew p-values"
+            ways = "Fit again, or recalibrate the detector"
+        elif calibrated_on == SEEN:
+            reason = "comes from clips that the detector was trained on"
+            ways = "Fit with cv='members', or recalibrate the detector"
+        else:
+            return
+        warnings.warn(
+            f"The threshold {reason}, so that more healthy clips than "
+            f"{100 * self.contamination:g} % may be called anomalous. {ways}, with "
+            "recalibrate(healthy clips).",
+            CalibrationWarning,
+            stacklevel=3,
+        )

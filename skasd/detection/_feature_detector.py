@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skasd._sklearn import Interval, fit_context
 from skasd.detection._base import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
+from skasd.metrics._labels import healthy_clips
 
 
 class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):
@@ -20,10 +21,10 @@ class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):
     feature : int or str, default=0
         Index of the feature, or its name if X has names.
     contamination : float, default=0.1
-        Share of the training clips beyond the threshold, in (0, 0.5].
+        Share of healthy clips that may be called anomalous, in (0, 0.5].
     threshold_rule : {"percentile", "gamma"}, default="percentile"
-        ``"percentile"`` takes the threshold from the training scores themselves, ``"gamma"`` from
-        a gamma distribution fitted to them, as the DCASE baselines do since 2021.
+        ``"percentile"`` takes the threshold from the scores of left-out clips themselves,
+        ``"gamma"`` from a gamma distribution fitted to them, as the DCASE baselines do since 2021.
 
     Attributes
     ----------
@@ -32,7 +33,12 @@ class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):
     offset_ : float
         Threshold of `score_samples`.
     training_scores_ : ndarray of shape (n_clips,)
-        Scores of the training clips, as `score_samples` counts, that the threshold comes from.
+        Scores of the training clips, as `score_samples` counts.
+    calibration_scores_ : ndarray of shape (n_calibration_clips,)
+        Scores that the threshold and the p-values come from.
+    calibrated_on_ : {"left out", "seen in training", "new"}
+        What the clips of those scores are to what scored them. As a member of an ensemble, the
+        detector leaves none out, since the ensemble does.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -78,8 +84,9 @@ class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):
         ----------
         X : array-like of shape (n_clips, n_features)
             Features of healthy clips.
-        y : ignored
-            Not used, present for API consistency by convention.
+        y : array-like of shape (n_clips,), default=None
+            If it holds +1 (normal) and -1 (anomalous) alone, the anomalous clips are left out.
+            Other labels, such as 0 and 1, are refused.
 
         Returns
         -------
@@ -101,7 +108,9 @@ class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):
                 f"feature={self.feature!r}: X has {features.shape[1]} features, "
                 f"{'named ' + ', '.join(names) if names else 'without names'}."
             )
-        self._fit_offset(-features[:, self.feature_index_])
+        healthy, _ = healthy_clips(features, y)
+        # Nothing is learned from the clips, so that none is known better than a new one.
+        self._calibrate(-healthy[:, self.feature_index_])
         return self
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:

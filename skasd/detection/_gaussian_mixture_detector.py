@@ -20,6 +20,7 @@ from skasd.detection._covariance import (
     precision_factor,
     shrunk_covariance,
 )
+from skasd.metrics._labels import healthy_clips
 
 EM_REG_COVAR = 1e-2
 """Minimum added to the variances of standardized features while EM assigns the clips."""
@@ -53,11 +54,10 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
     max_components : int, default=3
         Maximum number of components for ``n_components="auto"``.
     contamination : float, default=0.1
-        Share of the training clips beyond the threshold, in (0, 0.5].
+        Share of healthy clips that may be called anomalous, in (0, 0.5].
     threshold_rule : {"percentile", "gamma"}, default="percentile"
-        ``"percentile"`` takes the threshold from the training scores themselves, ``"gamma"`` from
-        a gamma distribution fitted to their anomaly scores, as the DCASE baselines do since
-        2021.
+        ``"percentile"`` takes the threshold from the scores of left-out clips themselves,
+        ``"gamma"`` from a gamma distribution fitted to them, as the DCASE baselines do since 2021.
     n_init : int, default=1
         Number of initializations, the best of which counts.
     random_state : int, RandomState instance or None, default=None
@@ -72,7 +72,13 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
     offset_ : float
         Threshold of `score_samples`.
     training_scores_ : ndarray of shape (n_clips,)
-        Scores of the training clips, as `score_samples` counts, that the threshold comes from.
+        Scores of the training clips, as `score_samples` counts, in ten folds: each by a mixture
+        that is fitted on the other clips.
+    calibration_scores_ : ndarray of shape (n_calibration_clips,)
+        Scores that the threshold and the p-values come from.
+    calibrated_on_ : {"left out", "seen in training", "new"}
+        What the clips of those scores are to what scored them. As a member of an ensemble, the
+        detector leaves none out, since the ensemble does.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -159,8 +165,9 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
         ----------
         X : array-like of shape (n_clips, n_features)
             Features of healthy clips; at least 2.
-        y : ignored
-            Not used, present for API consistency by convention.
+        y : array-like of shape (n_clips,), default=None
+            If it holds +1 (normal) and -1 (anomalous) alone, the anomalous clips are left out.
+            Other labels, such as 0 and 1, are refused.
 
         Returns
         -------
@@ -173,6 +180,7 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
             `covariance_type`, a covariance is singular, or the features are not finite.
         """
         features: np.ndarray = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        features, _ = healthy_clips(features, y)
         if self.shrinkage is not None and self.covariance_type != "full":
             raise ValueError(
                 f"shrinkage={self.shrinkage!r} is for covariance_type='full', got "
@@ -189,7 +197,8 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
             )
         self.mixture_ = self._fit_mixture(features, n_components)
         self.n_components_ = len(self.mixture_.weights_)
-        self._fit_offset(self.mixture_.score_samples(features))
+        training_scores = self.mixture_.score_samples(features)
+        self._calibrate_by_folds(self._score_others, features, training_scores)
         return self
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
@@ -208,6 +217,10 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
         check_is_fitted(self)
         features: np.ndarray = validate_data(self, X, dtype=np.float64, reset=False)
         return self.mixture_.score_samples(features)
+
+    def _score_others(self, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+        n_components = min(self.n_components_, len(train))
+        return self._fit_mixture(train, n_components).score_samples(test)
 
     def _select_n_components(self, X: np.ndarray) -> int:
         n_folds = min(N_FOLDS, len(X))

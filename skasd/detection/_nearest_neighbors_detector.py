@@ -5,14 +5,16 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skasd._sklearn import Interval, StrOptions, fit_context
 from skasd.detection._base import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
+from skasd.detection._calibration import N_FOLDS
 from skasd.detection._covariance import REG_COVAR, precision_factor, shrunk_covariance
+from skasd.metrics._labels import healthy_clips
 
 
 class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
@@ -31,11 +33,10 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         features as they are. ``"cosine"`` compares only directions, which suits embeddings; a clip
         of zeros has no direction, and is at distance 1 from all.
     contamination : float, default=0.1
-        Share of the training clips beyond the threshold, in (0, 0.5].
+        Share of healthy clips that may be called anomalous, in (0, 0.5].
     threshold_rule : {"percentile", "gamma"}, default="percentile"
-        ``"percentile"`` takes the threshold from the training scores themselves, ``"gamma"`` from
-        a gamma distribution fitted to their anomaly scores, as the DCASE baselines do since
-        2021.
+        ``"percentile"`` takes the threshold from the scores of left-out clips themselves,
+        ``"gamma"`` from a gamma distribution fitted to them, as the DCASE baselines do since 2021.
 
     Attributes
     ----------
@@ -50,7 +51,13 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
     offset_ : float
         Threshold of `score_samples`.
     training_scores_ : ndarray of shape (n_clips,)
-        Scores of the training clips, as `score_samples` counts, that the threshold comes from.
+        Scores of the training clips, as `score_samples` counts, each without the clip itself: in
+        ten folds if ``metric="mahalanobis"``, which learns from all of them.
+    calibration_scores_ : ndarray of shape (n_calibration_clips,)
+        Scores that the threshold and the p-values come from.
+    calibrated_on_ : {"left out", "seen in training", "new"}
+        What the clips of those scores are to what scored them. As a member of an ensemble, the
+        detector leaves none out, since the ensemble does.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -109,8 +116,9 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         ----------
         X : array-like of shape (n_clips, n_features)
             Features of healthy clips; more than `n_neighbors`.
-        y : ignored
-            Not used, present for API consistency by convention.
+        y : array-like of shape (n_clips,), default=None
+            If it holds +1 (normal) and -1 (anomalous) alone, the anomalous clips are left out.
+            Other labels, such as 0 and 1, are refused.
 
         Returns
         -------
@@ -122,26 +130,20 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
             If there are too few clips, or the features are not finite.
         """
         features: np.ndarray = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        features, _ = healthy_clips(features, y)
         if len(features) <= self.n_neighbors:
             raise ValueError(
                 f"n_neighbors={self.n_neighbors} needs at least {self.n_neighbors + 1} clips, as "
                 f"no clip is its own neighbor, got n_samples={len(features)}. Fit on more clips "
                 "or with fewer neighbors."
             )
-        if self.metric == "mahalanobis":
-            scaler = StandardScaler().fit(features)
-            standardized = scaler.transform(features)
-            covariance = shrunk_covariance(
-                standardized, "ledoit_wolf", REG_COVAR, variance=np.mean(standardized**2)
-            )
-            self.whitening_ = precision_factor(covariance) / scaler.scale_[:, np.newaxis]
-        self.X_fit_ = features
-        self.location_ = features.mean(axis=0)
-        # Trees hardly help in so many dimensions, and skops does not trust them.
-        self.neighbors_ = NearestNeighbors(
-            algorithm="brute", metric="cosine" if self.metric == "cosine" else "euclidean"
-        ).fit(self._whiten(features))
-        self._fit_offset(self.score_samples(features))
+        training_scores = self._remember(features)._score(features)
+        n_left_out = -(-len(features) // N_FOLDS)
+        if self.metric == "mahalanobis" and len(features) - n_left_out > self.n_neighbors:
+            self._calibrate_by_folds(self._score_others, features, training_scores)
+        else:
+            # No clip is its own neighbor, and nothing else is learned from it.
+            self._calibrate(training_scores)
         return self
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
@@ -159,6 +161,25 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         features: np.ndarray = validate_data(self, X, dtype=np.float64, reset=False)
+        return self._score(features)
+
+    def _remember(self, features: np.ndarray) -> Self:
+        if self.metric == "mahalanobis":
+            scaler = StandardScaler().fit(features)
+            standardized = scaler.transform(features)
+            covariance = shrunk_covariance(
+                standardized, "ledoit_wolf", REG_COVAR, variance=np.mean(standardized**2)
+            )
+            self.whitening_ = precision_factor(covariance) / scaler.scale_[:, np.newaxis]
+        self.X_fit_ = features
+        self.location_ = features.mean(axis=0)
+        # Trees hardly help in so many dimensions, and skops does not trust them.
+        self.neighbors_ = NearestNeighbors(
+            algorithm="brute", metric="cosine" if self.metric == "cosine" else "euclidean"
+        ).fit(self._whiten(features))
+        return self
+
+    def _score(self, features: np.ndarray) -> np.ndarray:
         distances, nearest = self.neighbors_.kneighbors(
             self._whiten(features), self.n_neighbors + 1
         )
@@ -166,6 +187,9 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         left_out = np.where(is_itself.any(axis=1), is_itself.argmax(axis=1), self.n_neighbors)
         np.put_along_axis(distances, left_out[:, np.newaxis], 0, axis=1)
         return -distances.sum(axis=1) / self.n_neighbors
+
+    def _score_others(self, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+        return clone(self)._remember(train)._score(test)
 
     def _whiten(self, X: np.ndarray) -> np.ndarray:
         if self.metric == "cosine":

@@ -9,6 +9,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skasd._sklearn import HasMethods, fit_context
 from skasd.detection._base import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
+from skasd.metrics._labels import healthy_clips
+
+FOLDS = 5
+"""Fits that give the threshold, besides the one on all clips. PyOD's detectors may be slow."""
 
 
 class PyODDetector(AnomalyDetectorMixin, BaseEstimator):
@@ -23,11 +27,11 @@ class PyODDetector(AnomalyDetectorMixin, BaseEstimator):
         Anything with `fit`, `decision_function` and, once it is fitted, `decision_scores_`. It is
         cloned, never fitted itself.
     contamination : float, default=0.1
-        Share of the training clips beyond the threshold, in (0, 0.5]. It takes the place of the
+        Share of healthy clips that may be called anomalous, in (0, 0.5]. It takes the place of the
         detector's own.
     threshold_rule : {"percentile", "gamma"}, default="percentile"
-        ``"percentile"`` takes the threshold from the training scores themselves, ``"gamma"`` from
-        a gamma distribution fitted to the training clips' anomaly scores.
+        ``"percentile"`` takes the threshold from the scores of left-out clips themselves,
+        ``"gamma"`` from a gamma distribution fitted to them.
 
     Attributes
     ----------
@@ -36,7 +40,13 @@ class PyODDetector(AnomalyDetectorMixin, BaseEstimator):
     offset_ : float
         Threshold of `score_samples`.
     training_scores_ : ndarray of shape (n_clips,)
-        Scores of the training clips, as `score_samples` counts, that the threshold comes from.
+        Scores of the training clips, as `score_samples` counts, in five folds: each by a detector
+        that is fitted on the other clips.
+    calibration_scores_ : ndarray of shape (n_calibration_clips,)
+        Scores that the threshold and the p-values come from.
+    calibrated_on_ : {"left out", "seen in training", "new"}
+        What the clips of those scores are to what scored them. As a member of an ensemble, the
+        detector leaves none out, since the ensemble does.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -85,8 +95,9 @@ class PyODDetector(AnomalyDetectorMixin, BaseEstimator):
         ----------
         X : array-like of shape (n_clips, n_features)
             Features of healthy clips.
-        y : ignored
-            Not used, present for API consistency by convention.
+        y : array-like of shape (n_clips,), default=None
+            If it holds +1 (normal) and -1 (anomalous) alone, the anomalous clips are left out.
+            Other labels, such as 0 and 1, are refused.
 
         Returns
         -------
@@ -98,8 +109,10 @@ class PyODDetector(AnomalyDetectorMixin, BaseEstimator):
             If the features are not finite, or the detector cannot be fitted on them.
         """
         features: np.ndarray = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
-        self.detector_ = clone(self.detector).fit(features)
-        self._fit_offset(-np.asarray(self.detector_.decision_scores_, dtype=np.float64))
+        healthy, _ = healthy_clips(features, y)
+        self.detector_ = clone(self.detector).fit(healthy)
+        training_scores = -np.asarray(self.detector_.decision_scores_, dtype=np.float64)
+        self._calibrate_by_folds(self._score_others, healthy, training_scores, n_folds=FOLDS)
         return self
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
@@ -117,4 +130,11 @@ class PyODDetector(AnomalyDetectorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         features: np.ndarray = validate_data(self, X, dtype=np.float64, reset=False)
-        return -np.asarray(self.detector_.decision_function(features), dtype=np.float64)
+        return _normality(self.detector_, features)
+
+    def _score_others(self, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+        return _normality(clone(self.detector).fit(train), test)
+
+
+def _normality(detector: Any, features: np.ndarray) -> np.ndarray:
+    return -np.asarray(detector.decision_function(features), dtype=np.float64)

@@ -14,7 +14,9 @@ SIGNIFICANT = 0.01
 
 @dataclass(frozen=True)
 class ScoreReport:
-    """How the anomaly scores of a batch compare with those of the training clips.
+    """How the anomaly scores of a batch compare with those of healthy clips.
+
+    The healthy clips are those that the threshold comes from: training clips, scored as new ones.
 
     Parameters
     ----------
@@ -30,9 +32,10 @@ class ScoreReport:
     pvalue : float
         Probability of so large a distance by chance, if nothing has changed.
     verdict : {"as in training", "single clips", "more anomalous", "less anomalous"}
-        ``"more anomalous"`` and ``"less anomalous"``: the batch as a whole has moved, and so the
-        machine, the microphone or its place has changed. ``"single clips"``: some are anomalous,
-        and the others are as in training.
+        ``"more anomalous"``: the batch as a whole has moved, and so the machine, the microphone or
+        its place has changed. ``"less anomalous"``: it has moved to lower scores, as clips do
+        that the detector was trained on. ``"single clips"``: some are anomalous, and the others
+        are as in training.
 
     See Also
     --------
@@ -69,9 +72,14 @@ class ScoreReport:
 
     @classmethod
     def compare(
-        cls, training_scores: ArrayLike, anomaly_scores: ArrayLike, *, threshold: float
+        cls,
+        training_scores: ArrayLike,
+        anomaly_scores: ArrayLike,
+        *,
+        threshold: float,
+        fewest_clips: int = FEWEST_CLIPS,
     ) -> Self:
-        """Compare the anomaly scores of a batch with those of the training clips.
+        """Compare the anomaly scores of a batch with those of healthy clips.
 
         Parameters
         ----------
@@ -81,6 +89,8 @@ class ScoreReport:
             Anomaly scores of the batch; NaN is skipped.
         threshold : float
             The anomaly score above which a clip is anomalous.
+        fewest_clips : int, default=5
+            Clips that a report needs.
 
         Returns
         -------
@@ -89,14 +99,14 @@ class ScoreReport:
         Raises
         ------
         ValueError
-            If there are fewer than 5 clips.
+            If there are fewer clips.
         """
         training_scores = np.asarray(training_scores, dtype=np.float64)
         scores = np.asarray(anomaly_scores, dtype=np.float64)
         scores = scores[~np.isnan(scores)]
-        if len(scores) < FEWEST_CLIPS:
+        if len(scores) < fewest_clips:
             raise ValueError(
-                f"A report needs {FEWEST_CLIPS} clips at least, got {len(scores)} with a score. "
+                f"A report needs {fewest_clips} clips at least, got {len(scores)} with a score. "
                 "Collect more."
             )
         test = stats.ks_2samp(training_scores, scores)
@@ -126,7 +136,10 @@ class ScoreReport:
                 "score as in training."
             ),
             "more anomalous": f"The clips as a whole score higher than in training: {cause}",
-            "less anomalous": f"The clips as a whole score lower than in training: {cause}",
+            "less anomalous": (
+                "The clips as a whole score lower than in training, and none of them need be odd: "
+                "they are clips of the training, or quieter or more alike than those."
+            ),
         }
         return (
             f"{says[self.verdict]} Median {self.quantiles[0.5]:.4g} of {self.n_clips} clips, "

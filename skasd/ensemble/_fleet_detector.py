@@ -238,6 +238,22 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         """
         return self._score("predict", X, machine_label)
 
+    def p_values(self, X: Clips | ArrayLike, *, machine_label: ArrayLike) -> np.ndarray:
+        """Compute for each clip the share of its machine's healthy clips that sound as odd.
+
+        Parameters
+        ----------
+        X, machine_label
+            See `score_samples`.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            In (0, 1]; of clips of one machine and of several alike, so that
+            :func:`scipy.stats.false_discovery_control` can take them all together.
+        """
+        return self._score("p_values", X, machine_label)
+
     def fit_predict(
         self, X: Clips | ArrayLike, y: Any = None, *, machine_label: ArrayLike
     ) -> np.ndarray:

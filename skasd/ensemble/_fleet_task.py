@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from skasd._sklearn import safe_indexing
+from skasd._steps import calibrated
 from skasd.audio._clips import check_clip, check_sequence
 from skasd.ensemble._members import share_analyses
 
@@ -61,7 +62,11 @@ class FleetTask(NamedTuple):
         """Call a method of the detector that returns a number for each clip."""
         detector = self.detectors[self.machine]
         with self._inner_parallelism():
-            return np.asarray(getattr(detector, method)(self._clips(detector)))
+            clips = self._clips(detector)
+            if method == "p_values":
+                # A pipeline does not pass this one on.
+                return calibrated(detector)._calibration.p_values(-detector.score_samples(clips))
+            return np.asarray(getattr(detector, method)(clips))
 
     def _clips(self, detector: BaseEstimator) -> Any:
         """Return the clips; errors are to call an array by its place among all clips."""

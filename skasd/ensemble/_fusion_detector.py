@@ -1,5 +1,6 @@
 """Different detectors of the same clips, fused."""
 
+from functools import partial
 from numbers import Integral
 from typing import Any, Self
 
@@ -11,8 +12,17 @@ from sklearn.utils import Bunch, Tags, get_tags
 from skasd._sklearn import BaseComposition, Interval, StrOptions, fit_context
 from skasd._steps import Parts, last_step, remedy
 from skasd.audio._clips import Clips
-from skasd.detection._base import THRESHOLD_CONSTRAINTS
-from skasd.ensemble._members import AGGREGATIONS, MembersMixin
+from skasd.detection._base import FEWEST_TO_LEAVE_OUT, THRESHOLD_CONSTRAINTS
+from skasd.ensemble._members import (
+    AGGREGATIONS,
+    FitAndScore,
+    MembersMixin,
+    score_by_folds,
+    score_own,
+)
+
+FOLDS = 5
+"""Folds for a detector that does not leave clips out itself."""
 
 
 class FusionDetector(MembersMixin, BaseComposition):
@@ -34,14 +44,16 @@ class FusionDetector(MembersMixin, BaseComposition):
         if one detector does, ``"min"`` if all do.
     weights : array-like of shape (n_detectors,), default=None
         Weights of the detectors in the mean, not negative. None weighs all alike.
-    cv : int, default=5
-        Folds for the scores of left-out clips, which standardize the scores and give the
-        threshold. Each detector is fitted ``cv`` times, and once on all clips.
+    cv : "members" or int, default="members"
+        Where the scores of left-out clips come from, which standardize the scores and give the
+        threshold. With ``"members"``, an ensemble whose members leave clips out is fitted once,
+        and any other detector once on all clips, and in five folds. A number fits every
+        detector in as many folds, and once on all clips.
     contamination : float, default=0.1
-        Share of the training clips beyond the threshold, in (0, 0.5].
+        Share of healthy clips that may be called anomalous, in (0, 0.5].
     threshold_rule : {"percentile", "gamma"}, default="percentile"
-        ``"percentile"`` takes the threshold from the training clips' scores themselves,
-        ``"gamma"`` from a gamma distribution fitted to their anomaly scores.
+        ``"percentile"`` takes the threshold from the scores of left-out clips themselves,
+        ``"gamma"`` from a gamma distribution fitted to them.
     n_jobs : int or None, default=None
         Detectors that are fitted, and blocks of clips that are scored, at the same time: in
         threads, which share each clip's analysis, unless a :obj:`joblib.parallel_config` context
@@ -58,8 +70,12 @@ class FusionDetector(MembersMixin, BaseComposition):
     offset_ : float
         Threshold of `score_samples`.
     training_scores_ : ndarray of shape (n_clips,)
-        Scores of the training clips, as `score_samples` counts, that the threshold comes from: of
-        clips that were left out.
+        Scores of the training clips, as `score_samples` counts, by detectors that had left them
+        out. NaN for a clip that one has not left out.
+    calibration_scores_ : ndarray of shape (n_calibration_clips,)
+        Scores that the threshold and the p-values come from.
+    calibrated_on_ : {"left out", "seen in training", "new"}
+        What the clips of those scores are to the detectors.
     n_features_in_ : int
         Number of features, if the first detector has it.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -102,7 +118,7 @@ class FusionDetector(MembersMixin, BaseComposition):
         "detectors": [list],
         "aggregation": [StrOptions(set(AGGREGATIONS))],
         "weights": ["array-like", None],
-        "cv": [Interval(Integral, 2, None, closed="left")],
+        "cv": [StrOptions({"members"}), Interval(Integral, 2, None, closed="left")],
         **THRESHOLD_CONSTRAINTS,
         "n_jobs": [Integral, None],
     }
@@ -113,7 +129,7 @@ class FusionDetector(MembersMixin, BaseComposition):
         *,
         aggregation: str = "mean",
         weights: ArrayLike | None = None,
-        cv: int = 5,
+        cv: str | int = "members",
         contamination: float = 0.1,
         threshold_rule: str = "percentile",
         n_jobs: int | None = None,
@@ -136,8 +152,8 @@ class FusionDetector(MembersMixin, BaseComposition):
             Clips, spectrograms or features.
         y : array-like of shape (n_clips,), default=None
             If it holds +1 (normal) and -1 (anomalous) alone, the anomalous clips are left out:
-            so a search with `skasd.model_selection` fits its best setting to normal clips.
-            Anything else is passed on.
+            so a search with `skasd.model_selection` fits its best setting to normal clips. Other
+            labels, such as 0 and 1, are refused; anything else is passed on.
 
         Returns
         -------
@@ -154,7 +170,7 @@ class FusionDetector(MembersMixin, BaseComposition):
         self._check_detectors()
         self._check_weights()
         members = {f"Detector {name!r}": clone(detector) for name, detector in self.detectors}
-        self._fit_members(members, X, y, cv=self.cv, standardize=True)
+        self._fit_members(members, X, y, plan=self._plan, standardize=True)
         names = [name for name, _ in self.detectors]
         self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
         return self
@@ -222,6 +238,20 @@ class FusionDetector(MembersMixin, BaseComposition):
                 "detector, that are not negative and not all 0."
             )
 
+    def _plan(self, n_clips: int) -> list[FitAndScore]:
+        """Return how each detector is fitted, and which clips it scores."""
+        n_folds = min(FOLDS, n_clips) if isinstance(self.cv, str) else self.cv
+        if n_clips < n_folds or n_folds < 2:
+            raise ValueError(
+                f"cv={self.cv} needs as many clips, got n_samples={n_clips}. Fit on more clips or "
+                "with fewer folds."
+            )
+        by_folds = partial(score_by_folds, n_folds=n_folds)
+        return [
+            score_own if self.cv == "members" and leaves_out(detector, n_clips) else by_folds
+            for _, detector in self.detectors
+        ]
+
     def _aggregate(self, member_scores: np.ndarray) -> np.ndarray:
         if self.weights is None:
             return super()._aggregate(member_scores)
@@ -237,3 +267,10 @@ class FusionDetector(MembersMixin, BaseComposition):
         for _, detector in self.detectors[:1]:
             tags.input_tags = get_tags(detector).input_tags
         return tags
+
+
+def leaves_out(detector: Any, n_clips: int) -> bool:
+    """Tell whether a detector is an ensemble that scores each training clip as a new one."""
+    if not isinstance(detector, MembersMixin) or n_clips < FEWEST_TO_LEAVE_OUT:
+        return False
+    return getattr(detector, "cv", None) is not None

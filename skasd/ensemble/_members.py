@@ -16,9 +16,10 @@ from skasd._sklearn import num_samples, safe_indexing
 from skasd._steps import clip_steps, first_steps
 from skasd._utils.threads import parallel_threads
 from skasd.audio._clips import Clips, check_clip, check_clips
-from skasd.detection._base import AnomalyDetectorMixin
-from skasd.features._base import ClipTransformer
-from skasd.metrics._labels import normal_clips
+from skasd.detection._base import LEFT_OUT, AnomalyDetectorMixin, as_member
+from skasd.exceptions import AudioError
+from skasd.features._base import ClipTransformer, SpectrogramTransformer, check_spectrograms
+from skasd.metrics._labels import healthy_clips
 
 AGGREGATIONS: dict[str, Callable[..., np.ndarray]] = {
     "min": np.min,
@@ -29,6 +30,15 @@ AGGREGATIONS: dict[str, Callable[..., np.ndarray]] = {
 
 BLOCK = 64
 """Clips that are scored at a time."""
+
+FEW_CLIPS = 5
+"""Up to which an error is likely to come from too few clips."""
+
+Fitted = tuple[BaseEstimator, np.ndarray, np.ndarray]
+"""A fitted member, its anomaly scores of the training clips, and which it scored as new ones."""
+
+FitAndScore = Callable[[BaseEstimator, Any, Any], Fitted]
+"""Fits a member on clips and what `fit` takes for y."""
 
 
 class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
@@ -111,41 +121,56 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         X: Any,
         y: Any,
         *,
-        cv: int | None,
+        plan: Callable[[int], Sequence[FitAndScore]],
         standardize: bool,
+        calibrated_on: str = LEFT_OUT,
     ) -> None:
-        """Fit the members; take the threshold from their training scores, with cv out of fold."""
-        if y is not None and np.isin(np.asarray(y), (1, -1)).all():
-            X, y = normal_clips(X, y), None
-        X, y = indexable(X, y)
+        """Fit the members, by the plan for so many clips, and set the threshold."""
+        X, y = indexable(*healthy_clips(X, y))
         if share_analyses(*members.values()):
             X = check_clips(X)
-        if cv is not None and num_samples(X) < cv:
-            raise ValueError(
-                f"cv={cv} needs as many clips, got n_samples={num_samples(X)}. Fit on more clips "
-                "or with fewer folds."
-            )
+        else:
+            _check_spectrograms(X, *members.values())
+        n_clips = num_samples(X)
         # Threads share each clip's analysis, and JAX's threads.
-        results = parallel_threads(
-            self.n_jobs,
-            (delayed(_fit_and_score)(member, X, y, cv) for member in members.values()),
-        )
-        fitted, member_scores = zip(*results, strict=True)
-        scores = np.column_stack(member_scores)
+        try:
+            results = parallel_threads(
+                self.n_jobs,
+                (
+                    delayed(fit_and_score)(member, X, y)
+                    for fit_and_score, member in zip(plan(n_clips), members.values(), strict=True)
+                ),
+            )
+        except ValueError as error:
+            if n_clips > FEW_CLIPS or isinstance(error, AudioError):
+                raise
+            raise ValueError(
+                f"{n_clips} healthy clips are too few for this detector. Record 20 or more. In "
+                f"its own words: {error}"
+            ) from error
+        fitted, member_scores, new = zip(*results, strict=True)
+        scores, is_new = np.column_stack(member_scores), np.column_stack(new)
         means, stds = np.zeros(len(fitted)), np.ones(len(fitted))
         if standardize:
-            means, stds = scores.mean(axis=0), scores.std(axis=0)
+            means, stds = (f(scores, axis=0, where=is_new) for f in (np.mean, np.std))
             for name, mean, std in zip(members, means, stds, strict=True):
                 # Scores that are alike but for rounding have no spread either.
-                if std <= 1e-12 * abs(mean):
+                if not std > 1e-12 * abs(mean):
                     raise ValueError(
-                        f"{name} scores all {len(scores)} training clips alike ({mean:.6g}), so "
+                        f"{name} scores all {n_clips} training clips alike ({mean:.6g}), so "
                         "there is no spread to standardize its scores by. Leave it out, or fit on "
                         "clips that differ."
                     )
         self.estimators_ = list(fitted)
         self.score_means_, self.score_stds_ = means, stds
-        self._fit_offset(-self._aggregate((scores - means) / stds))
+        self._calibrate(-self._aggregate_new((scores - means) / stds, is_new), calibrated_on)
+
+    def _aggregate_new(self, member_scores: np.ndarray, is_new: np.ndarray) -> np.ndarray:
+        """Aggregate the scores of the clips that are new to all members; NaN for the others."""
+        scores = np.full(len(member_scores), np.nan)
+        are_new = is_new.all(axis=1)
+        scores[are_new] = self._aggregate(member_scores[are_new])
+        return scores
 
 
 def share_analyses(*detectors: Any) -> bool:
@@ -180,16 +205,47 @@ def _anomaly_score(member: BaseEstimator, X: Any) -> np.ndarray:
     return -member.score_samples(X)
 
 
-def _fit_and_score(
-    member: BaseEstimator, X: Any, y: Any, cv: int | None
-) -> tuple[BaseEstimator, np.ndarray]:
-    """Fit a member; score its training clips, with cv by fits that have not seen them."""
-    member.fit(X, y)
-    if cv is None:
-        return member, _anomaly_score(member, X)
+def score_seen(member: BaseEstimator, X: Any, y: Any) -> Fitted:
+    """Fit a member on all clips, and score these as if they were new."""
+    with as_member():
+        member.fit(X, y)
+    return member, _anomaly_score(member, X), np.ones(num_samples(X), dtype=bool)
+
+
+def score_by_folds(member: BaseEstimator, X: Any, y: Any, *, n_folds: int) -> Fitted:
+    """Fit a member on all clips; score each one by another fit, on the clips of other folds."""
     scores = np.empty(num_samples(X))
-    for train, test in KFold(cv, shuffle=True, random_state=0).split(X):
-        y_train = None if y is None else safe_indexing(y, train)
-        fold_member = clone(member).fit(safe_indexing(X, train), y_train)
+    for train, test in KFold(n_folds, shuffle=True, random_state=0).split(X):
+        fold_member = _fit_part(clone(member), X, y, train)
         scores[test] = _anomaly_score(fold_member, safe_indexing(X, test))
-    return member, scores
+    with as_member():
+        member.fit(X, y)
+    return member, scores, np.ones(len(scores), dtype=bool)
+
+
+def score_left_out(member: BaseEstimator, X: Any, y: Any, *, left_out: np.ndarray) -> Fitted:
+    """Fit a member on all clips but those that it leaves out, and score all."""
+    is_new = np.zeros(num_samples(X), dtype=bool)
+    is_new[left_out] = True
+    _fit_part(member, X, y, np.flatnonzero(~is_new))
+    return member, _anomaly_score(member, X), is_new
+
+
+def score_own(member: Any, X: Any, y: Any) -> Fitted:
+    """Fit a member that leaves clips out itself, and take its scores of these."""
+    with as_member():
+        scores = -member.fit(X, y).training_scores_
+    return member, scores, ~np.isnan(scores)
+
+
+def _fit_part(member: BaseEstimator, X: Any, y: Any, train: np.ndarray) -> BaseEstimator:
+    with as_member():
+        y_train = None if y is None else safe_indexing(y, train)
+        return member.fit(safe_indexing(X, train), y_train)
+
+
+def _check_spectrograms(X: Any, *members: Any) -> None:
+    """Check what is about to be split, while errors can tell which spectrogram is wrong."""
+    steps = [step for member in members for step in first_steps(member, fitted=False)]
+    if steps and all(isinstance(step, SpectrogramTransformer) for step in steps):
+        check_spectrograms(X)

@@ -1,21 +1,45 @@
 """Ensembles of detectors."""
 
+from functools import partial
 from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import stats
 from sklearn.base import BaseEstimator, clone
+from sklearn.model_selection import KFold
 from sklearn.utils import Tags, check_random_state, get_tags
 
 from skasd._sklearn import HasMethods, Interval, StrOptions, fit_context
 from skasd._steps import Parts
 from skasd.audio._clips import Clips
-from skasd.detection._base import THRESHOLD_CONSTRAINTS
-from skasd.ensemble._members import AGGREGATIONS, MembersMixin
+from skasd.detection._base import (
+    FEWEST_TO_LEAVE_OUT,
+    LEFT_OUT,
+    SEEN,
+    THRESHOLD_CONSTRAINTS,
+)
+from skasd.ensemble._members import (
+    AGGREGATIONS,
+    FitAndScore,
+    MembersMixin,
+    score_by_folds,
+    score_left_out,
+    score_seen,
+)
 
 NORMALIZE_FOLDS = 2
 """Folds for `normalize` if `cv` asks for none."""
+
+MOST_WIDENED = 10.0
+"""How many times farther apart members' scores of new clips can be than of those they know."""
+
+FEWEST_TO_SHIFT = 20
+"""Clips on which it is measured how far apart members' scores are."""
+
+FEWEST_PARTS = 5
+"""Parts of the clips of which each member leaves out one, so that it knows four fifths of them."""
 
 
 class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
@@ -30,22 +54,24 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
     aggregation : {"min", "median", "mean", "max"}, default="min"
         What becomes of a clip's anomaly scores; the report takes the smallest.
     contamination : float, default=0.1
-        Share of the training clips beyond the threshold, in (0, 0.5].
+        Share of healthy clips that may be called anomalous, in (0, 0.5].
     threshold_rule : {"percentile", "gamma"}, default="percentile"
-        ``"percentile"`` takes the threshold from the training scores themselves, ``"gamma"`` from
-        a gamma distribution fitted to the training clips' anomaly scores.
-    cv : int or None, default=None
-        Where the threshold comes from. None takes it from the scores of the clips that the members
-        were fitted on, as scikit-learn's detectors do. That is too strict for what learns its
-        training clips by heart, as an autoencoder of few clips does: most new clips then count as
-        anomalous. A number of folds takes it from the scores of clips that were left out, for
-        ``cv - 1`` times the cost of `fit` on top. The scores themselves stay the same without
-        `normalize`.
+        ``"percentile"`` takes the threshold from the scores of left-out clips themselves,
+        ``"gamma"`` from a gamma distribution fitted to them.
+    cv : "members", int or None, default="members"
+        Where the threshold and the p-values come from. With ``"members"``, each member leaves out
+        another part of the clips, a fifth with five members, and scores them as new ones. Fewer
+        than five members leave out a fifth each as well, and the other clips are not scored; a
+        single member is fitted on all clips, and besides in five folds. A number fits each member
+        on all clips, and besides in as many folds, for ``cv - 1`` times the cost of `fit` on top.
+        None takes the scores of clips that the members were fitted on, as the report does: most
+        new clips then count as anomalous if a member learns its clips by heart, as an
+        autoencoder of few clips does, and `predict` warns of it.
     normalize : bool, default=False
         Whether each member's anomaly scores are standardized before they are aggregated, by the
         mean and standard deviation of its scores for training clips that were left out. A member
-        that scores all clips low then no longer is the smallest by that alone. The folds are those
-        of `cv`, or two if `cv` is None, and the threshold comes from the same scores.
+        that scores all clips low then no longer is the smallest by that alone. If `cv` is None,
+        two folds leave clips out.
     n_jobs : int or None, default=None
         Members that are fitted, and blocks of clips that are scored, at the same time: in threads,
         which share each clip's analysis and the cores, unless a :obj:`joblib.parallel_config`
@@ -63,8 +89,12 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
     offset_ : float
         Threshold of `score_samples`.
     training_scores_ : ndarray of shape (n_clips,)
-        Scores of the training clips, as `score_samples` counts, that the threshold comes from: of
-        clips that were left out, with `cv` or `normalize`.
+        Scores of the training clips, as `score_samples` counts, by members that had left them out
+        (see the notes); by all members if `cv` is None. NaN for a clip that none has left out.
+    calibration_scores_ : ndarray of shape (n_calibration_clips,)
+        Scores that the threshold and the p-values come from.
+    calibrated_on_ : {"left out", "seen in training", "new"}
+        What the clips of those scores are to the members.
     n_features_in_ : int
         Number of features, if the members have it.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -72,6 +102,13 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
 
     Notes
     -----
+    With ``cv="members"``, a training clip has the score of a single member that does not know it,
+    where a new clip has the aggregate of all. By how much aggregates are lower (or higher) is
+    estimated on clips that members know, and widened by the ratio of the interquartile ranges of
+    both kinds of scores; of fewer than 20 clips, it is taken to be 0. So the p-values are those of
+    cross-conformal prediction on the aggregated score but for this estimate, and their rates hold
+    as far as it does.
+
     The same int for `random_state` gives the same scores whatever `n_jobs` and whatever joblib
     backend: bit for bit if each process has the same number of cores and BLAS threads, and to
     a relative 1e-5, with the same decisions but for ties, if only the number of BLAS threads
@@ -82,6 +119,8 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
 
     References
     ----------
+    Vovk, "Cross-conformal predictors", Annals of Mathematics and Artificial Intelligence 74, 2015.
+
     Section 3.1 of Grollmisch et al., "IAEO3 - Combining OpenL3 embeddings and interpolation
     autoencoder for anomalous sound detection", DCASE 2020 Challenge, technical report.
 
@@ -102,7 +141,7 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
         "n_repeats": [Interval(Integral, 1, None, closed="left")],
         "aggregation": [StrOptions(set(AGGREGATIONS))],
         **THRESHOLD_CONSTRAINTS,
-        "cv": [Interval(Integral, 2, None, closed="left"), None],
+        "cv": [StrOptions({"members"}), Interval(Integral, 2, None, closed="left"), None],
         "normalize": ["boolean"],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
@@ -116,7 +155,7 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
         aggregation: str = "min",
         contamination: float = 0.1,
         threshold_rule: str = "percentile",
-        cv: int | None = None,
+        cv: str | int | None = "members",
         normalize: bool = False,
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -141,8 +180,8 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
             Clips, spectrograms or features.
         y : array-like of shape (n_clips,), default=None
             If it holds +1 (normal) and -1 (anomalous) alone, the anomalous clips are left out:
-            so a search with `skasd.model_selection` fits its best setting to normal clips.
-            Anything else is passed on.
+            so a search with `skasd.model_selection` fits its best setting to normal clips. Other
+            labels, such as 0 and 1, are refused; anything else is passed on.
 
         Returns
         -------
@@ -161,9 +200,58 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
             f"Member {index}": _reseed(clone(self.estimator), random_state)
             for index in range(self.n_repeats)
         }
-        cv = NORMALIZE_FOLDS if self.normalize and self.cv is None else self.cv
-        self._fit_members(members, X, y, cv=cv, standardize=self.normalize)
+        self._fit_members(
+            members,
+            X,
+            y,
+            plan=self._plan,
+            standardize=self.normalize,
+            calibrated_on=SEEN if self.cv is None and not self.normalize else LEFT_OUT,
+        )
         return self
+
+    def _plan(self, n_clips: int) -> list[FitAndScore]:
+        """Return how each member is fitted, and which clips it scores."""
+        cv = NORMALIZE_FOLDS if self.normalize and self.cv is None else self.cv
+        if cv is None or (cv == "members" and n_clips < FEWEST_TO_LEAVE_OUT):
+            return [score_seen] * self.n_repeats
+        if cv == "members" and self.n_repeats > 1:
+            n_parts = min(max(self.n_repeats, FEWEST_PARTS), n_clips)
+            parts = KFold(n_parts, shuffle=True, random_state=0).split(np.arange(n_clips))
+            left_out = [part for _, part in parts][: self.n_repeats]
+            left_out += [np.array([], dtype=int)] * (self.n_repeats - len(left_out))
+            return [partial(score_left_out, left_out=part) for part in left_out]
+        n_folds = min(FEWEST_PARTS, n_clips) if isinstance(cv, str) else cv
+        if n_clips < n_folds:
+            raise ValueError(
+                f"cv={cv} needs as many clips, got n_samples={n_clips}. Fit on more clips or with "
+                "fewer folds."
+            )
+        return [partial(score_by_folds, n_folds=n_folds)] * self.n_repeats
+
+    def _aggregate_new(self, member_scores: np.ndarray, is_new: np.ndarray) -> np.ndarray:
+        """Estimate what all members would say of a clip, by the one that has left it out."""
+        if is_new.all():
+            return super()._aggregate_new(member_scores, is_new)
+        scores = np.full(len(member_scores), np.nan)
+        scores[is_new.any(axis=1)] = member_scores[is_new]
+        return scores + self._shift(member_scores, is_new)
+
+    def _shift(self, member_scores: np.ndarray, is_new: np.ndarray) -> float:
+        """Return by how much the aggregate of new clips is above the score of a single member.
+
+        It is measured on the clips that members know, whose scores are as much closer to each other
+        as the middle half of all scores is narrower.
+        """
+        known = [row[~new] for row, new in zip(member_scores, is_new, strict=True)]
+        known = [row for row in known if len(row) > 1]
+        if len(known) < FEWEST_TO_SHIFT:
+            return 0.0
+        means = np.array([row.mean() for row in known])
+        aggregates = np.array([self._aggregate(row[np.newaxis])[0] for row in known])
+        narrow, wide = stats.iqr(means), stats.iqr(member_scores[is_new])
+        widening = np.clip(wide / narrow, 1, MOST_WIDENED) if narrow > 0 else 1.0
+        return float(widening * (aggregates - means).mean())
 
     def _parts(self, fitted: bool) -> Parts:
         are_fitted = fitted and hasattr(self, "estimators_")

@@ -10,10 +10,12 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import get_tags
 
 from skasd._sklearn import StrOptions, validate_params
-from skasd._steps import first_steps, threshold_of
+from skasd._steps import best_of, first_steps, last_step, threshold_of
 from skasd._utils.threads import stream_threads
 from skasd.audio._clips import Clip, Clips, check_clip, check_clips, check_sequence
 from skasd.audio._reading import read_clip
+from skasd.detection._base import AnomalyDetectorMixin
+from skasd.detection._calibration import Calibration
 from skasd.ensemble._members import share_analyses, take_clips
 from skasd.exceptions import AudioError
 from skasd.features._base import ClipTransformer
@@ -34,12 +36,16 @@ class ClipScore(NamedTuple):
         +1 normal, -1 anomalous, 0 if the clip could not be scored.
     error : str or None
         Why it could not be scored, and what to do about it.
+    p_value : float
+        Share of healthy clips that sound as odd; NaN if the clip could not be scored, or the
+        detector, such as one of scikit-learn's, does not know.
     """
 
     clip: str
     anomaly_score: float
     prediction: int
     error: str | None
+    p_value: float = np.nan
 
 
 @validate_params(ON_ERROR)
@@ -161,20 +167,26 @@ def score_clips(  # numpydoc ignore=RT01
     >>> scores[1].error
     'holds no samples. Record it again or leave it out.'
     """
-    threshold = threshold_of(detector)
+    threshold, calibration = threshold_of(detector), _calibration_of(detector)
     check_clips(X) if on_error == "raise" else check_sequence(X)
     shared = share_analyses(detector)
     return stream_threads(
         n_jobs,
         (
-            delayed(_score)(detector, clip, index, threshold, shared, on_error)
+            delayed(_score)(detector, clip, index, threshold, calibration, shared, on_error)
             for index, clip in enumerate(X)
         ),
     )
 
 
 def _score(
-    detector: Any, source: Any, index: int, threshold: float, shared: bool, on_error: str
+    detector: Any,
+    source: Any,
+    index: int,
+    threshold: float,
+    calibration: Calibration | None,
+    shared: bool,
+    on_error: str,
 ) -> ClipScore:
     try:
         clip = check_clip(source, index)
@@ -185,7 +197,17 @@ def _score(
         if on_error == "raise":
             raise
         return ClipScore(error.clip, np.nan, 0, _reason(error))
-    return ClipScore(clip.name, anomaly_score, -1 if anomaly_score > threshold else 1, None)
+    prediction = -1 if anomaly_score > threshold else 1
+    p_value = np.nan if calibration is None else float(calibration.p_values(anomaly_score))
+    return ClipScore(clip.name, anomaly_score, prediction, None, p_value)
+
+
+def _calibration_of(detector: Any) -> Calibration | None:
+    last = last_step(best_of(detector))
+    if not isinstance(last, AnomalyDetectorMixin):
+        return None
+    last._warn_if_seen()
+    return last._calibration
 
 
 def _try_step(step: Any, clip: Clip) -> None:

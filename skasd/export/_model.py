@@ -1,17 +1,22 @@
 """From a fitted detector to a model: input, operators, outputs and metadata."""
 
+import json
 from numbers import Integral, Real
 
 import numpy as np
 import onnx
 from sklearn.base import BaseEstimator
 
-from skasd._steps import threshold_of
+from skasd._steps import last_step, threshold_of
 from skasd._version import __version__
+from skasd.detection._base import AnomalyDetectorMixin
 from skasd.export._graph import Clips, Graph, Scores, Spectrograms
 from skasd.export._inputs import add_clips, add_spectrograms, common_settings
 from skasd.export._steps import OPERATORS, convert, leaves
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
+
+QUANTILES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0)
+"""Shares of the healthy clips whose anomaly scores are told. 1 less a share is a p-value."""
 
 FORMAT = "1"
 """Version of what the names and the metadata of a model mean."""
@@ -46,6 +51,7 @@ def make_model(
         **_shape(data),
         **common_settings(log_mels),
         "threshold": repr(threshold),
+        **_calibration(detector),
     }
     return graph.model(
         {name: str(value) for name, value in metadata.items()},
@@ -85,6 +91,19 @@ def _check_steps(detector: BaseEstimator) -> None:
 def _shape(data: Clips | Spectrograms) -> dict[str, int]:
     """Return the size of one clip, by name."""
     return {name: size for name, size in data._asdict().items() if name != "tensor"}
+
+
+def _calibration(detector: BaseEstimator) -> dict[str, str]:
+    """Return what a device computes p-values from: quantiles of healthy clips' anomaly scores."""
+    last = last_step(detector)
+    if not isinstance(last, AnomalyDetectorMixin):
+        return {}
+    scores = last._calibration.scores
+    quantiles = dict(zip(QUANTILES, np.quantile(scores, QUANTILES).tolist(), strict=True))
+    return {
+        "n_calibration_clips": str(len(scores)),
+        "calibration_quantiles": json.dumps(quantiles),
+    }
 
 
 def _add_outputs(

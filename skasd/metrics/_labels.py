@@ -8,6 +8,12 @@ from sklearn.utils import check_consistent_length
 
 from skasd._sklearn import safe_indexing
 
+LABEL_WORDS = {
+    *("normal", "healthy", "ok", "good", "false"),
+    *("anomalous", "anomaly", "abnormal", "faulty", "fault", "ng", "bad", "true"),
+}
+"""What labels say in words, in lower case."""
+
 
 def check_labels(y: ArrayLike) -> np.ndarray:
     """Check labels: +1 for normal clips, -1 for anomalous ones.
@@ -129,3 +135,49 @@ def normal_clips(X: Any, y: ArrayLike) -> Any:
             f"All {len(np.asarray(y))} clips are anomalous (y = -1). Pass normal ones as well."
         )
     return safe_indexing(X, normal)
+
+
+def healthy_clips(X: Any, y: Any) -> tuple[Any, Any]:
+    """Return what a detector is fitted on: with labels, the normal clips alone.
+
+    Parameters
+    ----------
+    X : sequence of n_clips
+        Clips, spectrograms or features.
+    y : array-like of shape (n_clips,) or None
+        +1 for normal clips, -1 for anomalous ones; or anything else that `fit` is handed.
+
+    Returns
+    -------
+    X : the same kind of sequence
+        The normal clips if `y` holds +1 and -1 alone, otherwise all.
+    y : array-like of shape (n_clips,) or None
+        None if `y` holds +1 and -1 alone, otherwise as given.
+
+    Raises
+    ------
+    ValueError
+        If `y` labels the clips in another way: by 0 and 1, by booleans or words such as
+        ``"normal"``, or partly; or if all clips are anomalous.
+
+    Examples
+    --------
+    >>> from skasd.metrics._labels import healthy_clips
+    >>> healthy_clips(["1.wav", "2.wav", "3.wav"], [1, -1, 1])
+    (['1.wav', '3.wav'], None)
+    """
+    labels = None if y is None else np.asarray(y)
+    if labels is None or labels.ndim != 1 or len(labels) == 0:
+        return X, y
+    if labels.dtype.kind in "iuf" and np.isin(labels, (1, -1)).all():
+        return normal_clips(X, labels), None
+    # Names of machines, which some transformers learn from, are none of these.
+    are_words = any(
+        isinstance(label, bool) or (isinstance(label, str) and label.casefold() in LABEL_WORDS)
+        for label in labels.tolist()
+    )
+    are_partial = labels.dtype.kind == "f" and np.isnan(labels).any()
+    are_classes = labels.dtype.kind in "iuf" and np.isin(labels, (0, 1)).all()
+    if are_words or are_partial or are_classes:
+        check_labels(labels)
+    return X, y

@@ -91,7 +91,7 @@ def score_stability(estimator: BaseEstimator, X: Any, y: ArrayLike | None = None
     >>> from skasd import GaussianMixtureDetector, RepeatedSeedEnsemble
     >>> from skasd.model_selection import score_stability
     >>> X = np.random.default_rng(0).normal(size=(200, 2))
-    >>> ensemble = RepeatedSeedEnsemble(GaussianMixtureDetector(1), n_repeats=2).fit(X[:100])
+    >>> ensemble = RepeatedSeedEnsemble(GaussianMixtureDetector(1), cv=None).fit(X[:100])
     >>> round(score_stability(ensemble, X[100:]), 6)
     1.0
     """

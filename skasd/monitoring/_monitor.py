@@ -11,14 +11,22 @@ from typing import Any
 import numpy as np
 
 from skasd._sklearn import Interval, validate_parameter_constraints
-from skasd._steps import threshold_of
+from skasd._steps import best_of, calibrated, last_step, threshold_of
 from skasd.audio._blocks import convert_blocks
+from skasd.detection._base import AnomalyDetectorMixin
 from skasd.monitoring._alarm import Alarm
 from skasd.monitoring._arrivals import find_clip, watch_arrivals
 from skasd.monitoring._detector_input import (
     check_takes_clips,
     find_channel,
     find_sample_rate,
+)
+from skasd.monitoring._false_alarms import (
+    LONGEST_RULE,
+    FalseAlarms,
+    expected_false_alarms,
+    parse_frequency,
+    window_rate_for,
 )
 from skasd.monitoring._monitor_event import ClipFile, MonitorEvent
 from skasd.monitoring._windows import cut_windows
@@ -48,19 +56,30 @@ class Monitor:
     release : int or None, default=None
         The alarm is cleared once at most that many of the last n windows are anomalous.
         ``(k - 1) // 2`` if None; see `Alarm`.
+    false_alarms : str or None, default=None
+        How often the alarm of a healthy machine may be raised, such as ``"1 per week"``: a number
+        per hour, day, week, month or year. It sets the threshold of the windows, computed as if
+        these were independent. None takes the detector's threshold.
     sample_rate : int, default=16000
         What the blocks are sampled at, in Hz. If the detector takes arrays to be sampled at
         another rate (`input_sample_rate` of its `LogMelSpectrogram` or `OpenL3Embedding`), the
         stream is resampled to that.
+
+    Attributes
+    ----------
+    expected_false_alarms : FalseAlarms or None
+        Computed from the threshold: `per_week`, and `window_rate`, the share of healthy windows
+        above it. None if the detector knows no p-values, or the alarm has more than 12 windows.
 
     Raises
     ------
     NotFittedError
         A ValueError: if the detector is not fitted.
     TypeError
-        If it is not a detector, or has no threshold.
+        If it is not a detector, or has no threshold, or no p-values for `false_alarms`.
     ValueError
-        If a parameter is out of range, or the detector does not take clips of this length.
+        If a parameter is out of range, the detector was calibrated on too few clips for so rare
+        an alarm, or it does not take clips of this length.
 
     See Also
     --------
@@ -68,7 +87,12 @@ class Monitor:
 
     Notes
     -----
-    A window counts as anomalous exactly if `predict` says so of it. A window that cannot be
+    Without `false_alarms`, a window counts as anomalous exactly if `predict` says so of it. Windows
+    of one machine are not independent: one that sounds odd is often followed by another, so
+    that alarms come in fewer and longer runs than computed, or in more of them if the machine's
+    sound drifts. The detector's `recalibrate` follows a drift.
+
+    A window that cannot be
     scored, because samples in it are NaN or infinite, is an event with an error; it counts neither
     for nor against the alarm. If input was lost, pass NaN in its place, and the times of what
     follows stay right. Resampling spreads a NaN over up to 0.1 s.
@@ -105,6 +129,7 @@ class Monitor:
         hop_seconds: float | None = None,
         alarm: str = "3 of 5",
         release: int | None = None,
+        false_alarms: str | None = None,
         sample_rate: int = 16000,
     ):
         parameters = {
@@ -118,8 +143,12 @@ class Monitor:
         self.hop_seconds = clip_seconds if hop_seconds is None else hop_seconds
         self.alarm = alarm
         self.release = Alarm(alarm, release).release
+        self.false_alarms = false_alarms
         self.sample_rate = sample_rate
         self._offset = -threshold_of(detector)
+        last = last_step(best_of(detector))
+        self._calibration = last._calibration if isinstance(last, AnomalyDetectorMixin) else None
+        self.expected_false_alarms = self._set_false_alarms(last)
         self._rate = find_sample_rate(detector, sample_rate)
         self._channel = find_channel(detector)
         self._window_length = self._samples("clip_seconds", self.clip_seconds)
@@ -231,6 +260,19 @@ class Monitor:
             seen[clip.name] = clip
             yield self._event(alarm, number, score, error, clip=clip)
 
+    def _set_false_alarms(self, last: Any) -> FalseAlarms | None:
+        """Set the threshold to what `false_alarms` asks for, and compute what is to be expected."""
+        rule = Alarm(self.alarm, self.release)
+        if self.false_alarms is not None:
+            alarm_rate = parse_frequency(self.false_alarms) * self.hop_seconds
+            window_rate = window_rate_for(rule, alarm_rate)
+            self._offset = -calibrated(self.detector)._calibration.threshold(window_rate)
+        elif self._calibration is None or rule.n_windows > LONGEST_RULE:
+            return None
+        else:
+            window_rate = last.contamination
+        return expected_false_alarms(rule, window_rate, self.hop_seconds)
+
     def _take_up(self, events: Iterable[MonitorEvent], alarm: Alarm) -> Iterator[MonitorEvent]:
         """Bring an alarm to the state that it had after some events."""
         for number, event in enumerate(events):
@@ -262,6 +304,9 @@ class Monitor:
         """Make an event from a score, and update the alarm."""
         is_anomalous = error is None and score - self._offset < 0
         change = alarm.update(is_anomalous) if error is None else None
+        p_value = None
+        if error is None and self._calibration is not None:
+            p_value = float(self._calibration.p_values(-score))
         return MonitorEvent(
             window=number,
             start=start,
@@ -273,6 +318,7 @@ class Monitor:
             alarm_change=change,
             error=error,
             clip=clip,
+            p_value=p_value,
         )
 
     def _score(self, clip: np.ndarray | str) -> tuple[float, str | None]:

@@ -43,9 +43,9 @@ class MonitorEvent:
     anomaly_score : float
         Higher is more anomalous; NaN if it could not be scored.
     threshold : float
-        The anomaly score above which a window is anomalous: ``-detector.offset_``.
+        The anomaly score above which a window is anomalous.
     is_anomalous : bool
-        What `predict` says; False if it could not be scored.
+        Whether the score is above the threshold; False if it could not be scored.
     alarm : bool
         Whether the alarm is up after this window.
     alarm_change : {"raised", "cleared"} or None
@@ -54,6 +54,9 @@ class MonitorEvent:
         Why the window could not be scored. It then counts neither for nor against the alarm.
     clip : ClipFile or None
         The file of a clip in a folder.
+    p_value : float or None
+        Share of healthy windows that sound as odd; None if the window could not be scored, or the
+        detector does not know.
 
     Examples
     --------
@@ -61,7 +64,7 @@ class MonitorEvent:
     >>> event = MonitorEvent(0, 0.0, 10.0, 3.5, 2.0, True, False, None, None)
     >>> event.to_json()
     '{"window": 0, "start": 0.0, "end": 10.0, "anomaly_score": 3.5, "threshold": 2.0, \
-"is_anomalous": true, "alarm": false, "alarm_change": null, "error": null}'
+"is_anomalous": true, "alarm": false, "alarm_change": null, "error": null, "p_value": null}'
     >>> MonitorEvent.from_json(event.to_json()) == event
     True
     """
@@ -76,6 +79,7 @@ class MonitorEvent:
     alarm_change: str | None
     error: str | None
     clip: ClipFile | None = None
+    p_value: float | None = None
 
     def to_json(self, **more: Any) -> str:
         """Return the event as one line of JSON.
@@ -122,7 +126,8 @@ class MonitorEvent:
         """
         fields = json.loads(text)
         try:
-            values = {name: fields[name] for name in _FIELDS}
+            # Version 0.1.0.dev0 had no p-values.
+            values = {name: fields[name] for name in _FIELDS if name != "p_value" or name in fields}
             if "clip" in fields:
                 clip, start, end = ClipFile(**fields["clip"]), None, None
             else:
@@ -145,4 +150,5 @@ _FIELDS = {
     "alarm": bool,
     "alarm_change": str | None,
     "error": str | None,
+    "p_value": float | None,
 }

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 
 from skasd._steps import last_step, threshold_of
 from skasd._version import __version__
+from skasd.detection._base import AnomalyDetectorMixin
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "librosa", "soxr", "ncnn", "skops")
 """Packages besides skasd and Python whose versions are recorded, because scoring uses them."""
@@ -38,7 +39,8 @@ class ModelInfo:
     threshold : float
         The anomaly score above which a clip is anomalous.
     training_quantiles : dict of str to float or None
-        Quantiles of the anomaly scores of the training clips: ``"0.5"`` is their median.
+        Quantiles of the anomaly scores of the healthy clips that the threshold comes from:
+        ``"0.5"`` is their median.
     check_scores : list of float
         Scores of a noise that `skasd.load` scores again if versions differ.
     """
@@ -71,8 +73,8 @@ class ModelInfo:
         last = last_step(detector)
         training_scores = getattr(last, "training_scores_", None)
         quantiles = None
-        if training_scores is not None:
-            values = np.quantile(-training_scores, QUANTILES)
+        if isinstance(last, AnomalyDetectorMixin):
+            values = np.quantile(last._calibration.scores, QUANTILES)
             quantiles = {f"{q:g}": float(v) for q, v in zip(QUANTILES, values, strict=True)}
         return cls(
             detector=type(detector).__name__,

@@ -21,7 +21,7 @@ def make_baseline(
     channel: str | int = "mean",
     epochs: int = 100,
     n_repeats: int = 1,
-    cv: int | None = None,
+    cv: str | int | None = "members",
     contamination: float = 0.1,
     random_state: int | np.random.RandomState | None = None,
     n_jobs: int | None = None,
@@ -40,7 +40,8 @@ def make_baseline(
     epochs : int, default=100
         Training epochs of `FrameAutoencoder`.
     n_repeats, cv, contamination, random_state, n_jobs
-        Settings of `RepeatedSeedEnsemble`. The baseline is fitted once.
+        Settings of `RepeatedSeedEnsemble`. The baseline is fitted once, and for the threshold
+        in five folds besides; ``cv=None`` leaves these out, as the challenge does.
     verbose : int, default=0
         1 shows a progress bar for each training.
 

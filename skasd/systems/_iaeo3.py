@@ -55,7 +55,7 @@ def make_iaeo3(
     weights: str | os.PathLike[str] = "auto",
     epochs: int = 30,
     n_repeats: int = 5,
-    cv: int | None = None,
+    cv: str | int | None = "members",
     contamination: float = 0.1,
     random_state: int | np.random.RandomState | None = None,
     n_jobs: int | None = None,
@@ -91,8 +91,9 @@ def make_iaeo3(
     epochs : int, default=30
         Training epochs of `InterpolationAutoencoder`.
     n_repeats, cv, contamination, random_state, n_jobs
-        Settings of `RepeatedSeedEnsemble`. `n_jobs` members are fitted at the same time;
-        ``cv=2`` gives a threshold that holds for new clips.
+        Settings of `RepeatedSeedEnsemble`. `n_jobs` members are fitted at the same time. Each
+        one leaves out a part of the clips, which the threshold comes from; ``cv=None`` fits all
+        members on all clips, as the report does.
     verbose : int, default=0
         1 shows a progress bar for each training.
 

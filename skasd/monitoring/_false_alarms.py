@@ -1,0 +1,200 @@
+"""How often an alarm is raised for no reason, and the threshold that makes it as rare as asked."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize
+
+from skasd.monitoring._alarm import Alarm
+
+SECONDS = {
+    "hour": 3600.0,
+    "day": 86400.0,
+    "week": 7 * 86400.0,
+    "month": 30 * 86400.0,
+    "year": 365 * 86400.0,
+}
+
+LONGEST_RULE = 12
+"""Windows of a rule whose alarms are computed: all 2 ** 12 of what they can be are followed."""
+
+
+@dataclass(frozen=True)
+class FalseAlarms:
+    """How often the alarm of a healthy machine is raised, if its windows are independent.
+
+    Parameters
+    ----------
+    per_week : float
+        Expected number of alarms in a week.
+    window_rate : float
+        Share of healthy windows above the threshold.
+
+    Examples
+    --------
+    >>> from skasd.monitoring._false_alarms import FalseAlarms
+    >>> print(FalseAlarms(1.0, 0.01))
+    1 false alarm per week, computed as if windows were independent: 1 in 100 is anomalous
+    """
+
+    per_week: float
+    window_rate: float
+
+    def __str__(self) -> str:
+        alarms = f"{self.per_week:.3g} false alarm{'' if f'{self.per_week:.3g}' == '1' else 's'}"
+        return (
+            f"{alarms} per week, computed as if windows were independent: 1 in "
+            f"{1 / self.window_rate:.3g} is anomalous"
+        )
+
+
+def parse_frequency(text: str) -> float:
+    """Return how many times a second something is to happen.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``"1 per week"``: hour, day, week, month (30 days) or year.
+
+    Returns
+    -------
+    float
+        In Hz.
+
+    Raises
+    ------
+    ValueError
+        If it is not of that form.
+
+    Examples
+    --------
+    >>> from skasd.monitoring._false_alarms import parse_frequency
+    >>> 1 / parse_frequency("2 per hour")
+    1800.0
+    """
+    pattern = rf"\s*(\d+(?:\.\d+)?)\s+per\s+({'|'.join(SECONDS)})\s*"
+    match = re.fullmatch(pattern, text) if isinstance(text, str) else None
+    if match is None or float(match[1]) == 0:
+        raise ValueError(
+            f"false_alarms={text!r}: expected a number per {', '.join(SECONDS)}, such as "
+            "'1 per week'."
+        )
+    return float(match[1]) / SECONDS[match[2]]
+
+
+def alarms_per_window(rule: Alarm, window_rate: float) -> float:
+    """Compute how often an alarm is raised if windows are independent.
+
+    Parameters
+    ----------
+    rule : Alarm
+        Its rule; its state does not matter.
+    window_rate : float
+        Share of windows that are anomalous, in (0, 1).
+
+    Returns
+    -------
+    float
+        Expected number of alarms raised by one window, in the long run.
+
+    Notes
+    -----
+    The last n decisions and the state of the alarm are a Markov chain, of which this is the
+    stationary rate.
+
+    Examples
+    --------
+    >>> from skasd.monitoring import Alarm
+    >>> from skasd.monitoring._false_alarms import alarms_per_window
+    >>> round(alarms_per_window(Alarm("1 of 1"), 0.25), 6)
+    0.1875
+    """
+    n_states = 1 << rule.n_windows
+    last = np.arange(n_states)
+    counts = np.array([int(state).bit_count() for state in last])
+    share = np.zeros((2, n_states))
+    share[0, 0] = 1
+    raised = -1.0
+    while True:
+        new = np.zeros_like(share)
+        raised_before, raised = raised, 0.0
+        for decision, probability in ((0, 1 - window_rate), (1, window_rate)):
+            after = (last << 1 | decision) & (n_states - 1)
+            is_up = counts[after] >= rule.n_anomalous
+            is_down = counts[after] <= rule.release
+            for state in (0, 1):
+                flow = share[state] * probability
+                goes_up = is_up if state == 0 else ~is_down
+                np.add.at(new[1], after[goes_up], flow[goes_up])
+                np.add.at(new[0], after[~goes_up], flow[~goes_up])
+                if state == 0:
+                    raised += flow[goes_up].sum()
+        if np.abs(new - share).sum() < 1e-12 and abs(raised - raised_before) <= 1e-9 * raised:
+            return float(raised)
+        share = new
+
+
+def window_rate_for(rule: Alarm, alarm_rate: float) -> float:
+    """Return the share of anomalous windows that raises an alarm so often.
+
+    Parameters
+    ----------
+    rule : Alarm
+        Its rule.
+    alarm_rate : float
+        Alarms for each window.
+
+    Returns
+    -------
+    float
+        In (0, 0.5].
+
+    Raises
+    ------
+    ValueError
+        If no rate raises it so often, or the rule is of too many windows.
+    """
+    if rule.n_windows > LONGEST_RULE:
+        raise ValueError(
+            f"false_alarms is for rules of at most {LONGEST_RULE} windows, got "
+            f"{rule.n_windows}. Set the detector's false-alarm rate instead."
+        )
+    # Above some rate the alarm is hardly ever cleared, and so is raised less often again.
+    grid = np.geomspace(1e-9, 0.5, 60)
+    rates = np.array([alarms_per_window(rule, rate) for rate in grid])
+    most = int(rates.argmax())
+    if alarm_rate > rates[most]:
+        raise ValueError(
+            f"No threshold makes so many false alarms: at most {rates[most]:.3g} for each window."
+        )
+    if alarm_rate <= rates[0]:
+        return float(grid[0])
+    above = int(np.flatnonzero(rates[: most + 1] >= alarm_rate)[0])
+    root = optimize.brentq(
+        lambda x: np.log(alarms_per_window(rule, np.exp(x)) / alarm_rate),
+        np.log(grid[above - 1]),
+        np.log(grid[above]),
+        xtol=1e-6,
+    )
+    return float(np.exp(root))
+
+
+def expected_false_alarms(rule: Alarm, window_rate: float, hop_seconds: float) -> FalseAlarms:
+    """Compute how often the alarm of a healthy machine is raised, if windows are independent.
+
+    Parameters
+    ----------
+    rule : Alarm
+        Its rule.
+    window_rate : float
+        Share of healthy windows above the threshold.
+    hop_seconds : float
+        From the start of a window to that of the next.
+
+    Returns
+    -------
+    FalseAlarms
+    """
+    n_windows = SECONDS["week"] / hop_seconds
+    return FalseAlarms(alarms_per_window(rule, window_rate) * n_windows, window_rate)

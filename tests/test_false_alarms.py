@@ -1,0 +1,93 @@
+"""How often an alarm is raised for no reason."""
+
+import numpy as np
+import pytest
+from sklearn.pipeline import make_pipeline
+
+from skasd import GaussianMixtureDetector, LogMelSpectrogram, Monitor, TimeWeightedPooling
+from skasd.datasets import make_machine_sounds
+from skasd.exceptions import CalibrationWarning
+from skasd.monitoring import Alarm
+from skasd.monitoring._false_alarms import (
+    alarms_per_window,
+    parse_frequency,
+    window_rate_for,
+)
+
+
+@pytest.mark.parametrize("rate", [0.001, 0.1, 0.5])
+def test_single_windows(rate):
+    """Raised by an anomalous window after a normal one."""
+    assert alarms_per_window(Alarm("1 of 1"), rate) == pytest.approx(rate * (1 - rate), rel=1e-6)
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.1])
+def test_two_in_a_row(rate):
+    """Cleared by a normal window pair or half of it: release 0 needs two normal ones."""
+    runs = rate**2 * (1 - rate)
+    up_to_first_order = alarms_per_window(Alarm("2 of 2", release=1), rate)
+    assert up_to_first_order == pytest.approx(runs, rel=1e-6)
+
+
+@pytest.mark.parametrize(("rule", "release"), [("3 of 5", None), ("2 of 6", 0), ("4 of 4", 2)])
+def test_simulated_weeks(rule, release):
+    rate, n_windows = 0.15, 100_000
+    is_anomalous = np.random.default_rng(0).random(n_windows) < rate
+    alarm = Alarm(rule, release)
+    n_alarms = sum(alarm.update(bool(each)) == "raised" for each in is_anomalous)
+    expected = n_windows * alarms_per_window(Alarm(rule, release), rate)
+    assert abs(n_alarms - expected) < 4 * np.sqrt(expected)
+
+
+@pytest.mark.parametrize("rule", ["1 of 1", "3 of 5", "5 of 12"])
+def test_rate_of_a_window_for_rare_alarms(rule):
+    alarm = Alarm(rule)
+    rate = window_rate_for(alarm, 1e-5)
+    assert alarms_per_window(alarm, rate) == pytest.approx(1e-5, rel=1e-4)
+
+
+def test_frequencies():
+    assert parse_frequency("1 per week") == pytest.approx(1 / 604800)
+    assert parse_frequency("0.5 per day") == pytest.approx(1 / 172800)
+    for text in ("often", "0 per week", "1 per fortnight", 3):
+        with pytest.raises(ValueError, match=r"false_alarms=.*such as '1 per week'"):
+            parse_frequency(text)
+    with pytest.raises(ValueError, match="rules of at most 12 windows, got 13"):
+        window_rate_for(Alarm("2 of 13"), 1e-5)
+    with pytest.raises(ValueError, match="No threshold makes so many false alarms"):
+        window_rate_for(Alarm("3 of 5"), 0.9)
+
+
+@pytest.fixture(scope="module")
+def detector():
+    clips, _ = make_machine_sounds("fan", n_normal=60, n_anomalous=0, duration=1.0, random_state=0)
+    pipeline = make_pipeline(
+        LogMelSpectrogram(n_mels=16), TimeWeightedPooling(), GaussianMixtureDetector(1)
+    )
+    return pipeline.fit(clips)
+
+
+def test_monitor_of_the_detectors_threshold(detector):
+    """The report's 3 of 5 windows of 10 s, a tenth of which are anomalous."""
+    monitor = Monitor(detector)
+    per_window = alarms_per_window(Alarm("3 of 5"), 0.1)
+    assert monitor.expected_false_alarms.per_week == pytest.approx(60480 * per_window)
+    assert monitor.expected_false_alarms.window_rate == 0.1
+
+
+def test_monitor_of_rare_alarms(detector):
+    monitor = Monitor(detector, clip_seconds=1.0, hop_seconds=10.0, false_alarms="1 per week")
+    expected = monitor.expected_false_alarms
+    assert expected.per_week == pytest.approx(1, rel=1e-3)
+    with pytest.warns(CalibrationWarning):
+        offset = detector[-1].set_false_alarm_rate(expected.window_rate).offset_
+    detector[-1].set_false_alarm_rate(0.1)
+    (event,) = monitor.stream([np.random.default_rng(0).normal(size=16000)])
+    assert event.threshold == -offset
+    assert event.p_value < expected.window_rate
+    assert event.is_anomalous
+
+
+def test_alarm_that_is_too_rare_for_the_clips(detector):
+    with pytest.raises(ValueError, match="is less than 60 healthy clips can tell"):
+        Monitor(detector, clip_seconds=1.0, alarm="1 of 1", false_alarms="1 per year")
