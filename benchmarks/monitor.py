@@ -213,7 +213,6 @@ def main():
             arguments.machine, arguments.train, arguments.pieces, arguments.faults, arguments.seed
         )
         detector = skasd.make_iaeo3_plus(
-            cv=2,
             contamination=arguments.contamination,
             epochs=arguments.epochs,
             random_state=arguments.seed,

@@ -96,14 +96,17 @@ def main():
 
     train, new, names = split(arguments)
     print(f"Fitting on {len(train)} recordings of a healthy machine ...")
-    detector = make_iaeo3(openl3=False, cv=2, contamination=0.05, random_state=0, verbose=1).fit(
-        train
-    )
-    print(f"{'anomaly score':>13}  decision   recording   (threshold {-detector.offset_:.2f})")
-    for name, score, decision in zip(
-        names, detector.anomaly_score(new), detector.predict(new), strict=True
+    detector = make_iaeo3(openl3=False, contamination=0.05, random_state=0, verbose=1).fit(train)
+    print(f"{'anomaly score':>13}  decision   p-value  recording")
+    for name, score, decision, p_value in zip(
+        names,
+        detector.anomaly_score(new),
+        detector.predict(new),
+        detector.p_values(new),
+        strict=True,
     ):
-        print(f"{score:13.2f}  {'normal   ' if decision == 1 else 'ANOMALOUS'}  {name}")
+        verdict = "normal   " if decision == 1 else "ANOMALOUS"
+        print(f"{score:13.2f}  {verdict}  {p_value:7.3f}  {name}")
     if arguments.picture:
         draw(detector, new, names, arguments.picture)
 

@@ -27,9 +27,9 @@ from skasd.inspection import (
 SLIDER = Path(__file__).parents[2] / "shared" / "recordings" / "dcase2020" / "slider"
 SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
 SYSTEMS = {
-    "baseline": make_baseline(epochs=30, cv=2, random_state=0),
-    "IAEO3 without OpenL3": make_iaeo3(openl3=False, n_repeats=2, cv=2, random_state=0),
-    "IAEO3+": make_iaeo3_plus(n_repeats=2, cv=2, random_state=0),
+    "baseline": make_baseline(epochs=30, random_state=0),
+    "IAEO3 without OpenL3": make_iaeo3(openl3=False, n_repeats=2, random_state=0),
+    "IAEO3+": make_iaeo3_plus(n_repeats=2, random_state=0),
 }
 
 
@@ -89,7 +89,7 @@ def main():
     else:
         train, odd = recordings(arguments.healthy), arguments.odd
     print(f"Fitting IAEO3+ on {len(train)} recordings of a healthy machine ...")
-    detector = make_iaeo3_plus(n_repeats=2, cv=2, random_state=0).fit(train)
+    detector = make_iaeo3_plus(n_repeats=2, random_state=0).fit(train)
     explanation = explain(detector, odd)
     print(odd.name if isinstance(odd, Path) else "the last synthetic clip")
     print(explanation)
