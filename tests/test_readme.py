@@ -17,7 +17,7 @@ from skasd.datasets import make_machine_sounds
 ROOT = Path(__file__).parents[1]
 SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
 NEEDS_A_CLUSTER = "dask.distributed"
-SMALL = {"epochs": 1, "n_repeats": 1, "encoder_units": (8, 4)}
+SMALL = {"epochs": 1, "n_repeats": 2, "encoder_units": (8, 4)}
 
 
 @pytest.fixture

@@ -240,8 +240,8 @@ def test_pyod_counts_the_other_way():
     detector = PyODDetector(Outliers(), contamination=0.25).fit(X)
     np.testing.assert_array_equal(detector.anomaly_score([[2.0], [7.0]]), [0.0, 5.0])
     np.testing.assert_array_equal(detector.predict([[2.0], [7.0]]), [1, -1])
-    # From the medians of the others: 2, 2, 1 and 1. One clip of 4 + 1 is less than a quarter.
-    assert sorted(-detector.training_scores_) == [1, 1, 2, 4]
+    # From the means of the others: 8/3, 7/3, 2 and 1. One clip of 4 + 1 is less than a quarter.
+    np.testing.assert_allclose(-detector.training_scores_, [8 / 3, 4 / 3, 0, 4])
     assert detector.offset_ == -4
 
 
