@@ -249,8 +249,10 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
             return mixture.fit(X)
         scaler = StandardScaler().fit(X)
         standardized = scaler.transform(X)
-        mixture.set_params(reg_covar=max(self.reg_covar, EM_REG_COVAR)).fit(standardized)
-        _, component = np.unique(mixture.predict(standardized), return_inverse=True)
+        component = np.zeros(len(X), dtype=int)
+        if n_components > 1:
+            mixture.set_params(reg_covar=max(self.reg_covar, EM_REG_COVAR)).fit(standardized)
+            _, component = np.unique(mixture.predict(standardized), return_inverse=True)
         shares = np.bincount(component) / len(X)
         means = np.array([standardized[component == k].mean(axis=0) for k in range(len(shares))])
         deviations = standardized - means[component]
@@ -267,6 +269,7 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
         )
         factors = np.array([precision_factor(covariance) for covariance in covariances])
         mixture.set_params(n_components=len(shares), reg_covar=self.reg_covar)
+        mixture.n_features_in_ = X.shape[1]
         mixture.weights_ = shares
         mixture.means_ = scaler.inverse_transform(means)
         mixture.covariances_ = covariances * np.outer(scaler.scale_, scaler.scale_)
