@@ -108,7 +108,7 @@ def test_scores_that_are_alike():
 def test_p_values_of_new_healthy_clips(detector, n_clips, decimals):
     """Over many fits: a rate of r calls a share of r anomalous, or fewer, which ties make."""
     rng = np.random.default_rng(0)
-    n_fits = 20
+    n_fits = 10
     p_values = []
     # More threads only wait for each other in so small fits.
     with threadpool_limits(1):
