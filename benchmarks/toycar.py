@@ -17,6 +17,7 @@ those that FILE holds, and the table shows all of them: it can be put together f
 Detectors of PyOD stand at the end of our pipeline where it is installed.
 """
 
+import argparse
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -213,16 +214,20 @@ def table(results: dict) -> str:
     return "\n".join(lines)
 
 
-def main():
-    parser = command_line(__doc__)
+def parse_splits(description: str, systems: dict[str, str]) -> tuple[argparse.Namespace, dict]:
+    """Return the arguments of a benchmark over splits, and the results that are there already."""
+    parser = command_line(description)
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--splits", type=int, default=1)
-    parser.add_argument("--only", action="append", choices=SYSTEMS, help="This system; repeatable.")
+    parser.add_argument("--only", action="append", choices=systems, help="This system; repeatable.")
     parser.add_argument("--json", type=Path, help="Where to add the figures.")
     arguments = parser.parse_args()
-    results = {}
-    if arguments.json and arguments.json.exists():
-        results = json.loads(arguments.json.read_text())
+    there = arguments.json and arguments.json.exists()
+    return arguments, json.loads(arguments.json.read_text()) if there else {}
+
+
+def main():
+    arguments, results = parse_splits(__doc__, SYSTEMS)
     names = arguments.only or available_systems()
     for seed in range(arguments.splits):
         for result in measure(arguments.folder, seed, names):

@@ -27,8 +27,8 @@ from sklearn.base import clone
 from sklearn.covariance import EllipticEnvelope
 from sklearn.pipeline import make_pipeline
 
-from benchmarks.measure import command_line, table_head, table_line
-from benchmarks.toycar import Split, synthetic_machines, toy_cars
+from benchmarks.measure import table_head, table_line
+from benchmarks.toycar import Split, parse_splits, synthetic_machines, toy_cars
 from skasd import (
     FusionDetector,
     GaussianMixtureDetector,
@@ -149,15 +149,7 @@ def table(results: dict) -> str:
 
 
 def main() -> None:
-    parser = command_line(__doc__)
-    parser.add_argument("folder", nargs="?", type=Path)
-    parser.add_argument("--splits", type=int, default=1)
-    parser.add_argument("--only", action="append", choices=SYSTEMS, help="This system; repeatable.")
-    parser.add_argument("--json", type=Path, help="Where to add the figures.")
-    arguments = parser.parse_args()
-    results: dict[str, dict] = {}
-    if arguments.json and arguments.json.exists():
-        results = json.loads(arguments.json.read_text())
+    arguments, results = parse_splits(__doc__, SYSTEMS)
     names = arguments.only or list(SYSTEMS)
     warnings.simplefilter("ignore", CalibrationWarning)
     for seed in range(arguments.splits):

@@ -211,8 +211,25 @@ def threshold_of(detector: Any) -> float:
     return -float(np.squeeze(last.offset_))
 
 
+def calibrated_step(detector: Any) -> AnomalyDetectorMixin | None:
+    """Return the step of a detector that knows p-values; None if it is not a detector of skasd.
+
+    Parameters
+    ----------
+    detector : detector, or what `last_step` follows to one
+        What to walk over.
+
+    Returns
+    -------
+    AnomalyDetectorMixin or None
+        Its last step.
+    """
+    last = last_step(best_of(detector))
+    return last if isinstance(last, AnomalyDetectorMixin) else None
+
+
 def calibrated(detector: Any) -> AnomalyDetectorMixin:
-    """Return the step of a detector that knows p-values.
+    """Return the step of a fitted detector that knows p-values, which it must have.
 
     Parameters
     ----------
@@ -232,13 +249,13 @@ def calibrated(detector: Any) -> AnomalyDetectorMixin:
         If it is not a detector, or not one of skasd.
     """
     check_detector(detector)
-    last = last_step(best_of(detector))
-    if not isinstance(last, AnomalyDetectorMixin):
+    step = calibrated_step(detector)
+    if step is None:
         raise TypeError(
-            f"{type(last).__name__} has no p-values: it is not a detector of skasd. Put it into a "
-            "RepeatedSeedEnsemble, which has."
+            f"{type(last_step(detector)).__name__} has no p-values: it is not a detector of skasd. "
+            "Put it into a RepeatedSeedEnsemble, which has."
         )
-    return last
+    return step
 
 
 def check_detector(detector: Any) -> None:

@@ -30,13 +30,13 @@ THRESHOLD_CONSTRAINTS = {
 }
 
 FEWEST_NEW_CLIPS = 20
-"""Healthy clips that a threshold is set anew by."""
+"""Number of healthy clips that a new threshold needs."""
 
 LEFT_OUT, SEEN, NEW = "left out", "seen in training", "new"
 """What the clips of `calibration_scores_` are to what has scored them: `calibrated_on_`."""
 
 FEWEST_TO_LEAVE_OUT = 3
-"""Of fewer clips, each one is scored by a fit that has seen it."""
+"""With fewer clips, each one is scored by a fit that has seen it."""
 
 _is_member = ContextVar("is_member", default=False)
 
@@ -162,7 +162,7 @@ class AnomalyDetectorMixin(OutlierMixin):
         Notes
         -----
         With k of n calibration clips that score at least as high, the p-value is
-        (k + 1) / (n + 1). Those n clips are not what scored them was trained on, unless
+        (k + 1) / (n + 1). What scored those n clips was not trained on them, unless
         `calibrated_on_` says so.
 
         References
@@ -189,7 +189,7 @@ class AnomalyDetectorMixin(OutlierMixin):
         Raises
         ------
         ValueError
-            If the rate is out of range, or so small that the clips cannot tell.
+            If the rate is out of range, or too small for the number of clips.
 
         Warns
         -----
@@ -207,8 +207,8 @@ class AnomalyDetectorMixin(OutlierMixin):
     def recalibrate(self, X: ArrayLike | Sequence[Any], *, add: bool = False) -> ScoreReport:
         """Set the threshold by new healthy clips, without another fit.
 
-        So a detector moves to another microphone, another place or a later week, and an
-        anomaly that was none becomes one more healthy clip.
+        So a detector moves to another microphone, another place or a later week, and a false alarm
+        becomes one more healthy clip.
 
         Parameters
         ----------
@@ -227,7 +227,6 @@ class AnomalyDetectorMixin(OutlierMixin):
         ValueError
             If there are too few clips, or a score is not finite.
         """
-        check_is_fitted(self)
         return self._recalibrate(self.score_samples(X), add=add)
 
     def score_report(self, X: ArrayLike | Sequence[Any]) -> ScoreReport:
@@ -346,7 +345,7 @@ class AnomalyDetectorMixin(OutlierMixin):
     def _warn_if_seen(self) -> None:
         calibrated_on = getattr(self, "calibrated_on_", None)
         if calibrated_on is None:
-            reason = "is of the kind that skasd had before it knew p-values"
+            reason = "was set by a version of skasd without p-values"
             ways = "Fit again, or recalibrate the detector"
         elif calibrated_on == SEEN:
             reason = "comes from clips that the detector was trained on"

@@ -1,6 +1,5 @@
 """Different detectors of the same clips, fused."""
 
-from functools import partial
 from numbers import Integral
 from typing import Any, Self
 
@@ -15,14 +14,12 @@ from skasd.audio._clips import Clips
 from skasd.detection._base import FEWEST_TO_LEAVE_OUT, THRESHOLD_CONSTRAINTS
 from skasd.ensemble._members import (
     AGGREGATIONS,
+    FOLDS,
     FitAndScore,
     MembersMixin,
-    score_by_folds,
+    by_folds,
     score_own,
 )
-
-FOLDS = 5
-"""Folds for a detector that does not leave clips out itself."""
 
 
 class FusionDetector(MembersMixin, BaseComposition):
@@ -240,15 +237,10 @@ class FusionDetector(MembersMixin, BaseComposition):
 
     def _plan(self, n_clips: int) -> list[FitAndScore]:
         """Return how each detector is fitted, and which clips it scores."""
-        n_folds = min(FOLDS, n_clips) if isinstance(self.cv, str) else self.cv
-        if n_clips < n_folds or n_folds < 2:
-            raise ValueError(
-                f"cv={self.cv} needs as many clips, got n_samples={n_clips}. Fit on more clips or "
-                "with fewer folds."
-            )
-        by_folds = partial(score_by_folds, n_folds=n_folds)
+        n_folds = max(2, min(FOLDS, n_clips)) if isinstance(self.cv, str) else self.cv
+        folds = by_folds(n_folds, n_clips)
         return [
-            score_own if self.cv == "members" and leaves_out(detector, n_clips) else by_folds
+            score_own if self.cv == "members" and leaves_out(detector, n_clips) else folds
             for _, detector in self.detectors
         ]
 

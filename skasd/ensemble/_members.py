@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,9 @@ AGGREGATIONS: dict[str, Callable[..., np.ndarray]] = {
 
 BLOCK = 64
 """Clips that are scored at a time."""
+
+FOLDS = 5
+"""Folds, or parts, of which one is left out, so that a fit knows four fifths of the clips."""
 
 FEW_CLIPS = 5
 """Up to which an error is likely to come from too few clips."""
@@ -221,6 +225,16 @@ def score_by_folds(member: BaseEstimator, X: Any, y: Any, *, n_folds: int) -> Fi
     with as_member():
         member.fit(X, y)
     return member, scores, np.ones(len(scores), dtype=bool)
+
+
+def by_folds(cv: int, n_clips: int) -> FitAndScore:
+    """Return `score_by_folds` for so many folds; refuse more folds than clips."""
+    if n_clips < cv:
+        raise ValueError(
+            f"cv={cv} needs as many clips, got n_samples={n_clips}. Fit on more clips or with "
+            "fewer folds."
+        )
+    return partial(score_by_folds, n_folds=cv)
 
 
 def score_left_out(member: BaseEstimator, X: Any, y: Any, *, left_out: np.ndarray) -> Fitted:

@@ -22,9 +22,10 @@ from skasd.detection._base import (
 )
 from skasd.ensemble._members import (
     AGGREGATIONS,
+    FOLDS,
     FitAndScore,
     MembersMixin,
-    score_by_folds,
+    by_folds,
     score_left_out,
     score_seen,
 )
@@ -37,9 +38,6 @@ MOST_WIDENED = 10.0
 
 FEWEST_TO_SHIFT = 20
 """Clips on which it is measured how far apart members' scores are."""
-
-FEWEST_PARTS = 5
-"""Parts of the clips of which each member leaves out one, so that it knows four fifths of them."""
 
 
 class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
@@ -216,18 +214,13 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
         if cv is None or (cv == "members" and n_clips < FEWEST_TO_LEAVE_OUT):
             return [score_seen] * self.n_repeats
         if cv == "members" and self.n_repeats > 1:
-            n_parts = min(max(self.n_repeats, FEWEST_PARTS), n_clips)
+            n_parts = min(max(self.n_repeats, FOLDS), n_clips)
             parts = KFold(n_parts, shuffle=True, random_state=0).split(np.arange(n_clips))
             left_out = [part for _, part in parts][: self.n_repeats]
             left_out += [np.array([], dtype=int)] * (self.n_repeats - len(left_out))
             return [partial(score_left_out, left_out=part) for part in left_out]
-        n_folds = min(FEWEST_PARTS, n_clips) if isinstance(cv, str) else cv
-        if n_clips < n_folds:
-            raise ValueError(
-                f"cv={cv} needs as many clips, got n_samples={n_clips}. Fit on more clips or with "
-                "fewer folds."
-            )
-        return [partial(score_by_folds, n_folds=n_folds)] * self.n_repeats
+        n_folds = min(FOLDS, n_clips) if isinstance(cv, str) else cv
+        return [by_folds(n_folds, n_clips)] * self.n_repeats
 
     def _aggregate_new(self, member_scores: np.ndarray, is_new: np.ndarray) -> np.ndarray:
         """Estimate what all members would say of a clip, by the one that has left it out."""

@@ -10,11 +10,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import get_tags
 
 from skasd._sklearn import StrOptions, validate_params
-from skasd._steps import best_of, first_steps, last_step, threshold_of
+from skasd._steps import calibrated_step, first_steps, threshold_of
 from skasd._utils.threads import stream_threads
 from skasd.audio._clips import Clip, Clips, check_clip, check_clips, check_sequence
 from skasd.audio._reading import read_clip
-from skasd.detection._base import AnomalyDetectorMixin
 from skasd.detection._calibration import Calibration
 from skasd.ensemble._members import share_analyses, take_clips
 from skasd.exceptions import AudioError
@@ -38,7 +37,7 @@ class ClipScore(NamedTuple):
         Why it could not be scored, and what to do about it.
     p_value : float
         Share of healthy clips that sound as odd; NaN if the clip could not be scored, or the
-        detector, such as one of scikit-learn's, does not know.
+        detector, such as one of scikit-learn's, has no p-values.
     """
 
     clip: str
@@ -167,7 +166,10 @@ def score_clips(  # numpydoc ignore=RT01
     >>> scores[1].error
     'holds no samples. Record it again or leave it out.'
     """
-    threshold, calibration = threshold_of(detector), _calibration_of(detector)
+    threshold, step = threshold_of(detector), calibrated_step(detector)
+    calibration = None if step is None else step._calibration
+    if step is not None:
+        step._warn_if_seen()
     check_clips(X) if on_error == "raise" else check_sequence(X)
     shared = share_analyses(detector)
     return stream_threads(
@@ -200,14 +202,6 @@ def _score(
     prediction = -1 if anomaly_score > threshold else 1
     p_value = np.nan if calibration is None else float(calibration.p_values(anomaly_score))
     return ClipScore(clip.name, anomaly_score, prediction, None, p_value)
-
-
-def _calibration_of(detector: Any) -> Calibration | None:
-    last = last_step(best_of(detector))
-    if not isinstance(last, AnomalyDetectorMixin):
-        return None
-    last._warn_if_seen()
-    return last._calibration
 
 
 def _try_step(step: Any, clip: Clip) -> None:

@@ -7,9 +7,8 @@ import numpy as np
 import onnx
 from sklearn.base import BaseEstimator
 
-from skasd._steps import last_step, threshold_of
+from skasd._steps import calibrated_step, threshold_of
 from skasd._version import __version__
-from skasd.detection._base import AnomalyDetectorMixin
 from skasd.export._graph import Clips, Graph, Scores, Spectrograms
 from skasd.export._inputs import add_clips, add_spectrograms, common_settings
 from skasd.export._steps import OPERATORS, convert, leaves
@@ -95,10 +94,10 @@ def _shape(data: Clips | Spectrograms) -> dict[str, int]:
 
 def _calibration(detector: BaseEstimator) -> dict[str, str]:
     """Return what a device computes p-values from: quantiles of healthy clips' anomaly scores."""
-    last = last_step(detector)
-    if not isinstance(last, AnomalyDetectorMixin):
+    step = calibrated_step(detector)
+    if step is None:
         return {}
-    scores = last._calibration.scores
+    scores = step._calibration.scores
     quantiles = dict(zip(QUANTILES, np.quantile(scores, QUANTILES).tolist(), strict=True))
     return {
         "n_calibration_clips": str(len(scores)),

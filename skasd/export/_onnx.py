@@ -72,7 +72,9 @@ def export_onnx(
 
     Its metadata have ``format``, ``skasd_version``, ``input``, ``threshold`` (what is above it is
     anomalous), ``n_samples``, or ``n_frames`` and ``n_mels``, and the settings of
-    `LogMelSpectrogram`, such as ``sample_rate``, if the detector has that step.
+    `LogMelSpectrogram`, such as ``sample_rate``, if the detector has that step. A detector of skasd
+    adds ``n_calibration_clips`` and ``calibration_quantiles``: as JSON, the anomaly score that each
+    share of healthy clips does not exceed. 1 less that share is the p-value of the score.
 
     Operators are those of opset 18. The Fourier transform, statistics and densities are in float64
     and the autoencoder is in float32, as in skasd: that needs a runtime with float64 and, for

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from skasd._sklearn import Interval, validate_parameter_constraints
-from skasd._steps import best_of, calibrated, last_step, threshold_of
+from skasd._steps import calibrated, calibrated_step, threshold_of
 from skasd.audio._blocks import convert_blocks
 from skasd.detection._base import AnomalyDetectorMixin
 from skasd.monitoring._alarm import Alarm
@@ -92,10 +92,9 @@ class Monitor:
     that alarms come in fewer and longer runs than computed, or in more of them if the machine's
     sound drifts. The detector's `recalibrate` follows a drift.
 
-    A window that cannot be
-    scored, because samples in it are NaN or infinite, is an event with an error; it counts neither
-    for nor against the alarm. If input was lost, pass NaN in its place, and the times of what
-    follows stay right. Resampling spreads a NaN over up to 0.1 s.
+    A window that cannot be scored, because samples in it are NaN or infinite, is an event with an
+    error; it counts neither for nor against the alarm. If input was lost, pass NaN in its place,
+    and the times of what follows stay right. Resampling spreads a NaN over up to 0.1 s.
 
     Only one window and the last n decisions are held in memory. `OpenL3Embedding` caches its
     embeddings on disk: pass it ``cache=None`` for a machine that is monitored for a long time.
@@ -146,9 +145,9 @@ class Monitor:
         self.false_alarms = false_alarms
         self.sample_rate = sample_rate
         self._offset = -threshold_of(detector)
-        last = last_step(best_of(detector))
-        self._calibration = last._calibration if isinstance(last, AnomalyDetectorMixin) else None
-        self.expected_false_alarms = self._set_false_alarms(last)
+        step = calibrated_step(detector)
+        self._calibration = None if step is None else step._calibration
+        self.expected_false_alarms = self._set_false_alarms(step)
         self._rate = find_sample_rate(detector, sample_rate)
         self._channel = find_channel(detector)
         self._window_length = self._samples("clip_seconds", self.clip_seconds)
@@ -260,17 +259,17 @@ class Monitor:
             seen[clip.name] = clip
             yield self._event(alarm, number, score, error, clip=clip)
 
-    def _set_false_alarms(self, last: Any) -> FalseAlarms | None:
+    def _set_false_alarms(self, step: AnomalyDetectorMixin | None) -> FalseAlarms | None:
         """Set the threshold to what `false_alarms` asks for, and compute what is to be expected."""
         rule = Alarm(self.alarm, self.release)
         if self.false_alarms is not None:
             alarm_rate = parse_frequency(self.false_alarms) * self.hop_seconds
             window_rate = window_rate_for(rule, alarm_rate)
             self._offset = -calibrated(self.detector)._calibration.threshold(window_rate)
-        elif self._calibration is None or rule.n_windows > LONGEST_RULE:
+        elif step is None or rule.n_windows > LONGEST_RULE:
             return None
         else:
-            window_rate = last.contamination
+            window_rate = step.contamination
         return expected_false_alarms(rule, window_rate, self.hop_seconds)
 
     def _take_up(self, events: Iterable[MonitorEvent], alarm: Alarm) -> Iterator[MonitorEvent]:

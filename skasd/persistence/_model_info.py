@@ -10,9 +10,8 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skasd._steps import last_step, threshold_of
+from skasd._steps import calibrated_step, last_step, threshold_of
 from skasd._version import __version__
-from skasd.detection._base import AnomalyDetectorMixin
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "librosa", "soxr", "ncnn", "skops")
 """Packages besides skasd and Python whose versions are recorded, because scoring uses them."""
@@ -73,8 +72,9 @@ class ModelInfo:
         last = last_step(detector)
         training_scores = getattr(last, "training_scores_", None)
         quantiles = None
-        if isinstance(last, AnomalyDetectorMixin):
-            values = np.quantile(last._calibration.scores, QUANTILES)
+        step = calibrated_step(detector)
+        if step is not None:
+            values = np.quantile(step._calibration.scores, QUANTILES)
             quantiles = {f"{q:g}": float(v) for q, v in zip(QUANTILES, values, strict=True)}
         return cls(
             detector=type(detector).__name__,
