@@ -35,14 +35,13 @@ def test_pickled(error):
 
 def test_errors_of_workers():
     """A worker's error arrives with its class and attributes."""
-    for error in ERRORS:
-        with pytest.raises(error) as caught:
-            Parallel(n_jobs=2)(
-                delayed(fail)(error, "fan.wav", str(i), "Mend it.") for i in range(2)
-            )
-        assert caught.value.what == "fan.wav"
-        assert caught.value.problem in ("0", "1")
-        assert caught.value.remedy == "Mend it."
+    with pytest.raises(exceptions.AudioError) as caught:
+        Parallel(n_jobs=2)(
+            delayed(fail)(exceptions.AudioError, "fan.wav", str(i), "Mend it.") for i in range(2)
+        )
+    assert caught.value.what == "fan.wav"
+    assert caught.value.problem in ("0", "1")
+    assert caught.value.remedy == "Mend it."
 
 
 def test_other_names_of_what():

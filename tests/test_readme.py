@@ -7,8 +7,10 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+import sklearn.model_selection
 import soundfile
 from settings import make
+from sklearn.model_selection import RandomizedSearchCV
 
 import skasd
 import skasd.datasets
@@ -22,7 +24,7 @@ SMALL = {"epochs": 1, "n_repeats": 2, "encoder_units": (8, 4)}
 
 @pytest.fixture
 def small_settings(monkeypatch):
-    """Let ready systems have small networks, and synthetic machines short clips."""
+    """Let ready systems have small networks, synthetic machines short clips, searches two points."""
 
     def smaller(factory, **fixed):
         return lambda **settings: make(factory, **{**settings, **SMALL, **fixed})
@@ -34,6 +36,13 @@ def small_settings(monkeypatch):
     embedding = skasd.MachineIDEmbedding
     monkeypatch.setattr(
         skasd, "MachineIDEmbedding", lambda **settings: embedding((4, 8), epochs=1, **settings)
+    )
+    monkeypatch.setattr(
+        sklearn.model_selection,
+        "GridSearchCV",
+        lambda detector, grid, **settings: RandomizedSearchCV(
+            detector.set_params(cv=None), grid, n_iter=2, random_state=0, **settings
+        ),
     )
     sounds = skasd.datasets.make_machine_sounds
     monkeypatch.setattr(

@@ -111,6 +111,7 @@ def test_search_is_explained():
         epochs=1,
         n_repeats=1,
         n_components=1,
+        cv=None,
     )
     search = GridSearchCV(
         detector, {"random_state": [0]}, scoring=auc_scorer, cv=NormalKFold(2, random_state=0)

