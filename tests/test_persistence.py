@@ -82,7 +82,7 @@ SYSTEMS = {
         GaussianMixtureDetector(n_components=1),
     ),
     "make_iaeo3_plus": lambda: make(make_iaeo3_plus, n_repeats=2, **SMALL),
-    "make_baseline": lambda: make(make_baseline, **SMALL),
+    "make_baseline": lambda: make(make_baseline, cv=None, **SMALL),
     "fusion": lambda: FusionDetector(
         [("levels", levels(GaussianMixtureDetector())), ("neighbors", neighbors())], cv=2
     ),
@@ -107,7 +107,7 @@ def test_scores_are_identical(tmp_path, name):
 def test_detectors_of_what_was_computed_elsewhere(tmp_path, unfitted_input):
     spectrograms = LogMelSpectrogram(n_mels=16).transform(CLIPS)
     if unfitted_input == "spectrograms":
-        fitted = make(make_baseline, input="spectrograms", encoder_units=(8, 4), epochs=1)
+        fitted = make(make_baseline, input="spectrograms", encoder_units=(8, 4), epochs=1, cv=None)
         X = spectrograms
     else:
         fitted, X = GaussianMixtureDetector(), np.mean(spectrograms, axis=1)

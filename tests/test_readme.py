@@ -24,7 +24,7 @@ SMALL = {"epochs": 1, "n_repeats": 2, "encoder_units": (8, 4)}
 
 @pytest.fixture
 def small_settings(monkeypatch):
-    """Let ready systems have small networks, synthetic machines short clips, searches two points."""
+    """Let networks be small, synthetic clips short, and searches try two points."""
 
     def smaller(factory, **fixed):
         return lambda **settings: make(factory, **{**settings, **SMALL, **fixed})
