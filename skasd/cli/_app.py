@@ -1,9 +1,10 @@
 """Shared code of the commands: the application that they join, exit codes, error messages."""
 
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -42,11 +43,19 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _complain_of_warning(message: Warning | str, *_: Any) -> None:
+    complain(f"warning: {message}")
+
+
 @app.callback()
 def main(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Anomalous sound detection: fit on a healthy machine, score new recordings."""
+    # A warning of the library is a line for the user, who did not write the code that it is from.
+    context.with_resource(warnings.catch_warnings())
+    warnings.showwarning = _complain_of_warning

@@ -1,5 +1,6 @@
 """What is unusual about one clip, and where."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skasd._steps import best_of, check_detector, last_step, threshold_of
+from skasd._steps import best_of, calibrated_step, check_detector, last_step, threshold_of
+from skasd.detection._base import SEEN
+from skasd.detection._calibration import in_words
 from skasd.ensemble._fusion_detector import FusionDetector
 from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
 from skasd.features._window_autoencoder import WindowAutoencoder
@@ -63,6 +66,11 @@ class Explanation:
     excess : ndarray of shape (n_windows, n_mels)
         `error` above the mean error of the training clips in that band, in dB²; negative if it
         is below. A band that is always hard to predict does not stand out here.
+    p_value : float, default=nan
+        Share of healthy clips that score at least as high. NaN if the detector does not know it:
+        its threshold comes from clips that it was trained on, or it is not a detector of skasd.
+    rarity : str, default=""
+        `p_value` in words; empty if it is NaN.
 
     See Also
     --------
@@ -94,6 +102,8 @@ class Explanation:
     prediction: np.ndarray
     error: np.ndarray
     excess: np.ndarray
+    p_value: float = math.nan
+    rarity: str = ""
 
     @property
     def is_anomalous(self) -> bool:
@@ -109,8 +119,9 @@ class Explanation:
 
     def __str__(self) -> str:
         verdict = "anomalous" if self.is_anomalous else "normal"
-        text = f"{verdict} (score {self.anomaly_score:.4g}, threshold {self.threshold:.4g}): "
-        text += self.location
+        numbers = f"score {self.anomaly_score:.4g}, threshold {self.threshold:.4g}"
+        rarity = f"; {self.rarity}" if self.rarity else ""
+        text = f"{verdict} ({numbers}{rarity}): {self.location}"
         shares = sorted(self.contributions.items(), key=lambda item: -item[1])
         if len(shares) > 1:
             first, *others = [f"{100 * share:.0f} % {{}}from the {name}" for name, share in shares]
@@ -226,8 +237,10 @@ def explain(
     within_spans = np.concatenate([unusual[first : last + 1] for first, last in windows])
     band_profile = _mix_in_levels(within_spans.sum(axis=0), detectors, branches, shares)
     bands = carrying_runs(band_profile, gap=_BAND_GAP)
+    anomaly_score = -float(detector.score_samples([clip])[0])
+    p_value, rarity = _rarity(detector, anomaly_score)
     return Explanation(
-        anomaly_score=-float(detector.score_samples([clip])[0]),
+        anomaly_score=anomaly_score,
         threshold=threshold_of(detector),
         spans=[(times[first] - hop / 2, times[last] + hop / 2) for first, last in windows],
         bands=[(edges[first], edges[last + 1]) for first, last in bands],
@@ -239,7 +252,18 @@ def explain(
         prediction=maps.prediction,
         error=maps.error,
         excess=maps.excess,
+        p_value=p_value,
+        rarity=rarity,
     )
+
+
+def _rarity(detector: Any, anomaly_score: float) -> tuple[float, str]:
+    """Return the p-value of a score, and what it means in words, if the detector knows them."""
+    step = calibrated_step(detector)
+    if step is None or getattr(step, "calibrated_on_", SEEN) == SEEN:
+        return math.nan, ""
+    p_value = float(step._calibration.p_values(anomaly_score))
+    return p_value, in_words(p_value, step._calibration.finest)
 
 
 def _groups(detector: Any) -> list[list[Any]]:
