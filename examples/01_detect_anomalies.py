@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from skasd import LogMelSpectrogram, make_iaeo3
+from skasd import make_iaeo3_plus
 from skasd.datasets import make_machine_sounds
+from skasd.inspection import explain
 
 SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
 
@@ -55,9 +56,7 @@ def draw(detector, clips, names, path):
 
     scores = detector.anomaly_score(clips)
     oddest = int(scores.argmax())
-    (spectrogram,) = LogMelSpectrogram().transform(clips[oddest : oddest + 1])
-    autoencoder = detector.estimators_[0]["features"]["iae"]["autoencoder"]
-    (error_map,) = autoencoder.error_map([spectrogram])
+    explanation = explain(detector, clips[oddest])
 
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(10, 3.6), width_ratios=[1, 1.6], layout="constrained"
@@ -70,16 +69,16 @@ def draw(detector, clips, names, path):
     left.set_yscale("symlog", linthresh=10)
     left.set(xlabel="clip", ylabel="anomaly score", title="Scores of new clips")
     left.legend()
-    seconds = len(error_map) * 512 / 16000
+    error = np.sqrt(explanation.error.T)
     image = right.imshow(
-        np.sqrt(error_map.T),
+        error,
         origin="lower",
         aspect="auto",
-        extent=(0, seconds, 0, 128),
+        extent=(explanation.times[0], explanation.times[-1], 0, len(error)),
         cmap="magma",
-        vmax=np.quantile(np.sqrt(error_map), 0.999),
+        vmax=np.quantile(error, 0.999),
     )
-    figure.colorbar(image, label="error in standard deviations")
+    figure.colorbar(image, label="error in dB")
     right.set(xlabel="time in s", ylabel="mel band", title=f"Where {names[oddest]} is odd")
     figure.savefig(path, dpi=110)
 
@@ -96,7 +95,7 @@ def main():
 
     train, new, names = split(arguments)
     print(f"Fitting on {len(train)} recordings of a healthy machine ...")
-    detector = make_iaeo3(openl3=False, contamination=0.05, random_state=0, verbose=1).fit(train)
+    detector = make_iaeo3_plus(contamination=0.05, random_state=0, verbose=1).fit(train)
     print(f"{'anomaly score':>13}  decision   p-value  recording")
     for name, score, decision, p_value in zip(
         names,

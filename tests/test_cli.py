@@ -259,6 +259,44 @@ def test_calibrate(folder, tmp_path):
     assert "needs 20 healthy clips or more, got 1" in shown.stderr
 
 
+def test_calibrate_counts_the_alarms_of_hours(folder, tmp_path):
+    """Of 40 windows of 1 s in two recordings; at a rate of one in two, alarms are raised."""
+    clips, _ = make_machine_sounds("fan", n_normal=2, n_anomalous=0, duration=20.5, random_state=1)
+    healthy = [tmp_path / "one.wav", tmp_path / "two.wav"]
+    for path, clip in zip(healthy, clips, strict=True):
+        soundfile.write(path, clip, 16000)
+    broken = tmp_path / "broken.wav"
+    broken.write_text("no sound")
+    line = ("calibrate", folder / "fan.skasd", *healthy, "-o", tmp_path / "out.skasd")
+    cut = ("--clip-seconds=1", "--alarm=2 of 2", "--false-alarm-rate=0.5")
+    shown = run(*line, *cut, broken)
+    assert shown.exit_code == 3, shown.stderr
+    assert "calibrated on 40 clips" in shown.stdout
+    assert f"left out {broken}" in shown.stderr
+    (counted,) = [text for text in shown.stdout.splitlines() if text.startswith("2 of 2 windows: ")]
+    assert "in 0.0111 hours of healthy sound" in counted
+    detector = skasd.load(tmp_path / "out.skasd")
+    alarms = 0
+    for clip in clips:
+        events = skasd.Monitor(detector, clip_seconds=1, alarm="2 of 2").stream([clip])
+        alarms += sum(event.alarm_change == "raised" for event in events)
+    assert counted.startswith(f"2 of 2 windows: {alarms} alarm")
+    assert alarms > 0
+    assert run(*line, "--clip-seconds=1", "--alarm=3 in 5").exit_code == 2
+    assert run(*line, "--clip-seconds=0").exit_code == 2
+    # Two recordings that are not cut are two clips.
+    assert "needs 20 healthy clips or more, got 2" in run(*line).stderr
+
+
+def test_warnings_are_lines(folder, tmp_path):
+    out = tmp_path / "fan.skasd"
+    few = sorted((folder / "healthy").iterdir())[:6]
+    shown = run("fit", *few, "-o", out, *SMALL, "--set=n_repeats=2")
+    (warning,) = [line for line in shown.stderr.splitlines() if "cannot resolve" in line]
+    assert warning.startswith("warning: 6 healthy clips")
+    assert warning.endswith("9 would do.")
+
+
 def test_fit_names_a_clip_that_is_unlike_the_others(folder, tmp_path):
     out = tmp_path / "fan.skasd"
     odd = folder / "new" / "scream.wav"

@@ -9,7 +9,9 @@ from skasd.datasets import make_machine_sounds
 from skasd.exceptions import CalibrationWarning
 from skasd.monitoring import Alarm
 from skasd.monitoring._false_alarms import (
+    CountedAlarms,
     alarms_per_window,
+    count_alarms,
     parse_frequency,
     window_rate_for,
 )
@@ -91,3 +93,34 @@ def test_monitor_of_rare_alarms(detector):
 def test_alarm_that_is_too_rare_for_the_clips(detector):
     with pytest.raises(ValueError, match="is less than 60 healthy clips can tell"):
         Monitor(detector, clip_seconds=1.0, alarm="1 of 1", false_alarms="1 per year")
+
+
+@pytest.mark.parametrize(
+    ("n_alarms", "low", "high"),
+    [(0, 0.0, 3.689), (1, 0.0253, 5.572), (2, 0.242, 7.225), (10, 4.795, 18.39)],
+)
+def test_interval_of_a_count(n_alarms, low, high):
+    """Garwood's table of 1936."""
+    week = 7 * 24 * 3600.0
+    assert CountedAlarms(n_alarms, week).interval == pytest.approx((low, high), rel=1e-3)
+    assert CountedAlarms(n_alarms, week / 2).interval == pytest.approx(
+        (2 * low, 2 * high), rel=1e-3
+    )
+
+
+def test_alarms_are_counted_within_each_recording():
+    """Independent windows raise as many as the Markov chain says; no alarm spans recordings."""
+    rng = np.random.default_rng(0)
+    scores = rng.random(200_000)
+    counted = count_alarms("3 of 5", [scores], threshold=0.9, hop_seconds=10)
+    expected = alarms_per_window(Alarm("3 of 5"), 0.1) * len(scores)
+    # Five standard deviations of a Poisson count.
+    assert counted.n_alarms == pytest.approx(expected, abs=5 * expected**0.5)
+    assert counted.seconds == 2_000_000
+    apart = count_alarms("3 of 5", scores.reshape(-1, 2), threshold=0.9, hop_seconds=10)
+    assert apart.n_alarms == 0
+
+
+def test_scores_that_are_nan_are_not_counted():
+    recording = [np.nan, 9, 9, np.nan, 9]
+    assert count_alarms("3 of 5", [recording], 5, hop_seconds=1) == CountedAlarms(1, 3)

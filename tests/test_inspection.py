@@ -111,6 +111,8 @@ def test_maps_are_means_over_the_members(detector):
 
 def test_score_is_that_of_the_detector(detector):
     explanation = explain(detector, NEW[1])
+    assert explanation.p_value == detector.p_values(NEW[1:2])[0]
+    assert f"; {explanation.rarity}): " in str(explanation)
     assert explanation.anomaly_score == pytest.approx(detector.anomaly_score(NEW[1:2])[0])
     assert explanation.threshold == -detector.offset_
     assert explanation.is_anomalous == (detector.predict(NEW[1:2])[0] == -1)
@@ -265,6 +267,11 @@ def made_up(**changes):
             {},
             "anomalous (score 85.24, threshold 12): unusual from 3.2 to 4.1 s, at 2.1 to 3.4 kHz; "
             "71 % of the score from the interpolation error, 29 % from the OpenL3 embedding",
+        ),
+        (
+            {"rarity": "1 healthy clip in 200 sounds this odd", "contributions": {}},
+            "anomalous (score 85.24, threshold 12; 1 healthy clip in 200 sounds this odd): unusual "
+            "from 3.2 to 4.1 s, at 2.1 to 3.4 kHz",
         ),
         (
             {

@@ -1,14 +1,16 @@
 """``skasd calibrate``: a model's threshold, set anew by healthy recordings."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 
+from skasd.audio._blocks import read_blocks, read_sample_rate
 from skasd.audio._clips import find_clips
 from skasd.cli._app import SOME_NOT_SCORED, app, complain, nothing_done
 from skasd.cli._options import FalseAlarmRate, ModelFile, OnError, OnErrorOption
+from skasd.exceptions import AudioError
 
 
 @app.command(epilog="Example: skasd calibrate fan.skasd recordings/on_site -o fan_on_site.skasd")
@@ -27,27 +29,50 @@ def calibrate(
         ),
     ] = False,
     false_alarm_rate: FalseAlarmRate = None,
+    clip_seconds: Annotated[
+        float | None,
+        typer.Option(
+            help="Cut the recordings into windows of this length, as skasd monitor does, and count "
+            "the alarms that they raise.",
+            show_default="each recording is one clip",
+        ),
+    ] = None,
+    alarm: Annotated[
+        str, typer.Option(help="With --clip-seconds: the rule of the alarms, k of n.")
+    ] = "3 of 5",
     on_error: OnErrorOption = OnError.SKIP,
 ) -> None:
     """Set a model's threshold by new healthy recordings, without another fit.
 
-    For another microphone, another place or a later week; says how far the scores have moved. Exit
-    code 3: some recordings could not be scored, and the threshold comes from the others.
+    For another microphone, another place or a later week; says how far the scores have moved. With
+    hours of the healthy machine and --clip-seconds, it says as well how often a monitor would have
+    raised an alarm for no reason, in these recordings, from which the threshold comes. Exit code 3:
+    some recordings could not be scored, and the threshold comes from the others.
     """
     from skasd._steps import calibrated
     from skasd.ensemble._skipping import score_clips
+    from skasd.monitoring._alarm import Alarm
+    from skasd.monitoring._false_alarms import count_alarms
     from skasd.persistence._model_file import load, save
 
     with nothing_done("calibrate"):
+        Alarm(alarm)
         detector = load(model)
         last = calibrated(detector)
-        results = list(score_clips(detector, find_clips(healthy), on_error=on_error.value))
-        failures = {result.clip: result.error for result in results if result.error is not None}
-        scores = np.array([-result.anomaly_score for result in results if result.error is None])
+        clips = find_clips(healthy)
+        if clip_seconds is None:
+            results = list(score_clips(detector, clips, on_error=on_error.value))
+            failures = {result.clip: result.error for result in results if result.error is not None}
+            recordings = [[result.anomaly_score for result in results if result.error is None]]
+        else:
+            recordings, failures = _score_windows(detector, clips, clip_seconds, on_error)
+        scores = -np.array([score for recording in recordings for score in recording])
         before = -last.offset_
         report = last._recalibrate(scores, add=add)
         if false_alarm_rate is not None:
             last.set_false_alarm_rate(false_alarm_rate)
+        if clip_seconds is not None:
+            counted = count_alarms(alarm, recordings, -last.offset_, clip_seconds)
         save(detector, out)
     for clip, reason in failures.items():
         complain(f"left out {clip}: {reason}")
@@ -56,5 +81,33 @@ def calibrate(
         f"{out}: calibrated on {len(last.calibration_scores_)} clips, threshold "
         f"{-last.offset_:.6g} (before {before:.6g})"
     )
+    if clip_seconds is not None:
+        typer.echo(f"{alarm} windows: {counted}")
     if failures:
         raise typer.Exit(SOME_NOT_SCORED)
+
+
+def _score_windows(
+    detector: Any, clips: list[str], clip_seconds: float, on_error: OnError
+) -> tuple[list[list[float]], dict[str, str]]:
+    """Return the anomaly scores of each recording's windows, and what could not be scored."""
+    from skasd.monitoring._monitor import Monitor
+
+    recordings, failures = [], {}
+    for clip in clips:
+        scores: list[float] = []
+        try:
+            monitor = Monitor(
+                detector, clip_seconds=clip_seconds, sample_rate=read_sample_rate(clip)
+            )
+            for event in monitor.stream(read_blocks(clip)):
+                if event.error is None:
+                    scores.append(event.anomaly_score)
+                else:
+                    failures[f"{clip} from {event.start:g} s"] = event.error
+        except AudioError as error:
+            if on_error is OnError.RAISE:
+                raise
+            failures[clip] = str(error)
+        recordings.append(scores)
+    return recordings, failures

@@ -1,10 +1,11 @@
 """How often an alarm is raised for no reason, and the threshold that makes it as rare as asked."""
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
+from scipy import optimize, stats
 
 from skasd.monitoring._alarm import Alarm
 
@@ -47,6 +48,84 @@ class FalseAlarms:
             f"{alarms} per week, computed as if windows were independent: 1 in "
             f"{1 / self.window_rate:.3g} is anomalous"
         )
+
+
+@dataclass(frozen=True)
+class CountedAlarms:
+    """How often an alarm was raised in healthy recordings.
+
+    Parameters
+    ----------
+    n_alarms : int
+        How often.
+    seconds : float
+        What the recordings last.
+
+    References
+    ----------
+    Garwood, "Fiducial limits for the Poisson distribution", Biometrika 28, 1936.
+
+    Examples
+    --------
+    >>> from skasd.monitoring._false_alarms import CountedAlarms
+    >>> print(CountedAlarms(2, 30 * 3600))
+    2 alarms in 30 hours of healthy sound: 11.2 per week (95 % interval: 1.36 to 40.5)
+    """
+
+    n_alarms: int
+    seconds: float
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Alarms per week that could have given such a count, with 95 % confidence."""
+        low = stats.chi2.ppf(0.025, 2 * self.n_alarms) / 2 if self.n_alarms else 0.0
+        high = stats.chi2.ppf(0.975, 2 * self.n_alarms + 2) / 2
+        weeks = self.seconds / SECONDS["week"]
+        return float(low / weeks), float(high / weeks)
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        hours = self.seconds / SECONDS["hour"]
+        return (
+            f"{self.n_alarms} alarm{'' if self.n_alarms == 1 else 's'} in {hours:.3g} hours of "
+            f"healthy sound: {self.n_alarms * SECONDS['week'] / self.seconds:.3g} per week "
+            f"(95 % interval: {low:.3g} to {high:.3g})"
+        )
+
+
+def count_alarms(
+    rule: str, recordings: Iterable[Sequence[float]], threshold: float, hop_seconds: float
+) -> CountedAlarms:
+    """Count the alarms that healthy recordings raise, one recording after the other.
+
+    Parameters
+    ----------
+    rule : str
+        Such as ``"3 of 5"``.
+    recordings : iterable of sequences of float
+        Anomaly scores of the windows of each; NaN counts for nothing.
+    threshold : float
+        Anomaly score above which a window is anomalous.
+    hop_seconds : float
+        From the start of a window to that of the next.
+
+    Returns
+    -------
+    CountedAlarms
+
+    Examples
+    --------
+    >>> from skasd.monitoring._false_alarms import count_alarms
+    >>> count_alarms("2 of 2", [[0, 9, 9, 0, 0, 9], [9, 0]], threshold=5, hop_seconds=10)
+    CountedAlarms(n_alarms=1, seconds=80)
+    """
+    n_alarms = n_windows = 0
+    for scores in recordings:
+        alarm = Alarm(rule)
+        heard = [score for score in scores if not np.isnan(score)]
+        n_alarms += sum(alarm.update(score > threshold) == "raised" for score in heard)
+        n_windows += len(heard)
+    return CountedAlarms(n_alarms, n_windows * hop_seconds)
 
 
 def parse_frequency(text: str) -> float:
