@@ -5,6 +5,10 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Workers share the cores: OpenMP's threads would wait for each other by keeping these busy.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 import soundfile
