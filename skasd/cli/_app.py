@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, TextIO
 
 import typer
 
@@ -43,7 +43,14 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def _complain_of_warning(message: Warning | str, *_: Any) -> None:
+def _complain_of_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     complain(f"warning: {message}")
 
 

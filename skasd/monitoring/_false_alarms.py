@@ -77,7 +77,7 @@ class CountedAlarms:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Alarms per week that could have given such a count, with 95 % confidence."""
+        """Limits, in alarms per week, of a 95 % confidence interval."""
         low = stats.chi2.ppf(0.025, 2 * self.n_alarms) / 2 if self.n_alarms else 0.0
         high = stats.chi2.ppf(0.975, 2 * self.n_alarms + 2) / 2
         weeks = self.seconds / SECONDS["week"]
