@@ -7,7 +7,7 @@ Four machines are monitored, whose noise has three resonances. The levels of the
 - steady: constant;
 - wavering in seconds: they change by 1.5 dB (standard deviation) within 5 s, half a window;
 - wavering in minutes: the same within 2 minutes, so that windows that follow each other are alike;
-- drifting: steady, but 1 dB louder every day.
+- drifting: wavering in seconds, and 1 dB louder every day.
 
 The detector learns 200 clips of 10 s, of moments that lie apart, and is asked for one false alarm a
 day. Monitored are windows of 10 s with the default rule, 3 of 5. Printed are the alarms of the
@@ -74,7 +74,7 @@ MACHINES = {
     "steady": Machine(),
     "wavering in seconds": Machine(wavering=1.5, memory=5),
     "wavering in minutes": Machine(wavering=1.5, memory=120),
-    "drifting": Machine(drift=1.0),
+    "drifting": Machine(wavering=1.5, memory=5, drift=1.0),
 }
 
 
