@@ -262,8 +262,9 @@ def _rarity(detector: Any, anomaly_score: float) -> tuple[float, str]:
     step = calibrated_step(detector)
     if step is None or getattr(step, "calibrated_on_", SEEN) == SEEN:
         return math.nan, ""
-    p_value = float(step._calibration.p_values(anomaly_score))
-    return p_value, in_words(p_value, step._calibration.finest)
+    calibration = step._calibration
+    p_value = float(calibration.p_values(anomaly_score))
+    return p_value, in_words(p_value, calibration.finest)
 
 
 def _groups(detector: Any) -> list[list[Any]]:
