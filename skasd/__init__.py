@@ -25,13 +25,20 @@ from skasd.features import (
     MachineIDEmbedding,
     OpenL3Embedding,
     PrincipalComponents,
+    SpectrogramStatistics,
     SpectrogramTransformer,
     TimeWeightedPooling,
 )
 from skasd.monitoring import Monitor
 from skasd.persistence import load, save
 from skasd.persistence._old_names import register_old_modules
-from skasd.systems import make_baseline, make_iaeo3, make_iaeo3_opt, make_iaeo3_plus
+from skasd.systems import (
+    make_baseline,
+    make_iaeo3,
+    make_iaeo3_opt,
+    make_iaeo3_plus,
+    make_views_detector,
+)
 
 __all__ = [
     "AudioError",
@@ -50,6 +57,7 @@ __all__ = [
     "PrincipalComponents",
     "PyODDetector",
     "RepeatedSeedEnsemble",
+    "SpectrogramStatistics",
     "SpectrogramTransformer",
     "TimeWeightedPooling",
     "__version__",
@@ -60,6 +68,7 @@ __all__ = [
     "make_iaeo3",
     "make_iaeo3_opt",
     "make_iaeo3_plus",
+    "make_views_detector",
     "save",
     "score_clips",
 ]

@@ -21,6 +21,7 @@ from skasd import (
     LogMelSpectrogram,
     MachineIDEmbedding,
     OpenL3Embedding,
+    SpectrogramStatistics,
     TimeWeightedPooling,
 )
 from skasd.utils.estimator_checks import (
@@ -53,6 +54,11 @@ TRANSFORMERS = {
         np.array(SPECTROGRAMS),
         {"decay": [1, 0]},
     ),
+    "SpectrogramStatistics": (
+        SpectrogramStatistics("flux"),
+        np.array(SPECTROGRAMS),
+        {"statistic": ["level", "spread"]},
+    ),
     "MachineIDEmbedding": (MACHINE_ID, np.array(SPECTROGRAMS), {"epochs": [1, 2]}),
     # Four clips are enough, and the network takes its time.
     "OpenL3Embedding": (OPENL3, CLIPS[:4], {"frontend": ["kapre", "librosa"]}),
@@ -78,6 +84,7 @@ WRONG_PARAMETERS = {
         "sample_rate": 0,
         "n_fft": 1,
         "hop_length": 0,
+        "win_length": 0,
         "n_mels": 2.5,
         "power": 0,
         "fmin": -1,
@@ -90,6 +97,7 @@ WRONG_PARAMETERS = {
     "InterpolationAutoencoder": {**WRONG_AUTOENCODER, "n_frames": 1},
     "FrameAutoencoder": WRONG_AUTOENCODER,
     "TimeWeightedPooling": {"decay": -0.5, "std": "yes", "n_components": 0},
+    "SpectrogramStatistics": {"statistic": "mean", "n_bands": 0},
     "MachineIDEmbedding": {
         "channels": 8,
         "embedding_size": 0,

@@ -39,16 +39,24 @@ FEWEST_TO_LEAVE_OUT = 3
 """With fewer clips, each one is scored by a fit that has seen it."""
 
 _is_member = ContextVar("is_member", default=False)
+_leaves_out = ContextVar("leaves_out", default=True)
 
 
 @contextmanager
-def as_member() -> Iterator[None]:
-    """Fit detectors whose ensemble leaves clips out: they do not, and do not warn of few clips."""
-    token = _is_member.set(True)
+def as_member(*, leaves_out: bool = False) -> Iterator[None]:
+    """Fit detectors of an ensemble, which warns of few clips for them.
+
+    Parameters
+    ----------
+    leaves_out : bool, default=False
+        Whether each detector leaves clips out. Otherwise the ensemble does.
+    """
+    is_member, leaves = _is_member.set(True), _leaves_out.set(leaves_out)
     try:
         yield
     finally:
-        _is_member.reset(token)
+        _is_member.reset(is_member)
+        _leaves_out.reset(leaves)
 
 
 class AnomalyDetectorMixin(OutlierMixin):
@@ -303,7 +311,7 @@ class AnomalyDetectorMixin(OutlierMixin):
         n_folds: int = N_FOLDS,
     ) -> None:
         """Set the threshold by scores of each clip by a fit on the others, if called for."""
-        if _is_member.get() or len(features) < FEWEST_TO_LEAVE_OUT:
+        if not _leaves_out.get() or len(features) < FEWEST_TO_LEAVE_OUT:
             self._calibrate(training_scores, SEEN)
         else:
             self._calibrate(left_out_scores(score, features, n_folds))

@@ -6,6 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
+from sklearn.metrics import pairwise_distances_chunked
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -13,15 +14,32 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skasd._sklearn import Interval, StrOptions, fit_context
 from skasd.detection._base import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
 from skasd.detection._calibration import N_FOLDS
-from skasd.detection._covariance import REG_COVAR, precision_factor, shrunk_covariance
+from skasd.detection._covariance import (
+    REG_COVAR,
+    SHRINKAGES,
+    precision_factor,
+    shrunk_covariance,
+)
 from skasd.metrics._labels import healthy_clips
+
+SMALLEST = 1e-3
+"""Mean distance between neighbors relative to that of all clips, and distance whose logarithm is
+taken, at least: copies of a clip have none."""
+
+TINY = np.finfo(np.float64).tiny
+"""What distances are divided by if all training clips are copies of one."""
+
+WORKING_MEMORY = 64
+"""MiB of the distances that are computed at a time."""
 
 
 class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
     """Score clips by their mean distance to the nearest training clips.
 
     It assumes no form of the density, and a dozen clips are enough for it. Embeddings are often
-    scored this way.
+    scored this way. With `density_neighbors`, a distance counts relative to how far the training
+    clip that it leads to is from its own neighbors, so that a machine with a common and a rare mode
+    is judged in each by what is usual there.
 
     Parameters
     ----------
@@ -32,6 +50,15 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         covariance, so that units and correlations do not matter. ``"euclidean"`` takes the
         features as they are. ``"cosine"`` compares only directions, which suits embeddings; a clip
         of zeros has no direction, and is at distance 1 from all.
+    density_neighbors : int or None, default=None
+        The distance to a training clip is divided by that clip's mean distance to so many of its
+        own nearest training clips, or to all others if there are fewer. None divides by nothing.
+    shrinkage : {"ledoit_wolf", "oas"}, default="ledoit_wolf"
+        How the covariance is estimated for ``metric="mahalanobis"``: scikit-learn's functions of
+        these names.
+    log : bool, default=False
+        Whether the anomaly score is the logarithm of the mean distance. It is closer to a normal
+        distribution, so that a `FusionDetector` weighs detectors alike.
     contamination : float, default=0.1
         Share of healthy clips that may be called anomalous, in (0, 0.5].
     threshold_rule : {"percentile", "gamma"}, default="percentile"
@@ -44,6 +71,9 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         scikit-learn's search, over the training clips, centered and whitened but for cosines.
     location_ : ndarray of shape (n_features_in_,)
         Mean of the training clips.
+    density_ : ndarray of shape (n_training_clips,)
+        What distances to each training clip are divided by, with `density_neighbors`; at least a
+        thousandth of its mean over the clips, as clips that are there many times have no distance.
     whitening_ : ndarray of shape (n_features_in_, n_features_in_)
         What centered features are multiplied by, for ``metric="mahalanobis"``.
     X_fit_ : ndarray of shape (n_training_clips, n_features_in_)
@@ -52,7 +82,7 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         Threshold of `score_samples`.
     training_scores_ : ndarray of shape (n_clips,)
         Scores of the training clips, as `score_samples` counts, each without the clip itself: in
-        ten folds if ``metric="mahalanobis"``, which learns from all of them.
+        ten folds if ``metric="mahalanobis"`` or `density_neighbors`, which learn from all of them.
     calibration_scores_ : ndarray of shape (n_calibration_clips,)
         Scores that the threshold and the p-values come from.
     calibrated_on_ : {"left out", "seen in training", "new"}
@@ -73,9 +103,15 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
     be that one, which is left out. So training clips are scored as if they were new, and the
     threshold holds for both.
 
+    With one neighbor, the score normalized by density is the minimum, over the training clips y, of
+    D(x, y) / mean(D(y, z) for the K nearest clips z of y), equation 3 of Wilkinghoff et al.
+
     References
     ----------
     Angiulli and Pizzuti, "Fast outlier detection in high dimensional spaces", PKDD 2002.
+
+    Wilkinghoff et al., "Local density-based anomaly score normalization for domain generalization",
+    2025.
 
     Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices",
     Journal of Multivariate Analysis 88(2), 2004.
@@ -87,11 +123,21 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
     >>> detector = NearestNeighborsDetector(n_neighbors=2, metric="euclidean").fit(X)
     >>> detector.anomaly_score([[6.0], [4.0]])
     array([3. , 2.5])
+
+    Two clips from the rare mode, which is ten times as wide, are no farther than they ought to be:
+
+    >>> X = [[0.0], [1.0], [2.0], [3.0], [100.0], [110.0], [120.0]]
+    >>> detector = NearestNeighborsDetector(1, metric="euclidean", density_neighbors=2).fit(X)
+    >>> detector.anomaly_score([[6.0], [130.0]])
+    array([2.        , 0.66666667])
     """
 
     _parameter_constraints = {
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "metric": [StrOptions({"mahalanobis", "euclidean", "cosine"})],
+        "density_neighbors": [Interval(Integral, 1, None, closed="left"), None],
+        "shrinkage": [StrOptions(set(SHRINKAGES))],
+        "log": ["boolean"],
         **THRESHOLD_CONSTRAINTS,
     }
 
@@ -100,11 +146,17 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         n_neighbors: int = 2,
         *,
         metric: str = "mahalanobis",
+        density_neighbors: int | None = None,
+        shrinkage: str = "ledoit_wolf",
+        log: bool = False,
         contamination: float = 0.1,
         threshold_rule: str = "percentile",
     ):
         self.n_neighbors = n_neighbors
         self.metric = metric
+        self.density_neighbors = density_neighbors
+        self.shrinkage = shrinkage
+        self.log = log
         self.contamination = contamination
         self.threshold_rule = threshold_rule
 
@@ -139,7 +191,8 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
             )
         training_scores = self._remember(features)._score(features)
         n_left_out = -(-len(features) // N_FOLDS)
-        if self.metric == "mahalanobis" and len(features) - n_left_out > self.n_neighbors:
+        learns = self.metric == "mahalanobis" or self.density_neighbors is not None
+        if learns and len(features) - n_left_out > self.n_neighbors:
             self._calibrate_by_folds(self._score_others, features, training_scores)
         else:
             # No clip is its own neighbor, and nothing else is learned from it.
@@ -157,18 +210,23 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_clips,), float64
-            Higher is more normal; 0 at most.
+            Higher is more normal; 0 at most, unless `log`.
         """
         check_is_fitted(self)
         features: np.ndarray = validate_data(self, X, dtype=np.float64, reset=False)
         return self._score(features)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Detectors from before these parameters did what the defaults do.
+        before = {"density_neighbors": None, "shrinkage": "ledoit_wolf", "log": False}
+        super().__setstate__({**before, **state})
 
     def _remember(self, features: np.ndarray) -> Self:
         if self.metric == "mahalanobis":
             scaler = StandardScaler().fit(features)
             standardized = scaler.transform(features)
             covariance = shrunk_covariance(
-                standardized, "ledoit_wolf", REG_COVAR, variance=np.mean(standardized**2)
+                standardized, self.shrinkage, REG_COVAR, variance=np.mean(standardized**2)
             )
             self.whitening_ = precision_factor(covariance) / scaler.scale_[:, np.newaxis]
         self.X_fit_ = features
@@ -177,16 +235,42 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         self.neighbors_ = NearestNeighbors(
             algorithm="brute", metric="cosine" if self.metric == "cosine" else "euclidean"
         ).fit(self._whiten(features))
+        if self.density_neighbors is not None:
+            n_neighbors = min(self.density_neighbors, len(features) - 1)
+            distances, _ = self.neighbors_.kneighbors(n_neighbors=n_neighbors)
+            density = distances.mean(axis=1)
+            self.density_ = np.maximum(density, max(SMALLEST * density.mean(), TINY))
         return self
 
     def _score(self, features: np.ndarray) -> np.ndarray:
-        distances, nearest = self.neighbors_.kneighbors(
-            self._whiten(features), self.n_neighbors + 1
-        )
+        distances, nearest = self._nearest(self._whiten(features))
         is_itself = (self.X_fit_[nearest] == features[:, np.newaxis]).all(axis=2)
         left_out = np.where(is_itself.any(axis=1), is_itself.argmax(axis=1), self.n_neighbors)
         np.put_along_axis(distances, left_out[:, np.newaxis], 0, axis=1)
-        return -distances.sum(axis=1) / self.n_neighbors
+        means = distances.sum(axis=1) / self.n_neighbors
+        return -np.log(np.maximum(means, SMALLEST)) if self.log else -means
+
+    def _nearest(self, whitened: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the distances to the nearest training clips, one more than count, and which."""
+        n_nearest = self.n_neighbors + 1
+        if self.density_neighbors is None:
+            return self.neighbors_.kneighbors(whitened, n_nearest)
+
+        def nearest_of(distances: np.ndarray, start: int) -> tuple[np.ndarray, np.ndarray]:
+            relative = distances / self.density_
+            nearest = np.argpartition(relative, n_nearest - 1, axis=1)[:, :n_nearest]
+            return np.take_along_axis(relative, nearest, axis=1), nearest
+
+        # Block by block, so that no matrix of all clips by all clips is in memory.
+        blocks = pairwise_distances_chunked(
+            whitened,
+            self.neighbors_._fit_X,
+            reduce_func=nearest_of,
+            metric=self.neighbors_.metric,
+            working_memory=WORKING_MEMORY,
+        )
+        distances, nearest = zip(*blocks, strict=True)
+        return np.concatenate(distances), np.concatenate(nearest)
 
     def _score_others(self, train: np.ndarray, test: np.ndarray) -> np.ndarray:
         return clone(self)._remember(train)._score(test)

@@ -6,12 +6,17 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch, Tags, get_tags
 
 from skasd._sklearn import BaseComposition, Interval, StrOptions, fit_context
 from skasd._steps import Parts, last_step, remedy
 from skasd.audio._clips import Clips
-from skasd.detection._base import FEWEST_TO_LEAVE_OUT, THRESHOLD_CONSTRAINTS
+from skasd.detection._base import (
+    FEWEST_TO_LEAVE_OUT,
+    THRESHOLD_CONSTRAINTS,
+    AnomalyDetectorMixin,
+)
 from skasd.ensemble._members import (
     AGGREGATIONS,
     FOLDS,
@@ -20,6 +25,9 @@ from skasd.ensemble._members import (
     by_folds,
     score_own,
 )
+
+WEIGHTED = {"mean": np.average, "soft_max": AGGREGATIONS["soft_max"]}
+"""Aggregations that take weights."""
 
 
 class FusionDetector(MembersMixin, BaseComposition):
@@ -36,16 +44,19 @@ class FusionDetector(MembersMixin, BaseComposition):
         Names and detectors, or pipelines that end with one: anything with `fit` and
         `score_samples`. All are fitted on the same clips. They are cloned, never fitted
         themselves.
-    aggregation : {"mean", "max", "min", "median"}, default="mean"
-        What becomes of a clip's standardized anomaly scores. ``"max"`` calls a clip anomalous
-        if one detector does, ``"min"`` if all do.
+    aggregation : {"mean", "soft_max", "max", "min", "median"}, default="mean"
+        What becomes of a clip's standardized anomaly scores z. ``"max"`` calls a clip anomalous
+        if one detector does, ``"min"`` if all do. ``"soft_max"``, log(mean(exp(z))), is near the
+        mean if all detectors agree, and near the largest score if one of them stands out.
     weights : array-like of shape (n_detectors,), default=None
-        Weights of the detectors in the mean, not negative. None weighs all alike.
+        Weights of the detectors in the mean of ``"mean"`` and ``"soft_max"``, not negative. None
+        weighs all alike.
     cv : "members" or int, default="members"
         Where the scores of left-out clips come from, which standardize the scores and give the
-        threshold. With ``"members"``, an ensemble whose members leave clips out is fitted once,
-        and any other detector once on all clips, and in five folds. A number fits every
-        detector in as many folds, and once on all clips.
+        threshold. With ``"members"``, a detector that leaves clips out itself is fitted once: an
+        ensemble, or a detector of features behind steps that learn nothing from clips. Any other
+        detector is fitted once on all clips, and in five folds. A number fits every detector in
+        as many folds, and once on all clips.
     contamination : float, default=0.1
         Share of healthy clips that may be called anomalous, in (0, 0.5].
     threshold_rule : {"percentile", "gamma"}, default="percentile"
@@ -224,9 +235,10 @@ class FusionDetector(MembersMixin, BaseComposition):
     def _check_weights(self) -> None:
         if self.weights is None:
             return
-        if self.aggregation != "mean":
+        if self.aggregation not in WEIGHTED:
             raise ValueError(
-                f"weights are for aggregation='mean', got {self.aggregation!r}. Pass weights=None."
+                f"weights are for aggregation='mean' or 'soft_max', got {self.aggregation!r}. Pass "
+                "weights=None."
             )
         weights = np.asarray(self.weights, dtype=np.float64)
         if weights.shape != (len(self.detectors),) or not (weights >= 0).all() or not weights.any():
@@ -247,7 +259,7 @@ class FusionDetector(MembersMixin, BaseComposition):
     def _aggregate(self, member_scores: np.ndarray) -> np.ndarray:
         if self.weights is None:
             return super()._aggregate(member_scores)
-        return np.average(member_scores, axis=1, weights=np.asarray(self.weights))
+        return WEIGHTED[self.aggregation](member_scores, axis=1, weights=np.asarray(self.weights))
 
     def _parts(self, fitted: bool) -> Parts:
         are_fitted = fitted and hasattr(self, "named_estimators_")
@@ -262,7 +274,18 @@ class FusionDetector(MembersMixin, BaseComposition):
 
 
 def leaves_out(detector: Any, n_clips: int) -> bool:
-    """Tell whether a detector is an ensemble that scores each training clip as a new one."""
-    if not isinstance(detector, MembersMixin) or n_clips < FEWEST_TO_LEAVE_OUT:
+    """Tell whether a detector scores each training clip as a new one."""
+    if n_clips < FEWEST_TO_LEAVE_OUT:
         return False
-    return getattr(detector, "cv", None) is not None
+    if isinstance(detector, Pipeline):
+        *steps, (_, last) = detector.steps
+        learn = [step for _, step in steps if not isinstance(step, str) and learns(step)]
+        return not learn and leaves_out(last, n_clips)
+    if isinstance(detector, MembersMixin):
+        return getattr(detector, "cv", None) is not None
+    return isinstance(detector, AnomalyDetectorMixin)
+
+
+def learns(step: Any) -> bool:
+    """Tell whether a transformer learns anything from the clips, as its tags say."""
+    return step is not None and get_tags(step).requires_fit

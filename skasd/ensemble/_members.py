@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from joblib import delayed
 from numpy.typing import ArrayLike
+from scipy.special import logsumexp
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.model_selection import KFold
 from sklearn.utils import indexable
 from sklearn.utils.validation import check_is_fitted
 
 from skasd._sklearn import num_samples, safe_indexing
-from skasd._steps import clip_steps, first_steps
+from skasd._steps import clip_steps, first_steps, last_step
 from skasd._utils.threads import parallel_threads
 from skasd.audio._clips import Clips, check_clip, check_clips
 from skasd.detection._base import LEFT_OUT, AnomalyDetectorMixin, as_member
@@ -22,11 +23,19 @@ from skasd.exceptions import AudioError
 from skasd.features._base import ClipTransformer, SpectrogramTransformer, check_spectrograms
 from skasd.metrics._labels import healthy_clips
 
+
+def _soft_max(scores: np.ndarray, axis: int, weights: np.ndarray | None = None) -> np.ndarray:
+    """Return the logarithm of the mean of the exponentials."""
+    shares = 1 / scores.shape[axis] if weights is None else weights / np.sum(weights)
+    return logsumexp(scores, axis=axis, b=shares)
+
+
 AGGREGATIONS: dict[str, Callable[..., np.ndarray]] = {
     "min": np.min,
     "median": np.median,
     "mean": np.mean,
     "max": np.max,
+    "soft_max": _soft_max,
 }
 
 BLOCK = 64
@@ -247,8 +256,8 @@ def score_left_out(member: BaseEstimator, X: Any, y: Any, *, left_out: np.ndarra
 
 def score_own(member: Any, X: Any, y: Any) -> Fitted:
     """Fit a member that leaves clips out itself, and take its scores of these."""
-    with as_member():
-        scores = -member.fit(X, y).training_scores_
+    with as_member(leaves_out=True):
+        scores = -last_step(member.fit(X, y)).training_scores_
     return member, scores, ~np.isnan(scores)
 
 

@@ -31,11 +31,13 @@ def log_mel(step: LogMelSpectrogram, data: Clips | Spectrograms) -> Spectrograms
     check_length(step, data.n_samples)
     # In float64, but for the spectrum.
     from librosa.filters import get_window, mel
+    from librosa.util import pad_center
 
     margin = step.n_fft // 2
+    window = get_window("hann", step.win_length or step.n_fft)
     samples = data.tensor.cast(np.float64).apply("Pad", np.array([0, margin, 0, margin]))
     spectrum = samples.apply("Unsqueeze", np.array([2])).apply(
-        "STFT", np.array(step.hop_length), get_window("hann", step.n_fft), onesided=1
+        "STFT", np.array(step.hop_length), pad_center(window, size=step.n_fft), onesided=1
     )
     # librosa keeps the spectrum in float32; whatever follows is in float64.
     magnitude = spectrum.cast(np.float32).cast(np.float64).reduce("SumSquare", 3)

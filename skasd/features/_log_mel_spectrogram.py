@@ -28,6 +28,9 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         Length of a frame, in samples. It is also the shortest clip that is accepted.
     hop_length : int, default=512
         Step from one frame to the next, in samples.
+    win_length : int or None, default=None
+        Length of the window within a frame, in samples, at most `n_fft`, which is that of None.
+        Shorter windows hear faster changes, and tell frequencies apart less well.
     n_mels : int, default=128
         Number of mel bands.
     power : float, default=2.0
@@ -73,6 +76,7 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         **ClipTransformer._parameter_constraints,
         "n_fft": [Interval(Integral, 2, None, closed="left")],
         "hop_length": [Interval(Integral, 1, None, closed="left")],
+        "win_length": [Interval(Integral, 1, None, closed="left"), None],
         "n_mels": [Interval(Integral, 1, None, closed="left")],
         "power": [Interval(Real, 0, None, closed="neither")],
         "fmin": [Interval(Real, 0, None, closed="left")],
@@ -86,6 +90,7 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         *,
         n_fft: int = 1024,
         hop_length: int = 512,
+        win_length: int | None = None,
         n_mels: int = 128,
         power: float = 2.0,
         fmin: float = 0.0,
@@ -98,6 +103,7 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         self.sample_rate = sample_rate
         self.n_fft = n_fft
         self.hop_length = hop_length
+        self.win_length = win_length
         self.n_mels = n_mels
         self.power = power
         self.fmin = fmin
@@ -151,7 +157,9 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         """
         import librosa
 
-        spectrum = librosa.stft(samples, n_fft=self.n_fft, hop_length=self.hop_length)
+        spectrum = librosa.stft(
+            samples, n_fft=self.n_fft, hop_length=self.hop_length, win_length=self.win_length
+        )
         bands = _mel_bands(self.sample_rate, self.n_fft, self.n_mels, self.fmin, self.fmax)
         # Rounded once, at the end, the levels are the same whatever BLAS and libm compute them.
         mel = bands @ np.abs(spectrum.astype(np.complex128)) ** self.power
@@ -164,6 +172,11 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
             raise ValueError(
                 f"fmin={self.fmin} and fmax={self.fmax} do not fit sample_rate="
                 f"{self.sample_rate}: 0 <= fmin < fmax <= sample_rate / 2 is needed."
+            )
+        if self.win_length is not None and self.win_length > self.n_fft:
+            raise ValueError(
+                f"win_length={self.win_length} is longer than a frame, n_fft={self.n_fft}. Pass a "
+                "shorter window, or a longer n_fft."
             )
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:

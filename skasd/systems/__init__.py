@@ -1,7 +1,6 @@
 """Ready-made systems: the settings of published ones, turned into pipelines.
 
-Every factory returns an unfitted `RepeatedSeedEnsemble`, whose parameters can be set and searched
-by name.
+Every factory returns an unfitted detector, whose parameters can be set and searched by name.
 """
 
 from skasd._utils.public_names import claim_names
@@ -9,7 +8,15 @@ from skasd.systems._baseline import make_baseline
 from skasd.systems._by_name import make_system
 from skasd.systems._iaeo3 import make_iaeo3, make_iaeo3_opt
 from skasd.systems._iaeo3_plus import make_iaeo3_plus
+from skasd.systems._views import make_views_detector
 
-__all__ = ["make_baseline", "make_iaeo3", "make_iaeo3_opt", "make_iaeo3_plus", "make_system"]
+__all__ = [
+    "make_baseline",
+    "make_iaeo3",
+    "make_iaeo3_opt",
+    "make_iaeo3_plus",
+    "make_system",
+    "make_views_detector",
+]
 
 claim_names(__name__)

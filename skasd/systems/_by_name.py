@@ -3,12 +3,22 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from skasd.ensemble._fusion_detector import FusionDetector
 from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
 from skasd.systems._baseline import make_baseline
 from skasd.systems._iaeo3 import make_iaeo3, make_iaeo3_opt
 from skasd.systems._iaeo3_plus import make_iaeo3_plus
+from skasd.systems._views import make_views_detector
 
-SYSTEMS: Mapping[str, Callable[..., RepeatedSeedEnsemble]] = {
+
+def _views(machine: str | None, **settings: Any) -> FusionDetector:
+    # Every system can be given a seed and a progress bar; this one has no use for them.
+    unused = ("random_state", "verbose")
+    return make_views_detector(**{k: v for k, v in settings.items() if k not in unused})
+
+
+SYSTEMS: Mapping[str, Callable[..., RepeatedSeedEnsemble | FusionDetector]] = {
+    "views": _views,
     "iaeo3": lambda machine, **settings: make_iaeo3(**settings),
     "iaeo3-opt": make_iaeo3_opt,
     "iaeo3-plus": lambda machine, **settings: make_iaeo3_plus(**settings),
@@ -18,14 +28,16 @@ SYSTEMS: Mapping[str, Callable[..., RepeatedSeedEnsemble]] = {
 """Name → factory that takes the machine type and settings."""
 
 
-def make_system(name: str, machine: str | None, **settings: Any) -> RepeatedSeedEnsemble:
+def make_system(
+    name: str, machine: str | None, **settings: Any
+) -> RepeatedSeedEnsemble | FusionDetector:
     """Make a system by its name on the command line.
 
     Parameters
     ----------
-    name : {"iaeo3", "iaeo3-opt", "iaeo3-plus", "iae", "baseline"}
-        `make_iaeo3`, `make_iaeo3_opt`, `make_iaeo3_plus`, the interpolation autoencoder alone with
-        its mean error as the score, or `make_baseline`.
+    name : {"views", "iaeo3", "iaeo3-opt", "iaeo3-plus", "iae", "baseline"}
+        `make_views_detector`, `make_iaeo3`, `make_iaeo3_opt`, `make_iaeo3_plus`, the
+        interpolation autoencoder alone with its mean error as the score, or `make_baseline`.
     machine : str or None
         Machine type, which ``"iaeo3-opt"`` has settings for.
     **settings
@@ -34,7 +46,7 @@ def make_system(name: str, machine: str | None, **settings: Any) -> RepeatedSeed
 
     Returns
     -------
-    RepeatedSeedEnsemble
+    RepeatedSeedEnsemble or FusionDetector
         Not fitted.
 
     Raises
