@@ -26,9 +26,6 @@ SMALLEST = 1e-3
 """Mean distance between neighbors relative to that of all clips, and distance whose logarithm is
 taken, at least: copies of a clip have none."""
 
-TINY = np.finfo(np.float64).tiny
-"""What distances are divided by if all training clips are copies of one."""
-
 WORKING_MEMORY = 64
 """MiB of the distances that are computed at a time."""
 
@@ -239,7 +236,8 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
             n_neighbors = min(self.density_neighbors, len(features) - 1)
             distances, _ = self.neighbors_.kneighbors(n_neighbors=n_neighbors)
             density = distances.mean(axis=1)
-            self.density_ = np.maximum(density, max(SMALLEST * density.mean(), TINY))
+            # If all clips are copies of one, there is nothing to divide by.
+            self.density_ = np.maximum(density, SMALLEST * density.mean() or 1.0)
         return self
 
     def _score(self, features: np.ndarray) -> np.ndarray:
