@@ -23,8 +23,8 @@ from skasd.detection._covariance import (
 from skasd.metrics._labels import healthy_clips
 
 SMALLEST = 1e-3
-"""Mean distance between neighbors relative to that of all clips, and distance whose logarithm is
-taken, at least: copies of a clip have none."""
+"""Least local density, relative to its mean, and least distance relative to it whose logarithm is
+taken: copies of a clip have none."""
 
 WORKING_MEMORY = 64
 """MiB of the distances that are computed at a time."""
@@ -246,7 +246,12 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         left_out = np.where(is_itself.any(axis=1), is_itself.argmax(axis=1), self.n_neighbors)
         np.put_along_axis(distances, left_out[:, np.newaxis], 0, axis=1)
         means = distances.sum(axis=1) / self.n_neighbors
-        return -np.log(np.maximum(means, SMALLEST)) if self.log else -means
+        return -np.log(np.maximum(means, self._smallest)) if self.log else -means
+
+    @property
+    def _smallest(self) -> float:
+        """The least distance that has a logarithm of its own."""
+        return np.finfo(np.float64).tiny if self.density_neighbors is None else SMALLEST
 
     def _nearest(self, whitened: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the distances to the nearest training clips, one more than count, and which."""
