@@ -66,6 +66,8 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
     ----------
     neighbors_ : NearestNeighbors
         scikit-learn's search, over the training clips, centered and whitened but for cosines.
+    smallest_ : float
+        Least mean distance that has a logarithm of its own, with `log`.
     location_ : ndarray of shape (n_features_in_,)
         Mean of the training clips.
     density_ : ndarray of shape (n_training_clips,)
@@ -79,7 +81,7 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         Threshold of `score_samples`.
     training_scores_ : ndarray of shape (n_clips,)
         Scores of the training clips, as `score_samples` counts, each without the clip itself: in
-        ten folds if ``metric="mahalanobis"`` or `density_neighbors`, which learn from all of them.
+        twenty folds if ``metric="mahalanobis"`` or `density_neighbors`, which learn from all of them.
     calibration_scores_ : ndarray of shape (n_calibration_clips,)
         Scores that the threshold and the p-values come from.
     calibrated_on_ : {"left out", "seen in training", "new"}
@@ -246,10 +248,10 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         left_out = np.where(is_itself.any(axis=1), is_itself.argmax(axis=1), self.n_neighbors)
         np.put_along_axis(distances, left_out[:, np.newaxis], 0, axis=1)
         means = distances.sum(axis=1) / self.n_neighbors
-        return -np.log(np.maximum(means, self._smallest)) if self.log else -means
+        return -np.log(np.maximum(means, self.smallest_)) if self.log else -means
 
     @property
-    def _smallest(self) -> float:
+    def smallest_(self) -> float:
         """The least distance that has a logarithm of its own."""
         return np.finfo(np.float64).tiny if self.density_neighbors is None else SMALLEST
 

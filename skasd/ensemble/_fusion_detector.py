@@ -27,7 +27,10 @@ from skasd.ensemble._members import (
     score_own,
 )
 
-WEIGHTED: dict[str, Callable[..., np.ndarray]] = {"mean": np.average, "soft_max": AGGREGATIONS["soft_max"]}
+WEIGHTED: dict[str, Callable[..., np.ndarray]] = {
+    "mean": np.average,
+    "soft_max": AGGREGATIONS["soft_max"],
+}
 """Aggregations that take weights."""
 
 

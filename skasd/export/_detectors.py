@@ -8,7 +8,7 @@ from sklearn.preprocessing import normalize
 
 from skasd.detection._feature_detector import FeatureDetector
 from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
-from skasd.detection._nearest_neighbors_detector import SMALLEST, NearestNeighborsDetector
+from skasd.detection._nearest_neighbors_detector import NearestNeighborsDetector
 from skasd.ensemble._fusion_detector import FusionDetector
 from skasd.ensemble._members import MembersMixin
 from skasd.export._graph import Features, Scores, Tensor, quantile_weights
@@ -54,7 +54,7 @@ def neighbors_score(step: NearestNeighborsDetector, data: Features) -> Scores:
     if step.density_neighbors is not None:
         distances = distances / step.density_
     means = distances.smallest(1, step.n_neighbors).reduce("Mean", 1)
-    return Scores(means.apply("Max", np.array(SMALLEST)).apply("Log") if step.log else means)
+    return Scores(means.apply("Max", np.array(step.smallest_)).apply("Log") if step.log else means)
 
 
 def _lengths(step: NearestNeighborsDetector, data: Features) -> Tensor:

@@ -107,7 +107,8 @@ class SpectrogramStatistics(SpectrogramTransformer):
         ndarray of shape (n_features,), float64
             One feature for each band, or several, one after the other.
         """
-        return STATISTICS[self.statistic](bands_averaged(spectrogram, self._n_wide_bands))
+        levels = bands_averaged(spectrogram.astype(np.float64), self._n_wide_bands)
+        return STATISTICS[self.statistic](levels)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the features: ``level_mel_0``, ``modulation_lag1_band_0``.
