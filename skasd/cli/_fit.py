@@ -32,9 +32,7 @@ def fit(
     ] = None,
     set_: Settings = None,
     random_state: Annotated[int, typer.Option(help="Seed.")] = 0,
-    jobs: Annotated[
-        int, typer.Option(help="Number of views, or members, to fit at the same time.")
-    ] = 1,
+    jobs: Annotated[int, typer.Option(help="Views, or members, to fit at the same time.")] = 1,
     false_alarm_rate: FalseAlarmRate = None,
     on_error: OnErrorOption = OnError.SKIP,
 ) -> None:

@@ -80,8 +80,9 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
     offset_ : float
         Threshold of `score_samples`.
     training_scores_ : ndarray of shape (n_clips,)
-        Scores of the training clips, as `score_samples` counts, each without the clip itself: in
-        twenty folds if ``metric="mahalanobis"`` or `density_neighbors`, which learn from all of them.
+        Scores of the training clips, as `score_samples` counts, each without the clip itself:
+        in twenty folds if ``metric="mahalanobis"`` or `density_neighbors`, which learn from all of
+        them.
     calibration_scores_ : ndarray of shape (n_calibration_clips,)
         Scores that the threshold and the p-values come from.
     calibrated_on_ : {"left out", "seen in training", "new"}

@@ -77,11 +77,6 @@ def _mean_square(differences: np.ndarray) -> np.ndarray:
     return np.square(differences).mean(axis=0)
 
 
-def _sorted(levels: np.ndarray) -> np.ndarray:
-    # What was rounded to float32 sorts faster so, and to the same order.
-    return np.sort(levels.astype(np.float32, copy=False), axis=0)
-
-
 def level(levels: np.ndarray) -> np.ndarray:
     """Average over time."""
     return levels.mean(axis=0)
@@ -89,12 +84,12 @@ def level(levels: np.ndarray) -> np.ndarray:
 
 def quiet(levels: np.ndarray) -> np.ndarray:
     """Average the quieter half of the frames of each band."""
-    return rank_weights(QUIET, len(levels)) @ _sorted(levels)
+    return rank_weights(QUIET, len(levels)) @ np.sort(levels, axis=0)
 
 
 def loud(levels: np.ndarray) -> np.ndarray:
     """Average the loudest tenth of the frames of each band."""
-    return rank_weights(LOUD, len(levels)) @ _sorted(levels)[::-1]
+    return rank_weights(LOUD, len(levels)) @ np.sort(levels, axis=0)[::-1]
 
 
 def spread(levels: np.ndarray) -> np.ndarray:

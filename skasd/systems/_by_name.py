@@ -10,7 +10,6 @@ from skasd.systems._iaeo3 import make_iaeo3, make_iaeo3_opt
 from skasd.systems._iaeo3_plus import make_iaeo3_plus
 from skasd.systems._views import make_views_detector
 
-
 UNUSED = ("random_state", "verbose")
 """Settings of all other systems, which the command line passes."""
 
