@@ -312,7 +312,7 @@ def test_nearest_neighbors(spectrograms, metric, density_neighbors, n_neighbors,
 @pytest.mark.parametrize("metric", ["mahalanobis", "euclidean", "cosine"])
 def test_no_distance(spectrograms, metric, tmp_path):
     """Rounding takes no distance below zero, where it had neither a root nor a logarithm."""
-    neighbors = NearestNeighborsDetector(1, metric=metric, log=True)
+    neighbors = NearestNeighborsDetector(1, metric=metric, density_neighbors=8, log=True)
     detector = pipeline(SpectrogramStatistics(), neighbors).fit(spectrograms[:45])
     export_onnx(detector, tmp_path / "model.onnx", input="spectrograms", n_frames=20)
     scores, _ = run(tmp_path / "model.onnx", spectrograms[:45])
