@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skasd import make_iaeo3_plus
+from skasd import make_views_detector
 from skasd.datasets import make_machine_sounds
 from skasd.inspection import explain
 
@@ -95,7 +95,7 @@ def main():
 
     train, new, names = split(arguments)
     print(f"Fitting on {len(train)} recordings of a healthy machine ...")
-    detector = make_iaeo3_plus(contamination=0.05, random_state=0, verbose=1).fit(train)
+    detector = make_views_detector(contamination=0.05).fit(train)
     print(f"{'anomaly score':>13}  decision   p-value  recording")
     for name, score, decision, p_value in zip(
         names,

@@ -6,7 +6,7 @@
 
 HEALTHY is a folder of WAV, FLAC, OGG or MP3 files; ODD is one file. Without them, the slider is
 the one in ``../shared/recordings/dcase2020``, next to the checkout, or a synthetic one if there is
-no such folder; ``--pictures`` then also compares three systems. Pictures need
+no such folder; ``--pictures`` then also compares four systems. Pictures need
 ``pip install "skasd[examples]"``.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skasd import make_baseline, make_iaeo3, make_iaeo3_plus
+from skasd import make_baseline, make_iaeo3, make_iaeo3_plus, make_views_detector
 from skasd.datasets import make_machine_sounds
 from skasd.inspection import (
     DetectionCurveDisplay,
@@ -30,6 +30,7 @@ SYSTEMS = {
     "baseline": make_baseline(epochs=30, random_state=0),
     "IAEO3 without OpenL3": make_iaeo3(openl3=False, n_repeats=2, random_state=0),
     "IAEO3+": make_iaeo3_plus(n_repeats=2, random_state=0),
+    "views": make_views_detector(),
 }
 
 
@@ -88,8 +89,8 @@ def main():
         odd = test[np.flatnonzero(y == -1)[-1]]
     else:
         train, odd = recordings(arguments.healthy), arguments.odd
-    print(f"Fitting IAEO3+ on {len(train)} recordings of a healthy machine ...")
-    detector = make_iaeo3_plus(n_repeats=2, random_state=0).fit(train)
+    print(f"Fitting on {len(train)} recordings of a healthy machine ...")
+    detector = make_views_detector().fit(train)
     explanation = explain(detector, odd)
     print(odd.name if isinstance(odd, Path) else "the last synthetic clip")
     print(explanation)

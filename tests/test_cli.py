@@ -17,7 +17,7 @@ from skasd.cli import app
 from skasd.datasets import make_machine_sounds
 
 UNITS = "estimator__features__log_mel__branches__iae__encoder_units=[8,4]"
-SMALL = ["--set", "n_mels=16", "--set", UNITS, "--set", "epochs=2"]
+SMALL = ["--set", "n_mels=16"]
 
 
 def run(*arguments):
@@ -36,7 +36,7 @@ def folder(tmp_path_factory):
         place = folder / ("healthy" if i < 20 else "new")
         soundfile.write(place / f"clip {i:02}.wav", clip, 16000)
     soundfile.write(folder / "new" / "scream.wav", clips[0] + scream, 16000)
-    shown = run("fit", folder / "healthy", "-o", folder / "fan.skasd", *SMALL, "--set=n_repeats=2")
+    shown = run("fit", folder / "healthy", "-o", folder / "fan.skasd", *SMALL)
     assert shown.exit_code == 0, shown.stderr
     return folder
 
@@ -49,7 +49,19 @@ def broken(folder):
     path.unlink()
 
 
-def test_fit_is_make_iaeo3_plus(folder):
+def test_fit_is_make_views_detector(folder):
+    detector = skasd.make_views_detector(n_mels=16).fit(sorted((folder / "healthy").iterdir()))
+    loaded = skasd.load(folder / "fan.skasd")
+    new = sorted((folder / "new").iterdir())
+    np.testing.assert_array_equal(loaded.score_samples(new), detector.score_samples(new))
+    assert loaded.offset_ == detector.offset_
+
+
+def test_fit_takes_other_systems(folder, tmp_path):
+    out = tmp_path / "fan.skasd"
+    networks = ["--system=iaeo3-plus", "--set", UNITS, "--set=epochs=2", "--set=n_repeats=2"]
+    shown = run("fit", folder / "healthy", "-o", out, *SMALL, *networks)
+    assert shown.exit_code == 0, shown.stderr
     detector = make(
         skasd.make_iaeo3_plus,
         n_mels=16,
@@ -58,10 +70,8 @@ def test_fit_is_make_iaeo3_plus(folder):
         n_repeats=2,
         random_state=0,
     ).fit(sorted((folder / "healthy").iterdir()))
-    loaded = skasd.load(folder / "fan.skasd")
     new = sorted((folder / "new").iterdir())
-    np.testing.assert_array_equal(loaded.score_samples(new), detector.score_samples(new))
-    assert loaded.offset_ == detector.offset_
+    np.testing.assert_array_equal(skasd.load(out).score_samples(new), detector.score_samples(new))
 
 
 def test_score_lines(folder):
@@ -125,7 +135,7 @@ def test_fit_leaves_broken_clips_out(folder, broken, tmp_path):
 def test_report(folder):
     shown = run("score", folder / "fan.skasd", folder / "healthy", "--report")
     assert shown.exit_code == 0
-    assert "of 8 in training" in shown.stderr
+    assert "of 20 in training" in shown.stderr
     assert "fit again" not in shown.stderr
 
 
@@ -292,9 +302,9 @@ def test_calibrate_counts_the_alarms_of_hours(folder, tmp_path):
 def test_warnings_are_lines(folder, tmp_path):
     out = tmp_path / "fan.skasd"
     few = sorted((folder / "healthy").iterdir())[:6]
-    shown = run("fit", *few, "-o", out, *SMALL, "--set=n_repeats=2")
+    shown = run("fit", *few, "-o", out, *SMALL)
     (warning,) = [line for line in shown.stderr.splitlines() if "cannot resolve" in line]
-    assert warning.startswith("warning: 3 healthy clips")  # of six, by two of five members
+    assert warning.startswith("warning: 6 healthy clips")
     assert warning.endswith("9 would do.")
 
 

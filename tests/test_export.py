@@ -25,13 +25,16 @@ from skasd import (
     OpenL3Embedding,
     PrincipalComponents,
     RepeatedSeedEnsemble,
+    SpectrogramStatistics,
     TimeWeightedPooling,
     export_onnx,
     make_baseline,
     make_iaeo3,
     make_iaeo3_plus,
+    make_views_detector,
 )
 from skasd.datasets import make_machine_sounds
+from skasd.features._statistics import STATISTICS
 
 SMALL = {"n_mels": 32, "epochs": 1, "encoder_units": (16, 8), "n_repeats": 2, "random_state": 0}
 SYSTEMS = {
@@ -48,14 +51,24 @@ def run(model, data, outputs=("anomaly_score", "is_anomalous")):
     return session.run(outputs, {taken.name: data})
 
 
-def features_of(path, data, mixture):
-    """Return what the model subtracts a mixture's means from."""
+def features_of(path, data, detector):
+    """Return what the model's detector takes: it subtracts a mean from it, or takes its norm."""
     model = onnx.load(path)
-    means = onnx.numpy_helper.from_array(mixture.means_[:, np.newaxis])
-    (constant,) = [each.name for each in model.graph.initializer if each.raw_data == means.raw_data]
-    (features,) = [node.input[0] for node in model.graph.node if constant in node.input]
+    nodes = model.graph.node
+    if isinstance(detector, NearestNeighborsDetector) and detector.metric == "cosine":
+        (features,) = [node.input[0] for node in nodes if node.op_type == "ReduceSumSquare"]
+    else:
+        means = onnx.numpy_helper.from_array(mean_of(detector)).raw_data
+        (constant,) = [each.name for each in model.graph.initializer if each.raw_data == means]
+        (features,) = [node.input[0] for node in nodes if constant in node.input]
     model.graph.output.append(onnx.ValueInfoProto(name=features))
     return run(model.SerializeToString(), data, [features])[0]
+
+
+def mean_of(detector):
+    if isinstance(detector, GaussianMixtureDetector):
+        return detector.mixture_.means_[:, np.newaxis]
+    return detector.location_
 
 
 def log_density_bound(mixture, features, errors):
@@ -71,15 +84,31 @@ def log_density_bound(mixture, features, errors):
     return logsumexp(of_components, axis=0, b=mixture.predict_proba(features).T)
 
 
+def distance_bound(detector, features, errors):
+    """Bound what errors of the features do to the score: distances move no further than clips."""
+    steps = errors @ detector.whitening_ if detector.metric == "mahalanobis" else errors
+    steps = np.linalg.norm(steps, axis=1)
+    if detector.metric == "cosine":
+        # The direction turns by that at most.
+        steps = 2 * steps / np.linalg.norm(features, axis=1)
+    if detector.density_neighbors is not None:
+        steps = steps / detector.density_.min()
+    if not detector.log:
+        return steps
+    return steps / np.maximum(np.exp(-detector.score_samples(features)) - steps, 1e-3)
+
+
 def score_bound(path, data, member, X):
     """Hold a member's exported features to 1e-5, and return how far that may move its score."""
     features = member[:-1].transform(X)
     tolerances = 1e-5 * np.abs(features).max(axis=0)
     if isinstance(member[-1], FeatureDetector):
         return np.full(len(X), tolerances[member[-1].feature_index_])
-    errors = features_of(path, data, member[-1].mixture_) - features
+    errors = features_of(path, data, member[-1]) - features
     assert (np.abs(errors) <= tolerances).all()
-    return log_density_bound(member[-1].mixture_, features, errors)
+    if isinstance(member[-1], GaussianMixtureDetector):
+        return log_density_bound(member[-1].mixture_, features, errors)
+    return distance_bound(member[-1], features, errors)
 
 
 def assert_same(path, data, detector, X):
@@ -221,6 +250,13 @@ DETECTORS = {
         weights=(1, 3),
         cv=2,
     ),
+    **{
+        f"{statistic}{n_bands or ''}": pipeline(
+            SpectrogramStatistics(statistic, n_bands=n_bands), mixture()
+        )
+        for statistic in sorted(STATISTICS)
+        for n_bands in (None, 4)
+    },
 }
 
 
@@ -234,16 +270,118 @@ def test_steps(spectrograms, detector, tmp_path):
 def test_aggregations(spectrograms, tmp_path):
     detector = RepeatedSeedEnsemble(pipeline(iae(), FeatureDetector()), n_repeats=4, random_state=0)
     detector.fit(spectrograms[:45])
-    for aggregation in ("min", "median", "mean", "max"):
+    for aggregation in ("min", "median", "mean", "max", "soft_max"):
         detector.set_params(aggregation=aggregation)
         export_onnx(detector, tmp_path / "model.onnx", input="spectrograms", n_frames=20)
         assert_same(tmp_path / "model.onnx", spectrograms, detector, spectrograms)
+
+
+@pytest.mark.parametrize("weights", [None, (2, 1, 3), (0, 1, 0)])
+def test_soft_maximum(spectrograms, weights, tmp_path):
+    detectors = [
+        (statistic, pipeline(SpectrogramStatistics(statistic), mixture()))
+        for statistic in ("level", "loud", "flux")
+    ]
+    detector = FusionDetector(detectors, aggregation="soft_max", weights=weights)
+    detector.fit(spectrograms[:45])
+    export_onnx(detector, tmp_path / "model.onnx", input="spectrograms", n_frames=20)
+    assert_same(tmp_path / "model.onnx", spectrograms, detector, spectrograms)
+    # Far away, the exponentials of the scores overflow.
+    far = 9 * spectrograms
+    assert (detector.member_scores(far)[:, 1] > np.log(sys.float_info.max)).all()
+    assert_same(tmp_path / "model.onnx", far, detector, far)
+
+
+@pytest.mark.parametrize("metric", ["mahalanobis", "euclidean", "cosine"])
+@pytest.mark.parametrize("density_neighbors", [None, 5, 100])
+@pytest.mark.parametrize(("n_neighbors", "log"), [(1, False), (3, False), (3, True)])
+def test_nearest_neighbors(spectrograms, metric, density_neighbors, n_neighbors, log, tmp_path):
+    neighbors = NearestNeighborsDetector(
+        n_neighbors, metric=metric, density_neighbors=density_neighbors, log=log
+    )
+    levels = spectrograms + np.float32(40)  # without a common direction
+    detector = pipeline(SpectrogramStatistics(), neighbors).fit(levels[:45])
+    path = tmp_path / "model.onnx"
+    export_onnx(detector, path, input="spectrograms", n_frames=20)
+    assert_same(path, levels[45:], detector, levels[45:])
+    # The model takes training clips for new ones that are very near.
+    scores, _ = run(path, levels[:45])
+    assert (scores < -detector.score_samples(levels[:45])).all()
+
+
+@pytest.mark.parametrize("metric", ["mahalanobis", "euclidean", "cosine"])
+def test_no_distance(spectrograms, metric, tmp_path):
+    """Rounding takes no distance below zero, where it had neither a root nor a logarithm."""
+    neighbors = NearestNeighborsDetector(1, metric=metric, log=True)
+    detector = pipeline(SpectrogramStatistics(), neighbors).fit(spectrograms[:45])
+    export_onnx(detector, tmp_path / "model.onnx", input="spectrograms", n_frames=20)
+    scores, _ = run(tmp_path / "model.onnx", spectrograms[:45])
+    np.testing.assert_allclose(scores, np.log(1e-3), rtol=1e-12)
+
+
+def test_clip_of_zeros_has_no_direction(spectrograms, tmp_path):
+    neighbors = NearestNeighborsDetector(metric="cosine")
+    detector = pipeline(SpectrogramStatistics(), neighbors).fit(spectrograms[:45])
+    export_onnx(detector, tmp_path / "model.onnx", input="spectrograms", n_frames=20)
+    silence = np.zeros_like(spectrograms[:1])
+    assert run(tmp_path / "model.onnx", silence)[0] == -detector.score_samples(silence) == 1
+
+
+@pytest.mark.parametrize(
+    ("statistic", "min_frames"), [("flux", 2), ("modulation", 17), ("interpolation", 5)]
+)
+def test_clips_shorter_than_a_statistic_needs_are_refused(
+    spectrograms, statistic, min_frames, tmp_path
+):
+    detector = pipeline(SpectrogramStatistics(statistic), mixture()).fit(spectrograms)
+    path = tmp_path / "model.onnx"
+    message = f"{min_frames - 1} frames is too short for statistic='{statistic}', .* {min_frames}"
+    with pytest.raises(ValueError, match=message):
+        export_onnx(detector, path, input="spectrograms", n_frames=min_frames - 1)
+    export_onnx(detector, path, input="spectrograms", n_frames=min_frames)
+    shortest = spectrograms[:, :min_frames]
+    assert_same(path, shortest, detector, shortest)
+
+
+def test_views_of_clips(clips, tmp_path):
+    train, test = clips
+    detector = make_views_detector(n_mels=32).fit(train)
+    path = tmp_path / "model.onnx"
+    export_onnx(detector, path, duration=1.0)
+    assert_same(path, test, detector, test)
+    assert_same(path, test[-1:], detector, test[-1:])
+    model = onnx.load(path)
+    operators = [node.op_type for node in model.graph.node]
+    assert operators.count("STFT") == 2  # the views share two analyses
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    assert metadata["sample_rate"] == "16000"
+    assert not metadata.keys() & {"n_fft", "hop_length", "win_length", "n_mels"}
+
+    with pytest.raises(ValueError, match="differ in hop_length, n_fft, n_mels, win_length, and"):
+        export_onnx(detector, path, input="spectrograms", duration=1.0)
+    with pytest.raises(ValueError, match=r"duration=0\.5 is too short: .* needs 8192"):
+        export_onnx(detector, path, duration=0.5)
+
+
+def test_views_of_spectrograms(spectrograms, tmp_path):
+    detector = make_views_detector(input="spectrograms").fit(spectrograms[:45])
+    path = tmp_path / "model.onnx"
+    export_onnx(detector, path, input="spectrograms", n_frames=20)
+    assert_same(path, spectrograms[45:], detector, spectrograms[45:])
+    # Levels are the input, so all is in float64.
+    scores, _ = run(path, spectrograms[45:])
+    expected = -detector.score_samples(spectrograms[45:])
+    np.testing.assert_allclose(scores, expected, rtol=1e-9, atol=1e-9)
+    with pytest.raises(ValueError, match="16 frames is too short for statistic='modulation'"):
+        export_onnx(detector, path, input="spectrograms", n_frames=16)
 
 
 @pytest.mark.parametrize(
     "settings",
     [
         {"power": 1.0, "fmin": 50.0, "fmax": 3000.0},
+        {"win_length": 400},
+        {"win_length": 333, "n_fft": 999, "hop_length": 100},
         {"power": 1.5, "n_fft": 1000, "hop_length": 301},
         {"n_fft": 999, "hop_length": 1000, "sample_rate": 8000, "input_sample_rate": 8000},
     ],
@@ -297,6 +435,7 @@ def test_metadata(levels, tmp_path):
         "sample_rate": "16000",
         "n_fft": "1024",
         "hop_length": "512",
+        "win_length": "1024",
         "n_mels": "8",
         "power": "2.0",
         "fmin": "0.0",
@@ -325,13 +464,12 @@ def test_what_has_no_operators_is_refused(levels, step, name, tmp_path):
     assert path.read_text() == "What is there stays."
 
 
-@pytest.mark.parametrize("detector", [NearestNeighborsDetector(), IsolationForest(n_estimators=5)])
-def test_foreign_detector_is_refused(noise_clips, detector, tmp_path):
+def test_foreign_detector_is_refused(noise_clips, tmp_path):
+    detector = IsolationForest(n_estimators=5)
     ensemble = RepeatedSeedEnsemble(
         pipeline(LogMelSpectrogram(n_mels=8), TimeWeightedPooling(), detector), n_repeats=1
     ).fit(noise_clips)
-    name = rf"estimator__step2 \({type(detector).__name__}\)"
-    with pytest.raises(TypeError, match=name):
+    with pytest.raises(TypeError, match=r"estimator__step2 \(IsolationForest\)"):
         export_onnx(ensemble, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
 
@@ -373,7 +511,11 @@ def test_clips_shorter_than_a_window_are_refused(spectrograms, tmp_path):
 
 @pytest.mark.parametrize(
     ("difference", "named"),
-    [({"n_fft": 512}, "n_fft"), ({"sample_rate": 8000}, "fmax, sample_rate")],
+    [
+        ({"n_fft": 512}, "n_fft, win_length"),
+        ({"win_length": 512}, "win_length"),
+        ({"sample_rate": 8000}, "fmax, sample_rate"),
+    ],
 )
 def test_steps_that_differ_need_clips_of_one_rate(noise_clips, difference, named, tmp_path):
     def branch(**settings):

@@ -82,7 +82,7 @@ def evaluate_dcase2020(
         Folder that contains the machine types' folders, as unpacked from the challenge's archives.
     out : str or PathLike
         Folder for the results; made if it is missing.
-    system : {"iaeo3", "iaeo3-opt", "iaeo3-plus", "iae", "baseline"}, default="iaeo3"
+    system : {"views", "iaeo3", "iaeo3-opt", "iaeo3-plus", "iae", "baseline"}, default="iaeo3"
         The system; see `make_system`. One is fitted for each machine type and id. This includes the
         baseline, of which the challenge fitted one for each type.
     machines : sequence of str or None, default=None

@@ -19,28 +19,29 @@ from skasd.cli._options import (
 
 
 @app.command(
-    epilog="Example: skasd fit recordings/healthy -o fan.skasd --set epochs=20 --set n_repeats=2"
+    epilog="Example: skasd fit recordings/healthy -o fan.skasd --set n_fft=2048 --set n_mels=64"
 )
 def fit(
     healthy: Annotated[
         list[Path], typer.Argument(help="Recordings of the healthy machine: files or folders.")
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The model file, such as fan.skasd.")],
-    system: SystemName = "iaeo3-plus",
+    system: SystemName = "views",
     machine: Annotated[
         str | None, typer.Option(help="Machine type whose settings iaeo3-opt uses.")
     ] = None,
     set_: Settings = None,
     random_state: Annotated[int, typer.Option(help="Seed.")] = 0,
-    jobs: Annotated[int, typer.Option(help="Number of members to fit at the same time.")] = 1,
+    jobs: Annotated[int, typer.Option(help="Views, or members, to fit at the same time.")] = 1,
     false_alarm_rate: FalseAlarmRate = None,
     on_error: OnErrorOption = OnError.SKIP,
 ) -> None:
     """Fit a detector on recordings of a healthy machine, and save it.
 
-    The threshold comes from clips that members of the detector have left out. Clips that sound
-    unlike all others are named: a fault among them should be taken out. Exit code 3: some clips
-    could not be analyzed, and the model was fitted on the others.
+    The default system compares several views of a clip with those of the healthy ones, and takes
+    seconds. The threshold comes from clips that were left out. Clips that sound unlike all others
+    are named: a fault among them should be taken out. Exit code 3: some clips could not be
+    analyzed, and the model was fitted on the others.
     """
     from skasd.detection._calibration import in_words
     from skasd.ensemble._skipping import fit_clips

@@ -15,7 +15,9 @@ FailOnAnomaly = Annotated[
     bool, typer.Option("--fail-on-anomaly", help="Exit code 1 if a clip is anomalous.")
 ]
 
-SystemName = Annotated[str, typer.Option(help="iaeo3, iaeo3-opt, iaeo3-plus, iae or baseline.")]
+SystemName = Annotated[
+    str, typer.Option(help="views, iaeo3, iaeo3-opt, iaeo3-plus, iae or baseline.")
+]
 
 Settings = Annotated[
     list[str] | None,

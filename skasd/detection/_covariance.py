@@ -2,9 +2,9 @@
 
 import numpy as np
 from scipy import linalg
-from sklearn.covariance import ledoit_wolf, oas
+from sklearn.covariance import OAS, LedoitWolf
 
-SHRINKAGES = {"ledoit_wolf": ledoit_wolf, "oas": oas}
+SHRINKAGES = {"ledoit_wolf": LedoitWolf, "oas": OAS}
 
 REG_COVAR = 1e-6
 """Added to the variances by default, as in scikit-learn's GaussianMixture."""
@@ -44,8 +44,10 @@ def shrunk_covariance(
     n_clips, n_features = deviations.shape
     if n_clips < FEWEST_CLIPS:
         return (variance + reg_covar) * np.eye(n_features)
-    covariance, amount = SHRINKAGES[shrinkage](deviations, assume_centered=True)
-    if not 0 <= amount <= 1:
+    # Its inverse takes longer than the estimate, and is not used.
+    estimator = SHRINKAGES[shrinkage](store_precision=False, assume_centered=True).fit(deviations)
+    covariance = estimator.covariance_
+    if not 0 <= estimator.shrinkage_ <= 1:
         # If the clips form a sphere already, OAS divides one rounding error by another.
         covariance = np.mean(deviations**2) * np.eye(n_features)
     return covariance + reg_covar * np.eye(n_features)

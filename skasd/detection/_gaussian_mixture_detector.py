@@ -72,7 +72,7 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
     offset_ : float
         Threshold of `score_samples`.
     training_scores_ : ndarray of shape (n_clips,)
-        Scores of the training clips, as `score_samples` counts, in ten folds: each by a mixture
+        Scores of the training clips, as `score_samples` counts, in twenty folds: each by a mixture
         that is fitted on the other clips.
     calibration_scores_ : ndarray of shape (n_calibration_clips,)
         Scores that the threshold and the p-values come from.

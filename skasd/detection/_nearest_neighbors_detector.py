@@ -23,11 +23,8 @@ from skasd.detection._covariance import (
 from skasd.metrics._labels import healthy_clips
 
 SMALLEST = 1e-3
-"""Mean distance between neighbors relative to that of all clips, and distance whose logarithm is
-taken, at least: copies of a clip have none."""
-
-TINY = np.finfo(np.float64).tiny
-"""What distances are divided by if all training clips are copies of one."""
+"""Least local density, relative to its mean, and least distance relative to it whose logarithm is
+taken: copies of a clip have none."""
 
 WORKING_MEMORY = 64
 """MiB of the distances that are computed at a time."""
@@ -69,6 +66,8 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
     ----------
     neighbors_ : NearestNeighbors
         scikit-learn's search, over the training clips, centered and whitened but for cosines.
+    smallest_ : float
+        Least mean distance that has a logarithm of its own, with `log`.
     location_ : ndarray of shape (n_features_in_,)
         Mean of the training clips.
     density_ : ndarray of shape (n_training_clips,)
@@ -81,8 +80,9 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
     offset_ : float
         Threshold of `score_samples`.
     training_scores_ : ndarray of shape (n_clips,)
-        Scores of the training clips, as `score_samples` counts, each without the clip itself: in
-        ten folds if ``metric="mahalanobis"`` or `density_neighbors`, which learn from all of them.
+        Scores of the training clips, as `score_samples` counts, each without the clip itself:
+        in twenty folds if ``metric="mahalanobis"`` or `density_neighbors`, which learn from all of
+        them.
     calibration_scores_ : ndarray of shape (n_calibration_clips,)
         Scores that the threshold and the p-values come from.
     calibrated_on_ : {"left out", "seen in training", "new"}
@@ -239,7 +239,8 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
             n_neighbors = min(self.density_neighbors, len(features) - 1)
             distances, _ = self.neighbors_.kneighbors(n_neighbors=n_neighbors)
             density = distances.mean(axis=1)
-            self.density_ = np.maximum(density, max(SMALLEST * density.mean(), TINY))
+            # If all clips are copies of one, there is nothing to divide by.
+            self.density_ = np.maximum(density, SMALLEST * density.mean() or 1.0)
         return self
 
     def _score(self, features: np.ndarray) -> np.ndarray:
@@ -248,7 +249,12 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         left_out = np.where(is_itself.any(axis=1), is_itself.argmax(axis=1), self.n_neighbors)
         np.put_along_axis(distances, left_out[:, np.newaxis], 0, axis=1)
         means = distances.sum(axis=1) / self.n_neighbors
-        return -np.log(np.maximum(means, SMALLEST)) if self.log else -means
+        return -np.log(np.maximum(means, self.smallest_)) if self.log else -means
+
+    @property
+    def smallest_(self) -> float:
+        """The least distance that has a logarithm of its own."""
+        return np.finfo(np.float64).tiny if self.density_neighbors is None else SMALLEST
 
     def _nearest(self, whitened: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the distances to the nearest training clips, one more than count, and which."""

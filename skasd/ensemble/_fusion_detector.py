@@ -1,5 +1,6 @@
 """Different detectors of the same clips, fused."""
 
+from collections.abc import Callable
 from numbers import Integral
 from typing import Any, Self
 
@@ -26,7 +27,10 @@ from skasd.ensemble._members import (
     score_own,
 )
 
-WEIGHTED = {"mean": np.average, "soft_max": AGGREGATIONS["soft_max"]}
+WEIGHTED: dict[str, Callable[..., np.ndarray]] = {
+    "mean": np.average,
+    "soft_max": AGGREGATIONS["soft_max"],
+}
 """Aggregations that take weights."""
 
 

@@ -53,8 +53,9 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
         Anything with `fit` and `score_samples`. It is cloned, never fitted itself.
     n_repeats : int, default=5
         Number of fits.
-    aggregation : {"min", "median", "mean", "max"}, default="min"
-        What becomes of a clip's anomaly scores; the report takes the smallest.
+    aggregation : {"min", "median", "mean", "max", "soft_max"}, default="min"
+        What becomes of a clip's anomaly scores; the report takes the smallest. ``"soft_max"`` is
+        log(mean(exp(scores))), for scores on a common scale.
     contamination : float, default=0.1
         Share of healthy clips that may be called anomalous, in (0, 0.5].
     threshold_rule : {"percentile", "gamma"}, default="percentile"

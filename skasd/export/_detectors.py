@@ -1,14 +1,20 @@
 """Detectors as ONNX operators. All return anomaly scores, which are higher for anomalous clips."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sklearn.preprocessing import normalize
 
 from skasd.detection._feature_detector import FeatureDetector
 from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
+from skasd.detection._nearest_neighbors_detector import NearestNeighborsDetector
 from skasd.ensemble._fusion_detector import FusionDetector
 from skasd.ensemble._members import MembersMixin
 from skasd.export._graph import Features, Scores, Tensor, quantile_weights
+
+NO_NORM = 10 * np.finfo(np.float64).eps
+"""Smallest norm that scikit-learn divides by: what is shorter has no direction."""
 
 
 def feature_score(step: FeatureDetector, data: Features) -> Scores:
@@ -42,24 +48,70 @@ def _precision_factors(mixture: Any) -> np.ndarray:
     return factors
 
 
+def neighbors_score(step: NearestNeighborsDetector, data: Features) -> Scores:
+    """Average the distances to the nearest training clips, of which none is left out."""
+    distances = _cosines(step, data) if step.metric == "cosine" else _lengths(step, data)
+    if step.density_neighbors is not None:
+        distances = distances / step.density_
+    means = distances.smallest(1, step.n_neighbors).reduce("Mean", 1)
+    return Scores(means.apply("Max", np.array(step.smallest_)).apply("Log") if step.log else means)
+
+
+def _lengths(step: NearestNeighborsDetector, data: Features) -> Tensor:
+    """Compute Euclidean distances to the training clips, after whitening if it is asked for."""
+    points = data.tensor - step.location_
+    if step.metric == "mahalanobis":
+        points = points @ step.whitening_
+    training = step.neighbors_._fit_X
+    # By a product, so that no array has clips, training clips and features.
+    squares = points.reduce("SumSquare", 1, keepdims=True) + (training**2).sum(axis=1)
+    return _positive(squares - points @ (2 * training.T)).apply("Sqrt")
+
+
+def _cosines(step: NearestNeighborsDetector, data: Features) -> Tensor:
+    """Compute cosine distances to the training clips: 1 from and to a clip of zeros."""
+    norms = data.tensor.reduce("SumSquare", 1, keepdims=True).apply("Sqrt")
+    norms = norms.apply("Max", np.array(NO_NORM))
+    similarity = (data.tensor / norms) @ normalize(step.neighbors_._fit_X).T
+    return _positive(similarity * -1 + 1)
+
+
+def _positive(distances: Tensor) -> Tensor:
+    """Set to zero what rounding has put below it."""
+    return distances.apply("Max", np.array(0.0))
+
+
 def aggregated_score(step: MembersMixin, members: list[Scores]) -> Scores:
     """Standardize the members' scores, and aggregate them."""
     graph = members[0].tensor.graph
     columns = [member.tensor.apply("Unsqueeze", np.array([1])) for member in members]
     scores = (graph.concatenate(columns, axis=1) - step.score_means_) / step.score_stds_
+    return Scores(AGGREGATIONS[step.aggregation](scores, _shares(step, len(members))))
+
+
+def _shares(step: MembersMixin, n_members: int) -> np.ndarray:
+    """Return the weights of the members, which add up to 1."""
+    weights = np.ones(n_members)
     if isinstance(step, FusionDetector) and step.weights is not None:
         weights = np.asarray(step.weights, dtype=np.float64)
-        return Scores(scores @ (weights / weights.sum()))
-    return Scores(AGGREGATIONS[step.aggregation](scores, len(members)))
+    return weights / weights.sum()
 
 
-def _median(scores: Tensor, n_members: int) -> Tensor:
+def _median(scores: Tensor, shares: np.ndarray) -> Tensor:
+    n_members = len(shares)
     return scores.largest_first(1, n_members) @ quantile_weights(0.5, n_members)
 
 
-AGGREGATIONS = {
-    "min": lambda scores, n_members: scores.reduce("Min", 1),
+def _soft_max(scores: Tensor, shares: np.ndarray) -> Tensor:
+    # As -inf, the logarithm of no weight, a score does not count.
+    with np.errstate(divide="ignore"):
+        return (scores + np.log(shares)).reduce("LogSumExp", 1)
+
+
+AGGREGATIONS: dict[str, Callable[[Tensor, np.ndarray], Tensor]] = {
+    "min": lambda scores, shares: scores.reduce("Min", 1),
     "median": _median,
-    "mean": lambda scores, n_members: scores.reduce("Mean", 1),
-    "max": lambda scores, n_members: scores.reduce("Max", 1),
+    "mean": lambda scores, shares: scores @ shares,
+    "max": lambda scores, shares: scores.reduce("Max", 1),
+    "soft_max": _soft_max,
 }

@@ -96,6 +96,10 @@ class Tensor:
         """Sort an axis of this size, the largest first."""
         return self.apply("TopK", np.array([size]), axis=axis)
 
+    def smallest(self, axis: int, size: int) -> "Tensor":
+        """Take so many of the smallest values of an axis, the smallest first."""
+        return self.apply("TopK", np.array([size]), axis=axis, largest=0)
+
     def cut(self, axis: int, start: int, stop: int) -> "Tensor":
         """Take the range from start to stop of an axis."""
         return self.apply("Slice", *(np.array([bound]) for bound in (start, stop, axis)))

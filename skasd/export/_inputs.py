@@ -10,13 +10,23 @@ from skasd.export._graph import Clips, Graph, Spectrograms
 from skasd.export._spectrogram import check_length, count_frames
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 
-SETTINGS = ("sample_rate", "n_fft", "hop_length", "n_mels", "power", "fmin", "fmax")
+SETTINGS = (
+    "sample_rate",
+    "n_fft",
+    "hop_length",
+    "win_length",
+    "n_mels",
+    "power",
+    "fmin",
+    "fmax",
+)
 """What a spectrogram depends on."""
 
 
 def common_settings(log_mels: Sequence[LogMelSpectrogram]) -> dict[str, Any]:
     """Return the settings that all of these steps have in common; none if there are no steps."""
     values = {name: {getattr(step, name) for step in log_mels} for name in SETTINGS}
+    values["win_length"] = {step.win_length or step.n_fft for step in log_mels}
     values["fmax"] = {step.fmax or step.sample_rate / 2 for step in log_mels}
     return {name: found.pop() for name, found in values.items() if len(found) == 1}
 

@@ -26,9 +26,10 @@ def export_onnx(
     ----------
     detector : RepeatedSeedEnsemble, FusionDetector or Pipeline
         Fitted on clips or on spectrograms. It may hold `LogMelSpectrogram`,
-        `InterpolationAutoencoder`, `FrameAutoencoder`, `TimeWeightedPooling`,
-        `PrincipalComponents`, `GaussianMixtureDetector` and `FeatureDetector`; scikit-learn's
-        `Pipeline`, `FeatureUnion`, `FrozenEstimator` and `StandardScaler`. So it may come from
+        `SpectrogramStatistics`, `InterpolationAutoencoder`, `FrameAutoencoder`,
+        `TimeWeightedPooling`, `PrincipalComponents`, `NearestNeighborsDetector`,
+        `GaussianMixtureDetector` and `FeatureDetector`; scikit-learn's `Pipeline`, `FeatureUnion`,
+        `FrozenEstimator` and `StandardScaler`. So it may come from `make_views_detector`,
         `make_iaeo3` or `make_iaeo3_opt` with ``openl3=False``, `make_iaeo3_plus` without
         `embedding`, or `make_baseline`.
     path : str or PathLike
@@ -52,7 +53,7 @@ def export_onnx(
         If the detector is not fitted.
     TypeError
         If the detector has a step that cannot be exported, as `OpenL3Embedding`,
-        `MachineIDEmbedding`, `NearestNeighborsDetector` and those of other packages.
+        `MachineIDEmbedding` and those of other packages.
     ValueError
         If an argument is out of range or does not go with the detector, clips of this length
         are too short for it, or its `LogMelSpectrogram` steps differ and one input has to serve
@@ -72,7 +73,8 @@ def export_onnx(
 
     Its metadata have ``format``, ``skasd_version``, ``input``, ``threshold`` (what is above it is
     anomalous), ``n_samples``, or ``n_frames`` and ``n_mels``, and the settings of
-    `LogMelSpectrogram`, such as ``sample_rate``, if the detector has that step. A detector of skasd
+    `LogMelSpectrogram`, such as ``sample_rate``, if the detector has that step; if it has several,
+    those that they share, which ``n_fft`` is not for `make_views_detector`. A detector of skasd
     adds ``n_calibration_clips`` and ``calibration_quantiles``: as JSON, the anomaly score that each
     share of healthy clips does not exceed. 1 less that share is the p-value of the score.
 
@@ -80,6 +82,10 @@ def export_onnx(
     and the autoencoder is in float32, as in skasd: that needs a runtime with float64 and, for
     clips, the operator STFT, such as onnxruntime on a CPU. Members that take the same spectrogram
     share it.
+
+    To `NearestNeighborsDetector`, no clip is its own neighbor: it leaves out the training clip that
+    has exactly the same features. The model leaves out none, so that there a training clip, and it
+    alone, scores lower than it does with skasd.
 
     Resampling and downmixing are not part of the model.
 

@@ -12,9 +12,15 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skasd._steps import Parts, parts_of
 from skasd.detection._feature_detector import FeatureDetector
 from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
+from skasd.detection._nearest_neighbors_detector import NearestNeighborsDetector
 from skasd.ensemble._fusion_detector import FusionDetector
 from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
-from skasd.export._detectors import aggregated_score, feature_score, mixture_score
+from skasd.export._detectors import (
+    aggregated_score,
+    feature_score,
+    mixture_score,
+    neighbors_score,
+)
 from skasd.export._features import (
     error_statistics,
     joined,
@@ -24,10 +30,12 @@ from skasd.export._features import (
 )
 from skasd.export._graph import Clips, Features, Scores, Spectrograms
 from skasd.export._spectrogram import log_mel
+from skasd.export._statistics import spectrogram_statistics
 from skasd.features._frame_autoencoder import FrameAutoencoder
 from skasd.features._interpolation_autoencoder import InterpolationAutoencoder
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features._principal_components import PrincipalComponents
+from skasd.features._spectrogram_statistics import SpectrogramStatistics
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
 
 Data = Clips | Spectrograms | Features | Scores
@@ -38,9 +46,11 @@ OPERATORS: dict[type, tuple[Callable[..., Any], Any]] = {
     InterpolationAutoencoder: (error_statistics, Spectrograms),
     FrameAutoencoder: (error_statistics, Spectrograms),
     TimeWeightedPooling: (pooled_levels, Spectrograms),
+    SpectrogramStatistics: (spectrogram_statistics, Spectrograms),
     PrincipalComponents: (principal_components, Features),
     StandardScaler: (standardized, Features),
     GaussianMixtureDetector: (mixture_score, Features),
+    NearestNeighborsDetector: (neighbors_score, Features),
     FeatureDetector: (feature_score, Features),
 }
 """Estimator → the function that writes its operators, and the data that it takes."""

@@ -166,6 +166,10 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         decibels = 20 / self.power * np.log10(mel + sys.float_info.epsilon)
         return np.ascontiguousarray(decibels.T, dtype=np.float32)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Version 0.1.0.dev0 had no other windows.
+        super().__setstate__({"win_length": None, **state})
+
     def _check_parameters(self) -> None:
         fmax = self.sample_rate / 2 if self.fmax is None else self.fmax
         if not self.fmin < fmax <= self.sample_rate / 2:

@@ -52,14 +52,14 @@ def bands_averaged(levels: np.ndarray, n_bands: int | None) -> np.ndarray:
 
     Parameters
     ----------
-    levels : ndarray of shape (n_frames, n_mels)
+    levels : ndarray of shape (n_frames, n_mels), float64
         In dB.
     n_bands : int or None
         None leaves all.
 
     Returns
     -------
-    ndarray of shape (n_frames, n_bands)
+    ndarray of shape (n_frames, n_bands), float64
     """
     if n_bands is None or n_bands >= levels.shape[1]:
         return levels
@@ -71,6 +71,10 @@ def band_edges(n_mels: int, n_bands: int | None) -> np.ndarray:
     """Return the first band of each wide band, and the end of the last one."""
     n_wide = n_mels if n_bands is None else min(n_bands, n_mels)
     return np.linspace(0, n_mels, n_wide + 1).astype(int)
+
+
+def _mean_square(differences: np.ndarray) -> np.ndarray:
+    return np.square(differences).mean(axis=0)
 
 
 def level(levels: np.ndarray) -> np.ndarray:
@@ -95,19 +99,24 @@ def spread(levels: np.ndarray) -> np.ndarray:
 
 def flux(levels: np.ndarray) -> np.ndarray:
     """Compute the logarithm of the mean absolute difference of consecutive frames."""
-    return np.log(np.abs(np.diff(levels, axis=0)).mean(axis=0) + FLOOR)
+    return np.log(mean_change(levels) + FLOOR)
+
+
+def mean_change(levels: np.ndarray) -> np.ndarray:
+    """Return the mean absolute difference of consecutive frames."""
+    return np.abs(np.diff(levels, axis=0)).mean(axis=0)
 
 
 def modulation(levels: np.ndarray) -> np.ndarray:
     """Compute the logarithm of the mean squared difference of frames so many `LAGS` apart."""
     return np.concatenate(
-        [np.log(((levels[lag:] - levels[:-lag]) ** 2).mean(axis=0) + FLOOR) for lag in LAGS]
+        [np.log(_mean_square(levels[lag:] - levels[:-lag]) + FLOOR) for lag in LAGS]
     )
 
 
 def interpolation(levels: np.ndarray) -> np.ndarray:
     """Compute the logarithm of the mean squared error of a cubic through four of five frames."""
-    return np.log((interpolation_error(levels) ** 2).mean(axis=0) + FLOOR)
+    return np.log(_mean_square(interpolation_error(levels)) + FLOOR)
 
 
 def interpolation_error(levels: np.ndarray) -> np.ndarray:
@@ -120,7 +129,7 @@ def interpolation_error(levels: np.ndarray) -> np.ndarray:
 def dynamics(levels: np.ndarray) -> np.ndarray:
     """Take quantiles over time, and the mean absolute difference of consecutive frames."""
     quantiles = np.quantile(levels, QUANTILES, axis=0)
-    return np.concatenate([quantiles.ravel(), np.abs(np.diff(levels, axis=0)).mean(axis=0)])
+    return np.concatenate([quantiles.ravel(), mean_change(levels)])
 
 
 STATISTICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {

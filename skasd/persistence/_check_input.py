@@ -38,7 +38,7 @@ def make_check_input(detector: BaseEstimator) -> np.ndarray:
         n_samples = round((1 + seconds) * steps[0].input_sample_rate)
         return noise.normal(0, 0.1, size=(N_CLIPS, n_samples))
     if isinstance(steps[0], SpectrogramTransformer):
-        n_frames = max(10 + getattr(steps[0], "n_frames", 0), steps[0].min_frames)
+        n_frames = max(10 + getattr(steps[0], "n_frames", 0), *(step.min_frames for step in steps))
         return noise.normal(-30, 10, size=(N_CLIPS, n_frames, steps[0].n_features_in_))
     return noise.normal(size=(N_CLIPS, steps[0].n_features_in_))
 

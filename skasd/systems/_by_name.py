@@ -10,11 +10,16 @@ from skasd.systems._iaeo3 import make_iaeo3, make_iaeo3_opt
 from skasd.systems._iaeo3_plus import make_iaeo3_plus
 from skasd.systems._views import make_views_detector
 
+UNUSED = ("random_state", "verbose")
+"""Settings of all other systems, which the command line passes."""
+
 
 def _views(machine: str | None, **settings: Any) -> FusionDetector:
-    # Every system can be given a seed and a progress bar; this one has no use for them.
-    unused = ("random_state", "verbose")
-    return make_views_detector(**{k: v for k, v in settings.items() if k not in unused})
+    # Nothing is random here, nothing takes long, and each view knows all clips already.
+    if settings.get("cv", "members") is None:
+        del settings["cv"]
+    used = {name: value for name, value in settings.items() if name not in UNUSED}
+    return make_views_detector(**used)
 
 
 SYSTEMS: Mapping[str, Callable[..., RepeatedSeedEnsemble | FusionDetector]] = {
