@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import KFold
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import StandardScaler
+from typer.testing import CliRunner
 
 from skasd import (
     AudioError,
@@ -20,11 +21,15 @@ from skasd import (
     LogMelSpectrogram,
     NearestNeighborsDetector,
     RepeatedSeedEnsemble,
+    SpectrogramStatistics,
     TimeWeightedPooling,
     make_baseline,
     make_iaeo3,
     make_iaeo3_plus,
+    make_views_detector,
+    save,
 )
+from skasd.cli import app
 from skasd.datasets import make_machine_sounds
 from skasd.inspection import (
     DetectionCurveDisplay,
@@ -33,9 +38,11 @@ from skasd.inspection import (
     ScoreDistributionDisplay,
     explain,
 )
-from skasd.inspection._branches import Branch
+from skasd.features._statistics import STATISTICS
+from skasd.inspection._branches import Branch, statistic_view
 from skasd.inspection._contributions import contributions, shares_of_fused
 from skasd.inspection._maps import carrying_runs
+from skasd.inspection._view_maps import grid_of, mixed_maps
 
 CLIPS, _ = make_machine_sounds("fan", n_normal=24, n_anomalous=0, duration=2.0, random_state=0)
 TRAIN, NEW = CLIPS[:20], CLIPS[20:]
@@ -53,6 +60,11 @@ PLANTED = {
 @pytest.fixture(scope="module")
 def detector():
     return make(make_iaeo3, openl3=False, n_components=1, **TINY).fit(TRAIN)
+
+
+@pytest.fixture(scope="module")
+def views():
+    return make_views_detector().fit(TRAIN)
 
 
 @pytest.fixture(scope="module")
@@ -318,6 +330,9 @@ def test_no_autoencoder():
     pooled = Pipeline([("pooling", TimeWeightedPooling()), ("detector", FeatureDetector())])
     with pytest.raises(ValueError, match="Pipeline holds no autoencoder"):
         explain(pooled.fit(spectrograms), spectrograms[0])
+    directions = of_statistic("level", metric="cosine").fit(TRAIN)
+    with pytest.raises(ValueError, match=r"no statistics.*make_views_detector"):
+        explain(directions, TRAIN[0])
 
 
 def test_what_cannot_be_explained(detector):
@@ -346,6 +361,168 @@ def test_fused_detectors_share_what_is_above_usual(settings, expected):
     fusion = FusionDetector(detectors, cv=2, **settings)
     fusion.fit(np.repeat([[-1.0] * 3, [1.0] * 3], 5, axis=0))
     np.testing.assert_allclose(shares_of_fused(fusion, [-1.0, 2.0, 4.0]), expected)
+
+
+def test_soft_maximum_is_shared_by_shapley_values():
+    """Standardised scores of -1, 2 and 4: the mean of the gains over both orders of the latter."""
+    detectors = [(name, FeatureDetector(index)) for index, name in enumerate("abc")]
+    fusion = FusionDetector(detectors, cv=2, aggregation="soft_max", weights=[1, 2, 1])
+    fusion.fit(np.repeat([[-1.0] * 3, [1.0] * 3], 5, axis=0))
+    first, second = np.log((2 + 2 * np.exp(2)) / 4), np.log((3 + np.exp(4)) / 4)
+    both = np.log((1 + 2 * np.exp(2) + np.exp(4)) / 4)
+    expected = np.array([0, first + both - second, second + both - first]) / 2 / both
+    np.testing.assert_allclose(shares_of_fused(fusion, [-1.0, 2.0, 4.0]), expected)
+    np.testing.assert_array_equal(shares_of_fused(fusion, [-1.0, -2.0, -4.0]), 0)
+
+
+@pytest.mark.parametrize("fault", PLANTED)
+def test_planted_fault_is_named_by_views(views, fault):
+    explanation = explain(views, NEW[1] + PLANTED[fault])
+    assert explanation.is_anomalous
+    start, end = explanation.spans[0]
+    assert start < 1.2
+    assert end > 0.8
+    assert end - start < 0.8
+    low, high = explanation.bands[0]
+    assert low < 2500 < high
+    frame, band = np.unravel_index(explanation.excess.argmax(), explanation.excess.shape)
+    assert 0.7 < explanation.times[frame] < 1.3
+    assert 2000 < explanation.frequencies[band] < 3000
+    assert sum(explanation.contributions.values()) == pytest.approx(1)
+    assert not explanation.easier_than_usual
+
+
+def test_views_say_what_stands_out(views):
+    lasting = explain(views, NEW[1] + 0.4 * TONE)
+    assert "unusual throughout" in str(lasting)
+    assert max(lasting.contributions, key=lasting.contributions.get).startswith("level of the")
+    low, high = lasting.bands[0]
+    assert 2200 < low < high < 2800
+    assert set(lasting.contributions) == {
+        "level of the bands",
+        "level of the quiet half",
+        "loudest moments",
+        "modulation",
+        "change from frame to frame",
+        "roughness",
+    }
+    assert "% of the score from the level" in str(lasting)
+    small = [name for name, share in lasting.contributions.items() if share < 0.05]
+    assert small
+    assert not any(f"from the {name}" in str(lasting) for name in small)
+    assert lasting.anomaly_score == pytest.approx(
+        views.anomaly_score((NEW[1] + 0.4 * TONE)[np.newaxis])[0]
+    )
+
+
+def test_maps_of_views_have_the_frames_of_the_slow_analysis(views):
+    explanation = explain(views, NEW[0])
+    (spectrogram,) = LogMelSpectrogram().transform(NEW[:1])
+    np.testing.assert_array_equal(explanation.spectrogram, spectrogram)
+    np.testing.assert_allclose(explanation.times, np.arange(len(spectrogram)) * 0.032)
+    nearest = views.named_estimators_["level"]["detector"].X_fit_
+    assert (np.abs(nearest - explanation.prediction[0]).max(axis=1) == 0).sum() == 1
+    assert (explanation.prediction == explanation.prediction[0]).all()
+
+
+def of_statistic(statistic, n_neighbors=1, spectrogram=LOG_MEL, n_bands=None, **settings):
+    return Pipeline(
+        [
+            ("spectrogram", spectrogram),
+            ("statistics", SpectrogramStatistics(statistic, n_bands=n_bands)),
+            ("detector", NearestNeighborsDetector(n_neighbors, **settings)),
+        ]
+    )
+
+
+@pytest.mark.parametrize("n_bands", [None, 5])
+@pytest.mark.parametrize("statistic", sorted(STATISTICS.keys() - {"dynamics"}))
+def test_map_sums_to_the_squared_distance(statistic, n_bands):
+    """The features' distance, and not the map's parts: the score of two nearest clips."""
+    pipeline = of_statistic(statistic, 2, n_bands=n_bands, metric="euclidean").fit(TRAIN)
+    features = pipeline[:-1].transform([*TRAIN, NEW[1]])
+    squared = np.sort(np.sum((features[:-1] - features[-1]) ** 2, axis=1))
+    explanation = explain(pipeline, NEW[1])
+    assert explanation.error.sum() == pytest.approx(squared[:2].mean())
+    whitened = of_statistic(statistic, n_bands=n_bands, log=True).fit(TRAIN)
+    explanation = explain(whitened, NEW[1])
+    assert np.log(explanation.error.sum()) / 2 == pytest.approx(explanation.anomaly_score)
+    assert np.maximum(explanation.excess, 0).sum() == pytest.approx(1)
+    assert list(explanation.contributions.values()) == [1]
+
+
+def test_map_of_levels_in_closed_form():
+    pipeline = of_statistic("level", density_neighbors=4).fit(TRAIN)
+    detector = pipeline["detector"]
+    (spectrogram,) = LOG_MEL.transform(NEW[1:2])
+    whitened = (spectrogram.mean(axis=0, dtype=np.float64) - detector.X_fit_) @ detector.whitening_
+    nearest = np.argmin(np.linalg.norm(whitened, axis=1) / detector.density_)
+    gradient = detector.whitening_ @ whitened[nearest]
+    expected = (spectrogram - detector.X_fit_[nearest]) * gradient / len(spectrogram)
+    np.testing.assert_allclose(explain(pipeline, NEW[1]).error, expected)
+
+
+def test_training_clip_is_not_its_own_neighbor():
+    pipeline = of_statistic("level").fit(TRAIN)
+    explanation = explain(pipeline, TRAIN[0])
+    assert explanation.error.sum() == pytest.approx(explanation.anomaly_score**2)
+
+
+def test_dynamics_are_nearly_exact():
+    pipeline = of_statistic("dynamics", log=True).fit(TRAIN)
+    explanation = explain(pipeline, NEW[1] + PLANTED["tone"])
+    assert np.log(explanation.error.sum()) / 2 == pytest.approx(explanation.anomaly_score, abs=0.1)
+    assert explanation.contributions == {"dynamics": 1.0}
+
+
+def test_views_of_spectrograms_take_their_units_from_the_arguments():
+    detector = make_views_detector(input="spectrograms").fit([of_noise(5, s) for s in range(20)])
+    odd = of_noise(5, 100)
+    odd[20:26, 10:13] += 30
+    explanation = explain(detector, odd, sample_rate=8000, hop_length=256, fmin=50, fmax=3000)
+    np.testing.assert_allclose(explanation.times, np.arange(60) * 256 / 8000)
+    (start, end), (low, high) = explanation.spans[0], explanation.bands[0]
+    assert start < 23 * 0.032 < end
+    assert low < explanation.frequencies[11] < high
+
+
+def test_views_beside_an_autoencoder(detector):
+    autoencoder = make(make_iaeo3, openl3=False, n_components=1, **TINY)
+    parts = [("iae", autoencoder), ("level", of_statistic("level")), ("flux", of_statistic("flux"))]
+    fusion = FusionDetector(parts).fit(TRAIN)
+    for clip in (NEW[1] + PLANTED["clicks"], NEW[1] + PLANTED["tone"]):
+        explanation = explain(fusion, clip)
+        names = {"interpolation error", "level of the bands", "change from frame to frame"}
+        assert set(explanation.contributions) == names
+        assert sum(explanation.contributions.values()) == pytest.approx(1)
+        assert not explanation.of_statistics
+        assert explanation.excess.shape == (len(explanation.times), 32) == (59, 32)
+        assert explanation.spans[0][0] < 1.2
+        assert explanation.spans[0][1] > 0.8
+        assert explanation.bands[0][0] < 2500 < explanation.bands[0][1]
+
+
+def test_what_no_view_finds_odd_is_not_shared(views):
+    calm = [clip for clip in CLIPS if (views.member_scores(clip[np.newaxis]) < 0).all()]
+    explanation = explain(views, calm[0])
+    assert explanation.contributions == {}
+    assert np.maximum(explanation.excess, 0).sum() > 0
+
+
+def test_maps_of_other_analyses_keep_their_sums(views):
+    """A tone of 0.4 s at 2.5 kHz is there in the fast views, on the slow views' grid, too."""
+    grid = grid_of(LogMelSpectrogram(), 63)
+    clip = NEW[1] + PLANTED["tone"]
+    fast = of_statistic("level", spectrogram=LogMelSpectrogram(n_fft=256, hop_length=128, n_mels=32))
+    pipeline = fast.fit(TRAIN)
+    explanation = explain(pipeline, clip)
+    ((_, view),) = [(1.0, statistic_view(pipeline, clip))]
+    distance, excess = mixed_maps([(1.0, view)], grid)
+    assert distance.shape == (63, 128)
+    assert distance.sum() == pytest.approx(explanation.error.sum(), rel=1e-2)
+    frame, band = np.unravel_index(excess.argmax(), excess.shape)
+    assert 0.8 < 0.032 * frame < 1.2
+    assert grid.frequencies[band - 3] < 2500 < grid.frequencies[band + 4]
 
 
 def two_autoencoders(**settings):
@@ -405,6 +582,25 @@ def test_error_map_display(plt, detector):
     display.figure_.canvas.draw()
     with pytest.raises(ValueError, match="2 axes"):
         display.plot(axes=plt.subplots(2)[1])
+
+
+def test_error_map_display_of_views(plt, views):
+    display = ErrorMapDisplay.from_estimator(views, NEW[0] + PLANTED["tone"])
+    titles = [ax.get_title(loc="left") for ax in display.axes_]
+    assert titles == ["Spectrogram", "Level of a healthy clip", "Distance from healthy clips"]
+    display.figure_.canvas.draw()
+
+
+def test_views_are_explained_from_the_command_line(plt, views, tmp_path):
+    soundfile = pytest.importorskip("soundfile")
+    soundfile.write(tmp_path / "odd.wav", NEW[1] + PLANTED["tone"], 16000, subtype="FLOAT")
+    save(views, tmp_path / "fan.skasd")
+    arguments = ["explain", tmp_path / "fan.skasd", tmp_path / "odd.wav", "-o", tmp_path / "o.png"]
+    shown = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert shown.exit_code == 0, shown.stderr
+    expected = explain(views, (NEW[1] + PLANTED["tone"]).astype(np.float32))
+    assert shown.stdout == f"{tmp_path / 'odd.wav'}: {expected}\n"
+    assert (tmp_path / "o.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_score_distribution_display(plt):

@@ -1,4 +1,4 @@
-"""A walk through a fitted pipeline with one clip: its autoencoders, and the features by branch."""
+"""A walk through a fitted pipeline with one clip: its views, and the features by branch."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -8,10 +8,12 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.pipeline import FeatureUnion
 
 from skasd._steps import parts_of, union_parts
+from skasd.detection._nearest_neighbors_detector import NearestNeighborsDetector
 from skasd.features._frame_autoencoder import FrameAutoencoder
 from skasd.features._interpolation_autoencoder import InterpolationAutoencoder
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features._machine_id_embedding import MachineIDEmbedding
+from skasd.features._spectrogram_statistics import SpectrogramStatistics
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
 from skasd.features._window_autoencoder import WindowAutoencoder
 from skasd.features.openl3._openl3_embedding import OpenL3Embedding
@@ -24,6 +26,18 @@ WORDS = {
     MachineIDEmbedding: "embedding taught by other machines",
 }
 """What a branch with such a step is called in text."""
+
+WORDS_FOR_STATISTICS = {
+    "level": "level of the bands",
+    "quiet": "level of the quiet half",
+    "loud": "loudest moments",
+    "spread": "spread of the level",
+    "flux": "change from frame to frame",
+    "modulation": "modulation",
+    "interpolation": "roughness",
+    "dynamics": "dynamics",
+}
+"""What a branch of `SpectrogramStatistics` is called in text."""
 
 
 class Branch(NamedTuple):
@@ -40,6 +54,38 @@ class View(NamedTuple):
     autoencoder: WindowAutoencoder
     log_mel: LogMelSpectrogram | None
     spectrogram: np.ndarray  # of shape (n_frames, n_mels)
+
+
+class StatisticView(NamedTuple):
+    """What a statistic of a pipeline sees of the clip, and what judges it."""
+
+    statistics: SpectrogramStatistics
+    neighbors: NearestNeighborsDetector
+    log_mel: LogMelSpectrogram | None
+    spectrogram: np.ndarray  # of shape (n_frames, n_mels)
+
+
+def statistic_view(member: BaseEstimator, clip: Any) -> StatisticView | None:
+    """Return what a member sees of a clip whose only features are a statistic of the levels.
+
+    Parameters
+    ----------
+    member, clip
+        See `walk`.
+
+    Returns
+    -------
+    StatisticView or None
+        None if other steps are between, or another detector judges.
+    """
+    *steps, neighbors = _flatten([member])
+    if not isinstance(neighbors, NearestNeighborsDetector) or neighbors.metric == "cosine":
+        return None
+    log_mel = steps.pop(0) if steps and isinstance(steps[0], LogMelSpectrogram) else None
+    if len(steps) != 1 or not isinstance(steps[0], SpectrogramStatistics):
+        return None
+    (spectrogram,) = [clip] if log_mel is None else log_mel.transform([clip])
+    return StatisticView(steps[0], neighbors, log_mel, np.asarray(spectrogram, dtype=np.float32))
 
 
 def walk(member: BaseEstimator, clip: Any) -> tuple[list[Branch], list[View]]:
@@ -116,5 +162,9 @@ def _replace_features(branches: list[Branch], features: np.ndarray) -> list[Bran
 
 
 def _in_words(branch: Branch) -> str:
-    words = [WORDS[type(step)] for step in branch.steps if type(step) in WORDS]
-    return words[0] if words else branch.name
+    for step in branch.steps:
+        if isinstance(step, SpectrogramStatistics):
+            return WORDS_FOR_STATISTICS[step.statistic]
+        if type(step) in WORDS:
+            return WORDS[type(step)]
+    return branch.name

@@ -1,6 +1,7 @@
 """How much each branch of features contributes to the score of a clip."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import combinations
 from math import comb
 from typing import Any
@@ -13,7 +14,11 @@ from skasd.detection._feature_detector import FeatureDetector
 from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
 from skasd.ensemble._fusion_detector import FusionDetector
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
+from skasd.features._window_autoencoder import WindowAutoencoder
 from skasd.inspection._branches import Branch
+
+MOST_PLAYERS = 12
+"""Fused detectors that share a soft maximum: the time doubles with each. Others have no share."""
 
 
 def shares_of_branches(
@@ -57,13 +62,17 @@ def shares_of_fused(detector: BaseEstimator, clip: Any) -> np.ndarray:
     -------
     ndarray of shape (n_fused,)
         By how much each standardized score is above 0, weighted, as shares; with
-        ``aggregation="max"`` that of the highest alone. Zeros if no score is above 0, or if
+        ``aggregation="max"`` that of the highest alone, and with ``"soft_max"`` Shapley values,
+        where a detector that is left out has a score of 0. Zeros if no score is above 0, or if
         other aggregations leave nothing to share.
     """
     if not isinstance(detector, FusionDetector):
         return np.ones(1)
     (scores,) = detector.member_scores([clip])
     above = np.maximum(scores, 0)
+    if detector.aggregation == "soft_max":
+        values = _shares_of_soft_max(detector, above)
+        return values / values.sum() if values.any() else values
     if detector.aggregation == "max":
         above = np.where(np.arange(len(above)) == above.argmax(), above, 0)
     elif detector.aggregation != "mean":
@@ -71,6 +80,19 @@ def shares_of_fused(detector: BaseEstimator, clip: Any) -> np.ndarray:
     if detector.weights is not None:
         above = above * np.asarray(detector.weights)
     return above / above.sum() if above.any() else above
+
+
+def _shares_of_soft_max(detector: FusionDetector, above: np.ndarray) -> np.ndarray:
+    """Compute the Shapley values of the scores that are farthest above 0."""
+    players = [i for i in np.argsort(-above)[:MOST_PLAYERS] if above[i] > 0]
+
+    def score(subset: tuple[int, ...]) -> float:
+        present = np.isin(np.arange(len(above)), [players[i] for i in subset])
+        return detector._aggregate(np.where(present, above, 0)[np.newaxis])[0]
+
+    values = np.zeros(len(above))
+    values[players] = shapley_values(len(players), score)
+    return values
 
 
 def shares_of_groups(
@@ -138,13 +160,31 @@ def contributions(detector: BaseEstimator, branches: Sequence[Branch]) -> np.nda
         part = deviation[of_subset]
         return part @ np.linalg.solve(covariance[np.ix_(of_subset, of_subset)], part)
 
-    n = len(branches)
+    return shapley_values(len(branches), distance)
+
+
+def shapley_values(n: int, value: Callable[[tuple[int, ...]], float]) -> np.ndarray:
+    """Compute what each of several players adds to a value, on average over all orders.
+
+    Parameters
+    ----------
+    n : int
+        Number of players.
+    value : callable
+        The value of a subset of them, a sorted tuple of their indices.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        They sum to the value of all less that of none.
+    """
+    value_of = cache(value)
     values = np.zeros(n)
     for i in range(n):
         others = [j for j in range(n) if j != i]
         for size in range(n):
             for subset in combinations(others, size):
-                gain = distance((*subset, i)) - distance(subset)
+                gain = value_of(tuple(sorted((*subset, i)))) - value_of(subset)
                 values[i] += gain / (n * comb(n - 1, size))
     return values
 
@@ -173,6 +213,49 @@ def level_deviations(detector: BaseEstimator, branches: Sequence[Branch]) -> np.
     start = sum(len(branch.features) for branch in branches[:index])
     of_levels = lost[start : start + len(branches[index].features)]
     return of_levels.reshape(-1, _last_step(branches[index]).n_features_in_).mean(axis=0)
+
+
+def mix_in_levels(
+    band_profile: np.ndarray,
+    detectors: Sequence[Sequence[BaseEstimator]],
+    branches: Sequence[Sequence[Sequence[Branch]]],
+    shares: dict[str, float],
+    share_of_views: float = 0.0,
+) -> np.ndarray:
+    """Mix the profiles of the errors and of the levels by their shares of the score.
+
+    Parameters
+    ----------
+    band_profile : ndarray of shape (n_mels,)
+        Of the errors, and of statistics if there are any.
+    detectors, branches
+        For each fused detector, see `shares_of_branches`.
+    shares : dict of str to float
+        Of the branches.
+    share_of_views : float, default=0.0
+        That of the statistics.
+
+    Returns
+    -------
+    ndarray of shape (n_mels,)
+    """
+    error_share = sum(
+        shares.get(branch.name, 0)
+        for group in branches
+        for branch in group[0]
+        if any(isinstance(step, WindowAutoencoder) for step in branch.steps)
+    )
+    profiles = [(error_share + share_of_views, band_profile)]
+    for group, branches_of_group in zip(detectors, branches, strict=True):
+        found = [level_deviations(*each) for each in zip(group, branches_of_group, strict=True)]
+        levels = [each for each in found if each is not None]
+        index = level_branch(branches_of_group[0])
+        if levels and index is not None:
+            name = branches_of_group[0][index].name
+            profiles.append((shares.get(name, 0), np.mean(levels, axis=0)))
+    if not any(share for share, _ in profiles):
+        return band_profile
+    return sum(share * profile / profile.sum() for share, profile in profiles)
 
 
 def level_branch(branches: Sequence[Branch]) -> int | None:

@@ -1,4 +1,4 @@
-"""Picture of what an autoencoder heard, predicted and got wrong."""
+"""Picture of what was heard, what was to be expected, and how far the two differ."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -16,7 +16,8 @@ _TICKS_HZ = np.array([250, 500, 1000, 2000, 4000, 8000, 16000, 32000])
 class ErrorMapDisplay:
     """Draw the spectrogram of a clip, its prediction and the error, one above the other.
 
-    Boxes in the error show the spans and bands of the explanation.
+    Without autoencoders, these are the spectrogram, the usual levels, and how unusual each cell is.
+    Boxes in the last one show the spans and bands of the explanation.
 
     Parameters
     ----------
@@ -108,18 +109,23 @@ class ErrorMapDisplay:
         explanation = self.explanation
         levels = np.concatenate([explanation.spectrogram, explanation.prediction])
         span_of_levels = np.quantile(levels, [0.01, 0.999])
-        for ax, title in zip(self.axes_, ("Spectrogram", "Prediction"), strict=False):
-            values = getattr(explanation, title.lower())
-            self._draw(ax, values, span_of_levels, title, "level in dB", "viridis")
+        expected = "Level of a healthy clip" if explanation.of_statistics else "Prediction"
+        self._draw_levels(self.axes_[0], explanation.spectrogram, span_of_levels, "Spectrogram")
+        self._draw_levels(self.axes_[1], explanation.prediction, span_of_levels, expected)
         unusual, side = explanation.excess, "above"
         if explanation.easier_than_usual:
             unusual, side = -unusual, "below"
         limits = 0, max(np.quantile(unusual, 0.999), np.finfo(np.float32).eps)
-        title = f"Squared error {side} its mean in training"
-        self._draw(self.axes_[2], unusual, limits, title, "error in dB²", "magma")
+        title, label = f"Squared error {side} its mean in training", "error in dB²"
+        if explanation.of_statistics:
+            title, label = "Distance from healthy clips", "share of what is unusual"
+        self._draw(self.axes_[2], unusual, limits, title, label, "magma")
         self._draw_boxes(self.axes_[2])
         self.axes_[2].set_xlabel("time in s")
         return self
+
+    def _draw_levels(self, ax: Any, levels: np.ndarray, limits: Any, title: str) -> None:
+        self._draw(ax, levels, limits, title, "level in dB", "viridis")
 
     def _draw(self, ax: Any, values: Any, limits: Any, title: Any, label: Any, colors: Any) -> None:
         from librosa import hz_to_mel, mel_to_hz

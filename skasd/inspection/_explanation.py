@@ -1,7 +1,7 @@
 """What is unusual about one clip, and where."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,26 +9,26 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from skasd._steps import best_of, calibrated_step, check_detector, last_step, threshold_of
+from skasd.audio._clips import check_clip
 from skasd.detection._base import SEEN
 from skasd.detection._calibration import in_words
 from skasd.ensemble._fusion_detector import FusionDetector
+from skasd.ensemble._members import share_analyses
 from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
-from skasd.features._window_autoencoder import WindowAutoencoder
-from skasd.inspection._branches import Branch, walk
-from skasd.inspection._contributions import (
-    level_branch,
-    level_deviations,
-    shares_of_fused,
-    shares_of_groups,
-)
+from skasd.inspection._branches import StatisticView, statistic_view, walk
+from skasd.inspection._contributions import mix_in_levels, shares_of_fused, shares_of_groups
 from skasd.inspection._maps import (
     band_middles_and_edges,
     carrying_runs,
     common_analysis,
     error_maps,
+    unusual_cells,
 )
+from skasd.inspection._view_maps import grid_of, mixed_maps, view_maps
 
 _WINDOW_GAP, _BAND_GAP = 3, 2
+_SMALLEST_SHARE = 0.05
+"""Of the score; statistics that have less are not named in text."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,21 +56,29 @@ class Explanation:
         Whether the clip stands out by errors that are smaller than a healthy machine's. `spans` and
         `bands` are then where the errors are missing.
     times : ndarray of shape (n_windows,)
-        Middle of each window, in s.
+        Middle of each window, in s; of each frame, if no autoencoder is there.
     frequencies : ndarray of shape (n_mels,)
         Middle of each band, in Hz.
     spectrogram, prediction : ndarray of shape (n_windows, n_mels)
         Level of each window's middle frame and what the autoencoders say that it should be, in dB.
+        Without autoencoders, what it should be is the mean level of the nearest healthy clip in
+        that band; that of the clip itself if no statistic tells.
     error : ndarray of shape (n_windows, n_mels)
-        Squared error, in dB².
+        Squared error, in dB². Without autoencoders, what each cell adds to the squared distance
+        from the nearest healthy clip, negative if it takes away: the mean over the statistics,
+        weighted by their shares.
     excess : ndarray of shape (n_windows, n_mels)
         `error` above the mean error of the training clips in that band, in dB²; negative if it
-        is below. A band that is always hard to predict does not stand out here.
+        is below. A band that is always hard to predict does not stand out here. Without
+        autoencoders, how unusual each cell is: `spans` and `bands` come from what is above 0. It
+        has no unit, and for a single statistic, that sums to 1.
     p_value : float, default=nan
         Share of healthy clips that score at least as high. NaN if the detector does not know it:
         its threshold comes from clips that it was trained on, or it is not a detector of skasd.
     rarity : str, default=""
         `p_value` in words; empty if it is NaN.
+    of_statistics : bool, default=False
+        Whether no autoencoder is there, and statistics say what is unusual.
 
     See Also
     --------
@@ -104,6 +112,7 @@ class Explanation:
     excess: np.ndarray
     p_value: float = math.nan
     rarity: str = ""
+    of_statistics: bool = False
 
     @property
     def is_anomalous(self) -> bool:
@@ -122,8 +131,11 @@ class Explanation:
         numbers = f"score {self.anomaly_score:.4g}, threshold {self.threshold:.4g}"
         rarity = f"; {self.rarity}" if self.rarity else ""
         text = f"{verdict} ({numbers}{rarity}): {self.location}"
-        shares = sorted(self.contributions.items(), key=lambda item: -item[1])
-        if len(shares) > 1:
+        # Of nine views, most say little.
+        least = _SMALLEST_SHARE if self.of_statistics else 0
+        named = [item for item in self.contributions.items() if item[1] >= least]
+        shares = sorted(named, key=lambda item: -item[1])
+        if len(self.contributions) > 1:
             first, *others = [f"{100 * share:.0f} % {{}}from the {name}" for name, share in shares]
             text += "; " + ", ".join(
                 [first.format("of the score "), *(o.format("") for o in others)]
@@ -160,7 +172,8 @@ def explain(
     ----------
     detector : fitted RepeatedSeedEnsemble, FusionDetector or pipeline
         It holds an autoencoder, as do those of `make_iaeo3`, `make_iaeo3_opt`,
-        `make_iaeo3_plus` and `make_baseline`.
+        `make_iaeo3_plus` and `make_baseline`; or statistics of spectrograms, each judged by a
+        `NearestNeighborsDetector` of its own, as that of `make_views_detector`; or both.
     clip : path or ndarray
         A single clip of the kind that was fitted: a recording, its samples, or a spectrogram of
         shape (n_frames, n_mels).
@@ -178,7 +191,7 @@ def explain(
     AudioError
         If the clip cannot be read or analyzed, or is too short.
     ValueError
-        If the detector holds no autoencoder, or several that see different spectrograms.
+        If the detector holds neither, or several autoencoders that see different spectrograms.
 
     Notes
     -----
@@ -188,10 +201,19 @@ def explain(
     carry half of what is then left above 0. Errors of training clips are lower than those of new
     ones, by 2 % to 20 % where we measured it; that lifts all bands, and hardly moves the places.
 
+    A statistic is a mean over time, or its logarithm, so that the squared distance from the
+    training clip that the score comes from is a sum over frames and bands: for a whitened distance
+    ``d' P d``, band i of deviation d counts by ``(P d)_i``, and a frame by how far it is from that
+    clip's mean. To find `spans` and `bands`, a band counts also by ``|(P d)_i| / sqrt(P_ii)``, how
+    far it is from what the others say; all is averaged over nine frames and five bands, and mixed
+    by the shares of the score, on the grid of the analysis with the longest steps or of the
+    autoencoders. Sums over quantiles are approximate.
+
     The share of a branch is its Shapley value in the squared Mahalanobis distance from the most
     responsible component of the mixture, which is what the score adds to that of the component's
     mean. A `FusionDetector` first shares its score among its detectors, by how far each one's
-    standardized score is above 0, the mean of healthy clips. If levels pooled over time are a
+    standardized score is above 0, the mean of healthy clips; a soft maximum of these by Shapley
+    values again. If levels pooled over time are a
     branch, `bands` follow both, in proportion to their shares; such levels do not say when.
 
     References
@@ -213,36 +235,54 @@ def explain(
     """
     check_detector(detector)
     detector = best_of(detector)
+    settings = {"sample_rate": sample_rate, "hop_length": hop_length, "fmin": fmin, "fmax": fmax}
     groups = _groups(detector)
+    if share_analyses(detector):
+        clip = check_clip(clip, 0)
     walks = [[walk(member, clip) for member in group] for group in groups]
     views = [view for group in walks for _, views_of_member in group for view in views_of_member]
-    if not views:
+    of_fused = shares_of_fused(detector, clip)
+    statistics = _weighted_statistics(groups, of_fused, clip)
+    of_statistics = sum(weight for weight, _ in statistics)
+    if views:
+        analysis, maps = common_analysis(views, **settings), error_maps(views)
+        unusual, easier_than_usual = unusual_cells(maps.smoothed_excess)
+        if of_statistics:
+            of_errors = of_fused @ [any(found for _, found in group) for group in walks]
+            easier_than_usual &= bool(of_errors > of_statistics)
+            grid = grid_of(analysis, len(unusual), maps.first_frame)
+            unusual = of_errors * unusual / (unusual.sum() or 1)
+            unusual += np.maximum(mixed_maps(statistics, grid, **settings)[1], 0)
+    elif statistics:
+        if not of_statistics:
+            statistics = [(1 / len(statistics), view) for _, view in statistics]
+        analysis, maps = view_maps(statistics, **settings)
+        unusual, easier_than_usual = np.maximum(maps.excess, 0), False
+    else:
         raise ValueError(
             f"{type(detector).__name__} holds no autoencoder, whose errors say where a clip is "
-            "unusual. Pass a detector as make_iaeo3 makes it."
+            "unusual, and no statistics of spectrograms with distances of their own. Pass a "
+            "detector as make_views_detector or make_iaeo3 makes it."
         )
-    analysis = common_analysis(
-        views, sample_rate=sample_rate, hop_length=hop_length, fmin=fmin, fmax=fmax
-    )
-    maps = error_maps(views)
     middles, edges = band_middles_and_edges(analysis)
     hop = analysis.hop_length / analysis.sample_rate
     times = (maps.first_frame + np.arange(len(maps.error))) * hop
 
-    unusual, easier_than_usual = _unusual(maps.smoothed_excess)
     windows = carrying_runs(unusual.sum(axis=1), gap=_WINDOW_GAP)
     detectors = [[last_step(member) for member in group] for group in groups]
     branches = [[branches_of_member for branches_of_member, _ in group] for group in walks]
-    shares = shares_of_groups(shares_of_fused(detector, clip), detectors, branches)
+    shares = shares_of_groups(of_fused, detectors, branches)
     within_spans = np.concatenate([unusual[first : last + 1] for first, last in windows])
-    band_profile = _mix_in_levels(within_spans.sum(axis=0), detectors, branches, shares)
+    band_profile = mix_in_levels(
+        within_spans.sum(axis=0), detectors, branches, shares, of_statistics
+    )
     bands = carrying_runs(band_profile, gap=_BAND_GAP)
     anomaly_score = -float(detector.score_samples([clip])[0])
     p_value, rarity = _rarity(detector, anomaly_score)
     return Explanation(
         anomaly_score=anomaly_score,
         threshold=threshold_of(detector),
-        spans=[(times[first] - hop / 2, times[last] + hop / 2) for first, last in windows],
+        spans=[(max(times[first] - hop / 2, 0), times[last] + hop / 2) for first, last in windows],
         bands=[(edges[first], edges[last + 1]) for first, last in bands],
         contributions=shares,
         easier_than_usual=easier_than_usual,
@@ -254,6 +294,7 @@ def explain(
         excess=maps.excess,
         p_value=p_value,
         rarity=rarity,
+        of_statistics=not views,
     )
 
 
@@ -275,38 +316,16 @@ def _groups(detector: Any) -> list[list[Any]]:
     ]
 
 
-def _unusual(excess: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Return how unusual each cell is, and whether that is because errors are missing."""
-    above, below = np.maximum(excess, 0), np.maximum(-excess, 0)
-    # Squares, because a short fault errs far above what is usual where it is, and chance does not.
-    easier_than_usual = np.sum(below**2) > np.sum(above**2)
-    return (below if easier_than_usual else above), bool(easier_than_usual)
-
-
-def _mix_in_levels(
-    band_profile: np.ndarray,
-    detectors: Sequence[Sequence[BaseEstimator]],
-    branches: Sequence[Sequence[Sequence[Branch]]],
-    shares: dict[str, float],
-) -> np.ndarray:
-    """Mix the profiles of the errors and of the levels by their shares of the score."""
-    error_share = sum(
-        shares.get(branch.name, 0)
-        for group in branches
-        for branch in group[0]
-        if any(isinstance(step, WindowAutoencoder) for step in branch.steps)
-    )
-    profiles = [(error_share, band_profile)]
-    for group, branches_of_group in zip(detectors, branches, strict=True):
-        found = [level_deviations(*each) for each in zip(group, branches_of_group, strict=True)]
-        levels = [each for each in found if each is not None]
-        index = level_branch(branches_of_group[0])
-        if levels and index is not None:
-            name = branches_of_group[0][index].name
-            profiles.append((shares.get(name, 0), np.mean(levels, axis=0)))
-    if not any(share for share, _ in profiles):
-        return band_profile
-    return sum(share * profile / profile.sum() for share, profile in profiles)
+def _weighted_statistics(
+    groups: list[list[Any]], shares: np.ndarray, clip: Any
+) -> list[tuple[float, StatisticView]]:
+    """Return what each member that is a statistic sees, and its share of the score."""
+    found = [
+        (share / len(group), statistic_view(member, clip))
+        for share, group in zip(shares.tolist(), groups, strict=True)
+        for member in group
+    ]
+    return [(share, view) for share, view in found if view is not None]
 
 
 def _enumerate(items: Iterable[str]) -> str:

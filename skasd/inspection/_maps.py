@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
-from skasd.inspection._branches import View
+from skasd.inspection._branches import StatisticView, View
 
 _BANDS_OF_A_TONE = 3  # mel filters overlap by half
 
@@ -74,12 +74,32 @@ def _maps_of(view: View, windows: slice) -> tuple[np.ndarray, ...]:
     return tuple(each[windows] for each in maps)
 
 
-def common_analysis(views: Sequence[View], **settings: Any) -> LogMelSpectrogram:
+def unusual_cells(excess: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Return how unusual each cell is, and whether that is because errors are missing.
+
+    Parameters
+    ----------
+    excess : ndarray of shape (n_windows, n_mels)
+        Errors above their means in training.
+
+    Returns
+    -------
+    unusual : ndarray of shape (n_windows, n_mels)
+        Not negative.
+    easier_than_usual : bool
+    """
+    above, below = np.maximum(excess, 0), np.maximum(-excess, 0)
+    # Squares, because a short fault errs far above what is usual where it is, and chance does not.
+    easier_than_usual = np.sum(below**2) > np.sum(above**2)
+    return (below if easier_than_usual else above), bool(easier_than_usual)
+
+
+def common_analysis(views: Sequence[View | StatisticView], **settings: Any) -> LogMelSpectrogram:
     """Return what computed the spectrograms, or would have if they were not computed elsewhere.
 
     Parameters
     ----------
-    views : sequence of View
+    views : sequence of View or StatisticView
         Views of one clip.
     **settings
         Settings of `LogMelSpectrogram` if no step of the detector is one.

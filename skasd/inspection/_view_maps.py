@@ -1,0 +1,259 @@
+"""Maps over time and frequency of how far the statistics of a clip are from a healthy clip's."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+from skasd.detection._nearest_neighbors_detector import NearestNeighborsDetector
+from skasd.features._log_mel_spectrogram import LogMelSpectrogram
+from skasd.features._statistics import (
+    FLOOR,
+    LAGS,
+    LOUD,
+    QUANTILES,
+    QUIET,
+    band_edges,
+    bands_averaged,
+    interpolation_error,
+    rank_weights,
+)
+from skasd.inspection._branches import StatisticView
+from skasd.inspection._maps import ErrorMaps, band_middles_and_edges, common_analysis
+
+_AROUND = (9, 5)
+"""Frames and bands that are averaged over: chance moves from cell to cell, and a fault does not."""
+
+_OF_LEVELS = ("level", "quiet", "loud")
+"""Statistics whose features are levels, the most usual ones first."""
+
+WeightedViews = Sequence[tuple[float, StatisticView]]
+
+
+class Grid(NamedTuple):
+    """Where the cells of a map end, in s and in Hz."""
+
+    times: np.ndarray  # of shape (n_frames + 1,)
+    frequencies: np.ndarray  # of shape (n_mels + 1,)
+
+
+def grid_of(analysis: LogMelSpectrogram, n_frames: int, first_frame: int = 0) -> Grid:
+    """Return the grid of so many frames of an analysis, each around its middle."""
+    hop = analysis.hop_length / analysis.sample_rate
+    times = (first_frame - 0.5 + np.arange(n_frames + 1)) * hop
+    return Grid(times, band_middles_and_edges(analysis)[1])
+
+
+def view_maps(views: WeightedViews, **settings: Any) -> tuple[LogMelSpectrogram, ErrorMaps]:
+    """Compute the maps of one clip that statistics alone describe.
+
+    Parameters
+    ----------
+    views : sequence of (weight, StatisticView)
+        What is known of the clip. The weights are not negative, and sum to 1.
+    **settings
+        Settings of `LogMelSpectrogram` if no step of the detector is one.
+
+    Returns
+    -------
+    analysis : LogMelSpectrogram
+        The one with the longest steps, whose frames and bands the maps have.
+    maps : ErrorMaps
+        See `Explanation`.
+    """
+    analyses = [common_analysis([view], **settings) for _, view in views]
+    hops = [analysis.hop_length / analysis.sample_rate for analysis in analyses]
+    slowest = int(np.argmax(hops))
+    analysis, spectrogram = analyses[slowest], views[slowest][1].spectrogram
+    error, excess = mixed_maps(views, grid_of(analysis, len(spectrogram)), **settings)
+    usual = np.broadcast_to(_usual_levels(views, spectrogram), spectrogram.shape)
+    return analysis, ErrorMaps(0, spectrogram, usual, error, excess, excess)
+
+
+def mixed_maps(views: WeightedViews, grid: Grid, **settings: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Mix the maps of several views on one grid.
+
+    Parameters
+    ----------
+    views, **settings
+        See `view_maps`.
+    grid : Grid
+        Cells of the maps.
+
+    Returns
+    -------
+    distance : ndarray of shape (n_frames, n_mels)
+        Squared distances that the cells add; negative where they take away from it.
+    excess : ndarray of shape (n_frames, n_mels)
+        How unusual each cell is. Those of one view that are above 0 sum to its weight.
+    """
+    shape = len(grid.times) - 1, len(grid.frequencies) - 1
+    distance, excess = np.zeros(shape), np.zeros(shape)
+    for weight, view in views:
+        if weight > 0:
+            own = grid_of(common_analysis([view], **settings), len(view.spectrogram))
+            cells, weighed = (_onto(grid, own, each) for each in distance_maps(view))
+            smoothed = ndimage.uniform_filter(weighed, _AROUND, mode="nearest")
+            distance += weight * cells
+            excess += weight * smoothed / (np.maximum(smoothed, 0).sum() or 1)
+    return distance, excess
+
+
+def _onto(grid: Grid, own: Grid, cells: np.ndarray) -> np.ndarray:
+    """Hand each cell of a map to those of another grid, in parts by how far they overlap."""
+    for edges, own_edges in zip(grid, own, strict=True):
+        low = np.maximum.outer(edges[:-1], own_edges[:-1])
+        high = np.minimum.outer(edges[1:], own_edges[1:])
+        # Along the first axis, which is the other one next time.
+        cells = (np.maximum(high - low, 0) / np.diff(own_edges) @ cells).T
+    return cells
+
+
+def _usual_levels(views: WeightedViews, spectrogram: np.ndarray) -> np.ndarray:
+    """Return the levels of the nearest healthy clip; the clip's own if no view knows them."""
+    for statistic in _OF_LEVELS:
+        for _, view in views:
+            is_wide = view.statistics._n_wide_bands is not None
+            of_grid = view.spectrogram.shape == spectrogram.shape and not is_wide
+            if view.statistics.statistic == statistic and of_grid:
+                (features,) = view.statistics.transform([view.spectrogram])
+                return nearest_features(view.neighbors, features).mean(axis=0)
+    return spectrogram.mean(axis=0)
+
+
+def distance_maps(view: StatisticView) -> tuple[np.ndarray, np.ndarray]:
+    """Split the squared distance from the nearest healthy clip among the cells of a spectrogram.
+
+    Parameters
+    ----------
+    view : StatisticView
+        What is known of the clip.
+
+    Returns
+    -------
+    distance : ndarray of shape (n_frames, n_mels)
+        It sums to the squared distance, or to the mean of those to `n_neighbors` clips; with
+        ``statistic="dynamics"`` nearly so, as quantiles are taken for means of frames.
+    weighed : ndarray of shape (n_frames, n_mels)
+        The same, where a feature counts by how far it is from what the others say, in standard
+        deviations: many bands that are off by chance do not outweigh the one that is odd.
+    """
+    (features,) = view.statistics.transform([view.spectrogram])
+    maps = [_maps_of(view, features, usual) for usual in nearest_features(view.neighbors, features)]
+    distance, weighed = np.mean(maps, axis=0)
+    return distance, weighed
+
+
+def nearest_features(neighbors: NearestNeighborsDetector, features: np.ndarray) -> np.ndarray:
+    """Return the features of the training clips that a score comes from.
+
+    Parameters
+    ----------
+    neighbors : NearestNeighborsDetector
+        What scores.
+    features : ndarray of shape (n_features,)
+        Of a clip; a training clip with the same is left out, as in the score.
+
+    Returns
+    -------
+    ndarray of shape (n_neighbors, n_features)
+    """
+    (distances,), (nearest,) = neighbors._nearest(neighbors._whiten(features[np.newaxis]))
+    of_clips = neighbors.X_fit_[nearest[np.argsort(distances, kind="stable")]]
+    is_itself = (of_clips == features).all(axis=1)
+    if is_itself.any():
+        of_clips = np.delete(of_clips, is_itself.argmax(), axis=0)
+    return of_clips[: neighbors.n_neighbors]
+
+
+def _maps_of(view: StatisticView, features: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    neighbors, statistic = view.neighbors, view.statistics.statistic
+    deviation = features - usual
+    is_whitened = neighbors.metric == "mahalanobis"
+    whitening = neighbors.whitening_ if is_whitened else np.eye(len(features))
+    gradient = whitening @ (deviation @ whitening)
+    standardized = np.abs(gradient) / np.sqrt(np.sum(whitening**2, axis=1))
+
+    edges = band_edges(view.spectrogram.shape[1], view.statistics._n_wide_bands)
+    widths = np.diff(edges)
+    levels = view.spectrogram.astype(np.float64)
+    wide = np.repeat(bands_averaged(levels, len(widths)), widths, axis=1)
+    terms, weights = np.stack(_TERMS[statistic](levels, wide), axis=1) / np.repeat(widths, widths)
+
+    usual_means = _MEANS.get(statistic, _unchanged)(usual)
+    means = np.add.reduceat(terms.sum(axis=1), edges[:-1], axis=1).ravel()
+    above = means - usual_means
+    # Of a logarithm the slope between the two means, so that the sum is exact.
+    slope = np.divide(deviation, above, out=np.zeros_like(above), where=above != 0)
+
+    def of_bands(values: np.ndarray) -> np.ndarray:
+        return np.repeat(values.reshape(len(terms), 1, len(widths)), widths, axis=2)
+
+    parts = (terms - weights * of_bands(usual_means)) * of_bands(gradient * slope)
+    return np.stack([parts.sum(axis=0), (parts * of_bands(standardized)).sum(axis=0)])
+
+
+Term = tuple[np.ndarray, np.ndarray]
+"""What each cell adds to a mean over time, and the weight that it has in it."""
+
+
+def _unchanged(values: np.ndarray) -> np.ndarray:
+    return values
+
+
+def _ranked(levels: np.ndarray, wide: np.ndarray, of_ranks: np.ndarray) -> Term:
+    """Weigh frames by their rank in the band, from the quietest on."""
+    weights = np.empty(levels.shape)
+    ranks = np.argsort(wide, axis=0, kind="stable")
+    np.put_along_axis(weights, ranks, of_ranks[:, np.newaxis], axis=0)
+    return weights * levels, weights
+
+
+def _product(narrow: np.ndarray, of_wide: np.ndarray, before: int, after: int) -> Term:
+    """Split a product of a wide band among its bands, whose mean is one of the factors."""
+    terms = np.pad(narrow * of_wide / len(narrow), ((before, after), (0, 0)))
+    return terms, np.full(terms.shape, 1 / len(terms))
+
+
+def _changed(levels: np.ndarray, wide: np.ndarray, lag: int, factor: Callable = _unchanged) -> Term:
+    """Split differences in time evenly between their two frames."""
+    narrow, of_wide = levels[lag:] - levels[:-lag], factor(wide[lag:] - wide[:-lag])
+    earlier, later = (_product(narrow, of_wide, *pad) for pad in ((0, lag), (lag, 0)))
+    return (earlier[0] + later[0]) / 2, later[1]
+
+
+def _dynamics(levels: np.ndarray, wide: np.ndarray) -> list[Term]:
+    """Take each quantile for a mean of the frames that it is the nearest to."""
+    ranks = (np.arange(len(levels)) + 0.5) / len(levels)
+    nearest = np.abs(np.subtract.outer(ranks, QUANTILES)).argmin(axis=1)
+    near = [(nearest == index).astype(np.float64) for index in range(len(QUANTILES))]
+    quantiles = [_ranked(levels, wide, each / max(each.sum(), 1)) for each in near]
+    return [*quantiles, _changed(levels, wide, 1, np.sign)]
+
+
+def _interpolation(levels: np.ndarray, wide: np.ndarray) -> list[Term]:
+    return [_product(interpolation_error(levels), interpolation_error(wide), 2, 2)]
+
+
+_TERMS: dict[str, Callable[[np.ndarray, np.ndarray], list[Term]]] = {
+    "level": lambda levels, wide: [_ranked(levels, wide, rank_weights(1, len(levels)))],
+    "quiet": lambda levels, wide: [_ranked(levels, wide, rank_weights(QUIET, len(levels)))],
+    "loud": lambda levels, wide: [_ranked(levels, wide, rank_weights(LOUD, len(levels))[::-1])],
+    "spread": lambda levels, wide: [
+        _product(levels - levels.mean(axis=0), wide - wide.mean(axis=0), 0, 0)
+    ],
+    "flux": lambda levels, wide: [_changed(levels, wide, 1, np.sign)],
+    "modulation": lambda levels, wide: [_changed(levels, wide, lag) for lag in LAGS],
+    "interpolation": _interpolation,
+    "dynamics": _dynamics,
+}
+"""By statistic, the means over time that its features are of, one for each part."""
+
+_MEANS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "spread": lambda features: (np.exp(features) - FLOOR) ** 2,
+    **dict.fromkeys(
+        ("flux", "modulation", "interpolation"), lambda features: np.exp(features) - FLOOR
+    ),
+}
+"""By statistic, what turns its features back into such means, if they are not."""
