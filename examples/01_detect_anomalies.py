@@ -51,7 +51,7 @@ def split(arguments):
 
 
 def draw(detector, clips, names, path):
-    """Draw the scores of all clips, and the error map of the oddest one."""
+    """Draw the scores of all clips, and where the oddest one is unusual."""
     import matplotlib.pyplot as plt
 
     scores = detector.anomaly_score(clips)
@@ -66,19 +66,18 @@ def draw(detector, clips, names, path):
     left.plot(position[~alarm], scores[~alarm], "o", color="tab:blue", label="judged normal")
     left.plot(position[alarm], scores[alarm], "^", color="tab:orange", label="judged anomalous")
     left.axhline(-detector.offset_, color="black", linewidth=1, linestyle="--", label="threshold")
-    left.set_yscale("symlog", linthresh=10)
     left.set(xlabel="clip", ylabel="anomaly score", title="Scores of new clips")
-    left.legend()
-    error = np.sqrt(explanation.error.T)
+    left.legend(loc="lower right")
+    unusual = 1000 * np.maximum(explanation.excess.T, 0)
     image = right.imshow(
-        error,
+        unusual,
         origin="lower",
         aspect="auto",
-        extent=(explanation.times[0], explanation.times[-1], 0, len(error)),
+        extent=(explanation.times[0], explanation.times[-1], 0, len(unusual)),
         cmap="magma",
-        vmax=np.quantile(error, 0.999),
+        vmax=np.quantile(unusual, 0.999),
     )
-    figure.colorbar(image, label="error in dB")
+    figure.colorbar(image, label="how unusual, in thousandths of the whole")
     right.set(xlabel="time in s", ylabel="mel band", title=f"Where {names[oddest]} is odd")
     figure.savefig(path, dpi=110)
 
