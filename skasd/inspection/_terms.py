@@ -18,7 +18,7 @@ Term = tuple[np.ndarray, np.ndarray]
 """What each cell adds to a mean over time, and the weight that it has in it."""
 
 
-def unchanged(values: np.ndarray) -> np.ndarray:
+def _unchanged(values: np.ndarray) -> np.ndarray:
     """Return the values."""
     return values
 
@@ -37,7 +37,7 @@ def _product(narrow: np.ndarray, of_wide: np.ndarray, before: int, after: int) -
     return terms, np.full(terms.shape, 1 / len(terms))
 
 
-def _changed(levels: np.ndarray, wide: np.ndarray, lag: int, factor: Callable = unchanged) -> Term:
+def _changed(levels: np.ndarray, wide: np.ndarray, lag: int, factor: Callable = _unchanged) -> Term:
     """Split differences in time evenly between their two frames."""
     narrow, of_wide = levels[lag:] - levels[:-lag], factor(wide[lag:] - wide[:-lag])
     earlier, later = (_product(narrow, of_wide, *pad) for pad in ((0, lag), (lag, 0)))

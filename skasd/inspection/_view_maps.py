@@ -11,7 +11,7 @@ from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features._statistics import band_edges, bands_averaged
 from skasd.inspection._branches import StatisticView
 from skasd.inspection._maps import ErrorMaps, band_middles_and_edges, common_analysis
-from skasd.inspection._terms import MEANS, TERMS, unchanged
+from skasd.inspection._terms import MEANS, TERMS
 
 _AROUND = (9, 5)
 """Frames and bands that are averaged over: chance moves from cell to cell, and a fault does not."""
@@ -174,11 +174,12 @@ def _maps_of(view: StatisticView, features: np.ndarray, usual: np.ndarray) -> np
     wide = np.repeat(bands_averaged(levels, len(widths)), widths, axis=1)
     terms, weights = np.stack(TERMS[statistic](levels, wide), axis=1) / np.repeat(widths, widths)
 
-    usual_means = MEANS.get(statistic, unchanged)(usual)
-    means = np.add.reduceat(terms.sum(axis=1), edges[:-1], axis=1).ravel()
-    above = means - usual_means
-    # Of a logarithm the slope between the two means, so that the sum is exact.
-    slope = np.divide(deviation, above, out=np.zeros_like(above), where=above != 0)
+    usual_means, slope = usual, np.ones(len(usual))
+    if statistic in MEANS:
+        usual_means = MEANS[statistic](usual)
+        above = np.add.reduceat(terms.sum(axis=1), edges[:-1], axis=1).ravel() - usual_means
+        # Of a logarithm the slope between the two means, so that the sum is exact.
+        slope = np.divide(deviation, above, out=slope, where=above != 0)
 
     def of_bands(values: np.ndarray) -> np.ndarray:
         return np.repeat(values.reshape(len(terms), 1, len(widths)), widths, axis=2)
