@@ -31,6 +31,7 @@ from skasd import (
 )
 from skasd.cli import app
 from skasd.datasets import make_machine_sounds
+from skasd.features._statistics import STATISTICS
 from skasd.inspection import (
     DetectionCurveDisplay,
     ErrorMapDisplay,
@@ -38,7 +39,6 @@ from skasd.inspection import (
     ScoreDistributionDisplay,
     explain,
 )
-from skasd.features._statistics import STATISTICS
 from skasd.inspection._branches import Branch, statistic_view
 from skasd.inspection._contributions import contributions, shares_of_fused
 from skasd.inspection._maps import carrying_runs
@@ -486,7 +486,7 @@ def test_views_of_spectrograms_take_their_units_from_the_arguments():
     assert low < explanation.frequencies[11] < high
 
 
-def test_views_beside_an_autoencoder(detector):
+def test_views_beside_an_autoencoder():
     autoencoder = make(make_iaeo3, openl3=False, n_components=1, **TINY)
     parts = [("iae", autoencoder), ("level", of_statistic("level")), ("flux", of_statistic("flux"))]
     fusion = FusionDetector(parts).fit(TRAIN)
@@ -513,7 +513,9 @@ def test_maps_of_other_analyses_keep_their_sums(views):
     """A tone of 0.4 s at 2.5 kHz is there in the fast views, on the slow views' grid, too."""
     grid = grid_of(LogMelSpectrogram(), 63)
     clip = NEW[1] + PLANTED["tone"]
-    fast = of_statistic("level", spectrogram=LogMelSpectrogram(n_fft=256, hop_length=128, n_mels=32))
+    fast = of_statistic(
+        "level", spectrogram=LogMelSpectrogram(n_fft=256, hop_length=128, n_mels=32)
+    )
     pipeline = fast.fit(TRAIN)
     explanation = explain(pipeline, clip)
     ((_, view),) = [(1.0, statistic_view(pipeline, clip))]
@@ -587,7 +589,7 @@ def test_error_map_display(plt, detector):
 def test_error_map_display_of_views(plt, views):
     display = ErrorMapDisplay.from_estimator(views, NEW[0] + PLANTED["tone"])
     titles = [ax.get_title(loc="left") for ax in display.axes_]
-    assert titles == ["Spectrogram", "Level of a healthy clip", "Distance from healthy clips"]
+    assert titles == ["Spectrogram", "Mean level of each band", "Distance from healthy clips"]
     display.figure_.canvas.draw()
 
 

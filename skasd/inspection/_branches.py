@@ -9,6 +9,8 @@ from sklearn.pipeline import FeatureUnion
 
 from skasd._steps import parts_of, union_parts
 from skasd.detection._nearest_neighbors_detector import NearestNeighborsDetector
+from skasd.ensemble._fusion_detector import FusionDetector
+from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
 from skasd.features._frame_autoencoder import FrameAutoencoder
 from skasd.features._interpolation_autoencoder import InterpolationAutoencoder
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
@@ -86,6 +88,50 @@ def statistic_view(member: BaseEstimator, clip: Any) -> StatisticView | None:
         return None
     (spectrogram,) = [clip] if log_mel is None else log_mel.transform([clip])
     return StatisticView(steps[0], neighbors, log_mel, np.asarray(spectrogram, dtype=np.float32))
+
+
+def groups_of(detector: Any) -> list[list[Any]]:
+    """Return the members of each fused detector, or those of a single detector.
+
+    Parameters
+    ----------
+    detector : fitted detector
+        Anything.
+
+    Returns
+    -------
+    list of lists of fitted detectors
+    """
+    fused = detector.estimators_ if isinstance(detector, FusionDetector) else [detector]
+    return [
+        each.estimators_ if isinstance(each, RepeatedSeedEnsemble) else [each] for each in fused
+    ]
+
+
+def weighted_statistics(
+    groups: list[list[Any]], shares: np.ndarray, clip: Any
+) -> list[tuple[float, StatisticView]]:
+    """Return what each member that is a statistic sees of a clip, and its share of the score.
+
+    Parameters
+    ----------
+    groups : list of lists of fitted detectors
+        Members of each fused detector.
+    shares : ndarray of shape (n_fused,)
+        Of the fused detectors.
+    clip : path or ndarray
+        One element of what the members take.
+
+    Returns
+    -------
+    list of (float, StatisticView)
+    """
+    found = [
+        (share / len(group), statistic_view(member, clip))
+        for share, group in zip(shares.tolist(), groups, strict=True)
+        for member in group
+    ]
+    return [(share, view) for share, view in found if view is not None]
 
 
 def walk(member: BaseEstimator, clip: Any) -> tuple[list[Branch], list[View]]:

@@ -109,7 +109,7 @@ class ErrorMapDisplay:
         explanation = self.explanation
         levels = np.concatenate([explanation.spectrogram, explanation.prediction])
         span_of_levels = np.quantile(levels, [0.01, 0.999])
-        expected = "Level of a healthy clip" if explanation.of_statistics else "Prediction"
+        expected = "Mean level of each band" if explanation.of_statistics else "Prediction"
         self._draw_levels(self.axes_[0], explanation.spectrogram, span_of_levels, "Spectrogram")
         self._draw_levels(self.axes_[1], explanation.prediction, span_of_levels, expected)
         unusual, side = explanation.excess, "above"

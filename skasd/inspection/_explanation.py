@@ -12,10 +12,8 @@ from skasd._steps import best_of, calibrated_step, check_detector, last_step, th
 from skasd.audio._clips import check_clip
 from skasd.detection._base import SEEN
 from skasd.detection._calibration import in_words
-from skasd.ensemble._fusion_detector import FusionDetector
 from skasd.ensemble._members import share_analyses
-from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
-from skasd.inspection._branches import StatisticView, statistic_view, walk
+from skasd.inspection._branches import groups_of, walk, weighted_statistics
 from skasd.inspection._contributions import mix_in_levels, shares_of_fused, shares_of_groups
 from skasd.inspection._maps import (
     band_middles_and_edges,
@@ -236,13 +234,13 @@ def explain(
     check_detector(detector)
     detector = best_of(detector)
     settings = {"sample_rate": sample_rate, "hop_length": hop_length, "fmin": fmin, "fmax": fmax}
-    groups = _groups(detector)
+    groups = groups_of(detector)
     if share_analyses(detector):
         clip = check_clip(clip, 0)
     walks = [[walk(member, clip) for member in group] for group in groups]
     views = [view for group in walks for _, views_of_member in group for view in views_of_member]
     of_fused = shares_of_fused(detector, clip)
-    statistics = _weighted_statistics(groups, of_fused, clip)
+    statistics = weighted_statistics(groups, of_fused, clip)
     of_statistics = sum(weight for weight, _ in statistics)
     if views:
         analysis, maps = common_analysis(views, **settings), error_maps(views)
@@ -306,26 +304,6 @@ def _rarity(detector: Any, anomaly_score: float) -> tuple[float, str]:
     calibration = step._calibration
     p_value = float(calibration.p_values(anomaly_score))
     return p_value, in_words(p_value, calibration.finest)
-
-
-def _groups(detector: Any) -> list[list[Any]]:
-    """Return the members of each fused detector, or those of a single detector."""
-    fused = detector.estimators_ if isinstance(detector, FusionDetector) else [detector]
-    return [
-        each.estimators_ if isinstance(each, RepeatedSeedEnsemble) else [each] for each in fused
-    ]
-
-
-def _weighted_statistics(
-    groups: list[list[Any]], shares: np.ndarray, clip: Any
-) -> list[tuple[float, StatisticView]]:
-    """Return what each member that is a statistic sees, and its share of the score."""
-    found = [
-        (share / len(group), statistic_view(member, clip))
-        for share, group in zip(shares.tolist(), groups, strict=True)
-        for member in group
-    ]
-    return [(share, view) for share, view in found if view is not None]
 
 
 def _enumerate(items: Iterable[str]) -> str:

@@ -1,6 +1,6 @@
 """Maps over time and frequency of how far the statistics of a clip are from a healthy clip's."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,19 +8,10 @@ from scipy import ndimage
 
 from skasd.detection._nearest_neighbors_detector import NearestNeighborsDetector
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
-from skasd.features._statistics import (
-    FLOOR,
-    LAGS,
-    LOUD,
-    QUANTILES,
-    QUIET,
-    band_edges,
-    bands_averaged,
-    interpolation_error,
-    rank_weights,
-)
+from skasd.features._statistics import band_edges, bands_averaged
 from skasd.inspection._branches import StatisticView
 from skasd.inspection._maps import ErrorMaps, band_middles_and_edges, common_analysis
+from skasd.inspection._terms import MEANS, TERMS
 
 _AROUND = (9, 5)
 """Frames and bands that are averaged over: chance moves from cell to cell, and a fault does not."""
@@ -76,10 +67,12 @@ def mixed_maps(views: WeightedViews, grid: Grid, **settings: Any) -> tuple[np.nd
 
     Parameters
     ----------
-    views, **settings
+    views : sequence of (weight, StatisticView)
         See `view_maps`.
     grid : Grid
         Cells of the maps.
+    **settings
+        See `view_maps`.
 
     Returns
     -------
@@ -179,81 +172,17 @@ def _maps_of(view: StatisticView, features: np.ndarray, usual: np.ndarray) -> np
     widths = np.diff(edges)
     levels = view.spectrogram.astype(np.float64)
     wide = np.repeat(bands_averaged(levels, len(widths)), widths, axis=1)
-    terms, weights = np.stack(_TERMS[statistic](levels, wide), axis=1) / np.repeat(widths, widths)
+    terms, weights = np.stack(TERMS[statistic](levels, wide), axis=1) / np.repeat(widths, widths)
 
-    usual_means = _MEANS.get(statistic, _unchanged)(usual)
-    means = np.add.reduceat(terms.sum(axis=1), edges[:-1], axis=1).ravel()
-    above = means - usual_means
-    # Of a logarithm the slope between the two means, so that the sum is exact.
-    slope = np.divide(deviation, above, out=np.zeros_like(above), where=above != 0)
+    usual_means, slope = usual, np.ones(len(usual))
+    if statistic in MEANS:
+        usual_means = MEANS[statistic](usual)
+        above = np.add.reduceat(terms.sum(axis=1), edges[:-1], axis=1).ravel() - usual_means
+        # Of a logarithm the slope between the two means, so that the sum is exact.
+        slope = np.divide(deviation, above, out=slope, where=above != 0)
 
     def of_bands(values: np.ndarray) -> np.ndarray:
         return np.repeat(values.reshape(len(terms), 1, len(widths)), widths, axis=2)
 
     parts = (terms - weights * of_bands(usual_means)) * of_bands(gradient * slope)
     return np.stack([parts.sum(axis=0), (parts * of_bands(standardized)).sum(axis=0)])
-
-
-Term = tuple[np.ndarray, np.ndarray]
-"""What each cell adds to a mean over time, and the weight that it has in it."""
-
-
-def _unchanged(values: np.ndarray) -> np.ndarray:
-    return values
-
-
-def _ranked(levels: np.ndarray, wide: np.ndarray, of_ranks: np.ndarray) -> Term:
-    """Weigh frames by their rank in the band, from the quietest on."""
-    weights = np.empty(levels.shape)
-    ranks = np.argsort(wide, axis=0, kind="stable")
-    np.put_along_axis(weights, ranks, of_ranks[:, np.newaxis], axis=0)
-    return weights * levels, weights
-
-
-def _product(narrow: np.ndarray, of_wide: np.ndarray, before: int, after: int) -> Term:
-    """Split a product of a wide band among its bands, whose mean is one of the factors."""
-    terms = np.pad(narrow * of_wide / len(narrow), ((before, after), (0, 0)))
-    return terms, np.full(terms.shape, 1 / len(terms))
-
-
-def _changed(levels: np.ndarray, wide: np.ndarray, lag: int, factor: Callable = _unchanged) -> Term:
-    """Split differences in time evenly between their two frames."""
-    narrow, of_wide = levels[lag:] - levels[:-lag], factor(wide[lag:] - wide[:-lag])
-    earlier, later = (_product(narrow, of_wide, *pad) for pad in ((0, lag), (lag, 0)))
-    return (earlier[0] + later[0]) / 2, later[1]
-
-
-def _dynamics(levels: np.ndarray, wide: np.ndarray) -> list[Term]:
-    """Take each quantile for a mean of the frames that it is the nearest to."""
-    ranks = (np.arange(len(levels)) + 0.5) / len(levels)
-    nearest = np.abs(np.subtract.outer(ranks, QUANTILES)).argmin(axis=1)
-    near = [(nearest == index).astype(np.float64) for index in range(len(QUANTILES))]
-    quantiles = [_ranked(levels, wide, each / max(each.sum(), 1)) for each in near]
-    return [*quantiles, _changed(levels, wide, 1, np.sign)]
-
-
-def _interpolation(levels: np.ndarray, wide: np.ndarray) -> list[Term]:
-    return [_product(interpolation_error(levels), interpolation_error(wide), 2, 2)]
-
-
-_TERMS: dict[str, Callable[[np.ndarray, np.ndarray], list[Term]]] = {
-    "level": lambda levels, wide: [_ranked(levels, wide, rank_weights(1, len(levels)))],
-    "quiet": lambda levels, wide: [_ranked(levels, wide, rank_weights(QUIET, len(levels)))],
-    "loud": lambda levels, wide: [_ranked(levels, wide, rank_weights(LOUD, len(levels))[::-1])],
-    "spread": lambda levels, wide: [
-        _product(levels - levels.mean(axis=0), wide - wide.mean(axis=0), 0, 0)
-    ],
-    "flux": lambda levels, wide: [_changed(levels, wide, 1, np.sign)],
-    "modulation": lambda levels, wide: [_changed(levels, wide, lag) for lag in LAGS],
-    "interpolation": _interpolation,
-    "dynamics": _dynamics,
-}
-"""By statistic, the means over time that its features are of, one for each part."""
-
-_MEANS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "spread": lambda features: (np.exp(features) - FLOOR) ** 2,
-    **dict.fromkeys(
-        ("flux", "modulation", "interpolation"), lambda features: np.exp(features) - FLOOR
-    ),
-}
-"""By statistic, what turns its features back into such means, if they are not."""
