@@ -15,7 +15,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from skasd._sklearn import Interval, StrOptions
 from skasd.detection._calibration import (
-    N_FOLDS,
     Calibration,
     clips_for,
     left_out_scores,
@@ -308,7 +307,7 @@ class AnomalyDetectorMixin(OutlierMixin):
         features: np.ndarray,
         training_scores: np.ndarray,
         *,
-        n_folds: int = N_FOLDS,
+        n_folds: int | None = None,
     ) -> None:
         """Set the threshold by scores of each clip by a fit on the others, if called for."""
         if not _leaves_out.get() or len(features) < FEWEST_TO_LEAVE_OUT:

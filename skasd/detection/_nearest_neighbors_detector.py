@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skasd._sklearn import Interval, StrOptions, fit_context
 from skasd.detection._base import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
-from skasd.detection._calibration import N_FOLDS
+from skasd.detection._calibration import folds_for
 from skasd.detection._covariance import (
     REG_COVAR,
     SHRINKAGES,
@@ -190,7 +190,7 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
                 "or with fewer neighbors."
             )
         training_scores = self._remember(features)._score(features)
-        n_left_out = -(-len(features) // N_FOLDS)
+        n_left_out = -(-len(features) // folds_for(len(features)))
         learns = self.metric == "mahalanobis" or self.density_neighbors is not None
         if learns and len(features) - n_left_out > self.n_neighbors:
             self._calibrate_by_folds(self._score_others, features, training_scores)
@@ -263,9 +263,8 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
             return self.neighbors_.kneighbors(whitened, n_nearest)
 
         def nearest_of(distances: np.ndarray, start: int) -> tuple[np.ndarray, np.ndarray]:
-            relative = distances / self.density_
-            nearest = np.argpartition(relative, n_nearest - 1, axis=1)[:, :n_nearest]
-            return np.take_along_axis(relative, nearest, axis=1), nearest
+            distances /= self.density_
+            return _smallest_of_rows(distances, n_nearest)
 
         # Block by block, so that no matrix of all clips by all clips is in memory.
         blocks = pairwise_distances_chunked(
@@ -286,3 +285,15 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
             return X
         centered = X - self.location_
         return centered @ self.whitening_ if self.metric == "mahalanobis" else centered
+
+
+def _smallest_of_rows(values: np.ndarray, n_smallest: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the smallest values of each row in order, and where they are; the rows are used up."""
+    rows = np.arange(len(values))
+    smallest, places = [], []
+    # A few passes are faster than a partition of each row.
+    for _ in range(n_smallest):
+        places.append(values.argmin(axis=1))
+        smallest.append(values[rows, places[-1]])
+        values[rows, places[-1]] = np.inf
+    return np.stack(smallest, axis=1), np.stack(places, axis=1)
