@@ -135,7 +135,6 @@ SURFACE = {
         "make_iaeo3_plus",
         "make_system",
         "make_views_detector",
-        "make_views_detector",
     ],
     "skasd.utils": [],
     "skasd.utils.estimator_checks": [
