@@ -44,9 +44,16 @@ def make_iaeo3_plus():
     return make_iaeo3_plus(random_state=0)
 
 
+def make_views_detector():
+    from skasd import make_views_detector
+
+    return make_views_detector()
+
+
 PEER = "PyOD's AudioAE"
 SYSTEMS = {
     PEER: make_audio_ae,
+    "make_views_detector": make_views_detector,
     "make_baseline": make_baseline,
     "make_iaeo3(openl3=False), five members": make_iaeo3,
     "make_iaeo3_plus, five members": make_iaeo3_plus,

@@ -218,8 +218,8 @@ def left_out_scores(
     """
     scores = np.empty(len(X))
     folds = KFold(min(n_folds or folds_for(len(X)), len(X)), shuffle=True, random_state=0)
-    # scikit-learn's threads only wait for each other in so small fits.
-    with threadpool_limits(1, user_api="openmp"):
+    # Threads only wait for each other in so small fits.
+    with threadpool_limits(1, user_api=None if len(X) < MANY_CLIPS else "openmp"):
         for train, test in folds.split(X):
             scores[test] = score(X[train], X[test])
     return scores
