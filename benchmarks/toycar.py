@@ -214,16 +214,26 @@ def table(results: dict) -> str:
     return "\n".join(lines)
 
 
-def parse_splits(description: str, systems: dict[str, str]) -> tuple[argparse.Namespace, dict]:
-    """Return the arguments of a benchmark over splits, and the results that are there already."""
+def splits_parser(description: str, systems: dict[str, str]) -> argparse.ArgumentParser:
+    """Return the parser of a benchmark over splits."""
     parser = command_line(description)
-    parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--splits", type=int, default=1)
     parser.add_argument("--only", action="append", choices=systems, help="This system; repeatable.")
     parser.add_argument("--json", type=Path, help="Where to add the figures.")
+    return parser
+
+
+def read_results(path: Path | None) -> dict:
+    """Return the results that are there already."""
+    return json.loads(path.read_text()) if path and path.exists() else {}
+
+
+def parse_splits(description: str, systems: dict[str, str]) -> tuple[argparse.Namespace, dict]:
+    """Return the arguments of a benchmark over splits, and the results that are there already."""
+    parser = splits_parser(description, systems)
+    parser.add_argument("folder", nargs="?", type=Path)
     arguments = parser.parse_args()
-    there = arguments.json and arguments.json.exists()
-    return arguments, json.loads(arguments.json.read_text()) if there else {}
+    return arguments, read_results(arguments.json)
 
 
 def main():
