@@ -21,6 +21,7 @@ from skasd import (
         FeatureDetector(),
         NearestNeighborsDetector(),
         NearestNeighborsDetector(metric="cosine"),
+        NearestNeighborsDetector(1, density_neighbors=16, shrinkage="oas", log=True),
         PrincipalComponents(n_components=1),
         RepeatedSeedEnsemble(GaussianMixtureDetector(n_components=2), n_repeats=2),
         RepeatedSeedEnsemble(FeatureDetector(), n_repeats=2, normalize=True),

@@ -12,6 +12,7 @@ from skasd.features._base import Spectrograms, SpectrogramTransformer, check_spe
 from skasd.features._statistics import (
     MIN_FRAMES,
     PARTS,
+    SORTED,
     STATISTICS,
     WIDE_BANDS,
     band_edges,
@@ -107,8 +108,10 @@ class SpectrogramStatistics(SpectrogramTransformer):
         ndarray of shape (n_features,), float64
             One feature for each band, or several, one after the other.
         """
-        levels = bands_averaged(spectrogram.astype(np.float64), self._n_wide_bands)
-        return STATISTICS[self.statistic](levels)
+        levels = bands_averaged(spectrogram, self._n_wide_bands)
+        # Sorting changes no level, and is twice as fast in float32.
+        exact = levels if self.statistic in SORTED else levels.astype(np.float64)
+        return STATISTICS[self.statistic](exact)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the features: ``level_mel_0``, ``modulation_lag1_band_0``.

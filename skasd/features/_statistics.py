@@ -52,19 +52,20 @@ def bands_averaged(levels: np.ndarray, n_bands: int | None) -> np.ndarray:
 
     Parameters
     ----------
-    levels : ndarray of shape (n_frames, n_mels), float64
+    levels : ndarray of shape (n_frames, n_mels)
         In dB.
     n_bands : int or None
-        None leaves all.
+        None leaves all as they are.
 
     Returns
     -------
-    ndarray of shape (n_frames, n_bands), float64
+    ndarray of shape (n_frames, n_bands)
+        Averages are float64.
     """
     if n_bands is None or n_bands >= levels.shape[1]:
         return levels
     edges = band_edges(levels.shape[1], n_bands)
-    return np.add.reduceat(levels, edges[:-1], axis=1) / np.diff(edges)
+    return np.add.reduceat(levels.astype(np.float64), edges[:-1], axis=1) / np.diff(edges)
 
 
 def band_edges(n_mels: int, n_bands: int | None) -> np.ndarray:
@@ -143,6 +144,9 @@ STATISTICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "dynamics": dynamics,
 }
 """By name, what turns levels, (n_frames, n_bands), into (n_features,)."""
+
+SORTED = {"quiet", "loud"}
+"""Statistics that do nothing but sort before they average."""
 
 MIN_FRAMES = {"flux": 2, "modulation": LAGS[-1] + 1, "interpolation": 5, "dynamics": 2}
 """Frames that a statistic needs, if more than one."""
