@@ -228,7 +228,11 @@ def test_machines_in_parallel(root, tmp_path):
 @pytest.mark.parametrize(
     ("parameters", "error", "message"),
     [
-        ({"system": "iaeo4"}, ValueError, "system='iaeo4': expected one of views, iaeo3, iaeo3-opt"),
+        (
+            {"system": "iaeo4"},
+            ValueError,
+            "system='iaeo4': expected one of views, iaeo3, iaeo3-opt",
+        ),
         ({"settings": {"epoch": 3}}, ValueError, "do not fit system='iaeo3'.*'epoch'"),
         ({"machines": ["gearbox"]}, EvaluationError, r"machines=\['gearbox'\]: DCASE 2020 has"),
         ({"machine_ids": ["00", "7"]}, EvaluationError, r"machine_ids=\['07'\]: fan, valve in"),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import signal, stats
 from sklearn.pipeline import make_pipeline
 
 from skasd import GaussianMixtureDetector, LogMelSpectrogram, Monitor, TimeWeightedPooling
@@ -15,6 +16,7 @@ from skasd.monitoring._false_alarms import (
     parse_frequency,
     window_rate_for,
 )
+from skasd.monitoring._measured_alarms import _count, _levels, threshold_for
 
 
 @pytest.mark.parametrize("rate", [0.001, 0.1, 0.5])
@@ -124,3 +126,50 @@ def test_alarms_are_counted_within_each_recording():
 def test_scores_that_are_nan_are_not_counted():
     recording = [np.nan, 9, 9, np.nan, 9]
     assert count_alarms("3 of 5", [recording], 5, hop_seconds=1) == CountedAlarms(1, 3)
+
+
+def wavering_scores(rng, n_windows):
+    """Return scores that forget within ten windows, of a standard normal distribution."""
+    kept = np.exp(-1 / 10)
+    noise = rng.normal(0, np.sqrt(1 - kept**2), n_windows)
+    return signal.lfilter([1], [1, -kept], noise)
+
+
+@pytest.mark.parametrize("rule", ["1 of 1", "3 of 5"])
+def test_threshold_by_the_alarms_of_hours(rule):
+    """Alarms of 100 other days are as many as asked, where windows are far from independent."""
+    rng = np.random.default_rng(0)
+    per_day = 8640
+    hours = wavering_scores(rng, 30 * per_day)
+    threshold, is_extrapolated = threshold_for(rule, [hours], 1 / 86400, hop_seconds=10)
+    assert not is_extrapolated
+    other = wavering_scores(rng, 100 * per_day)
+    counted = count_alarms(rule, [other], threshold, hop_seconds=10)
+    # 30 of the training days' alarms: a standard error of a fifth, and Poisson's of a tenth.
+    assert 50 <= counted.n_alarms <= 170
+    # As if they were independent, the rule of three would be asked for a far lower threshold.
+    independent = stats.norm.isf(window_rate_for(Alarm(rule), 10 / 86400))
+    if rule == "3 of 5":
+        assert count_alarms(rule, [other], independent, hop_seconds=10).n_alarms > 1000
+
+
+def test_rarer_alarms_than_the_hours_show_are_extrapolated():
+    rng = np.random.default_rng(1)
+    hours = wavering_scores(rng, 8640)
+    threshold, is_extrapolated = threshold_for("3 of 5", [hours], 1 / (7 * 86400), hop_seconds=10)
+    assert is_extrapolated
+    # From one day to twenty weeks: at most ten times as many as the twenty asked for.
+    counted = count_alarms("3 of 5", [wavering_scores(rng, 20 * 60480)], threshold, 10)
+    assert counted.n_alarms <= 200
+
+
+@pytest.mark.parametrize(("rule", "threshold"), [("1 of 1", 0.5), ("3 of 5", 0.3), ("2 of 3", 1)])
+def test_alarms_are_counted_as_they_are_raised(rule, threshold):
+    scores = np.random.default_rng(2).normal(size=5000)
+    expected = count_alarms(rule, [scores], threshold, 1).n_alarms
+    assert _count(*_levels(Alarm(rule), scores), threshold) == expected
+
+
+def test_too_few_alarms_to_tell():
+    with pytest.raises(ValueError, match=r"raise \d alarms? at most.*Record for longer"):
+        threshold_for("3 of 5", [[1.0, 1.0, 2.0, 2.0]], 1 / 3600, hop_seconds=10)

@@ -40,23 +40,38 @@ def calibrate(
     alarm: Annotated[
         str, typer.Option(help="With --clip-seconds: the rule of the alarms, k of n.")
     ] = "3 of 5",
+    false_alarms: Annotated[
+        str | None,
+        typer.Option(
+            help='With --clip-seconds: how often these recordings may raise an alarm, such as "1 '
+            'per week". The threshold is set by the alarms themselves, as windows that follow each '
+            "other are alike.",
+        ),
+    ] = None,
     on_error: OnErrorOption = OnError.SKIP,
 ) -> None:
     """Set a model's threshold by new healthy recordings, without another fit.
 
     For another microphone, another place or a later week; says how far the scores have moved. With
     hours of the healthy machine and --clip-seconds, it says as well how often a monitor would have
-    raised an alarm for no reason, in these recordings, from which the threshold comes. Exit code 3:
-    some recordings could not be scored, and the threshold comes from the others.
+    raised an alarm for no reason, in these recordings, from which the threshold comes; with
+    --false-alarms, it makes that as rare as asked. Exit code 3: some recordings could not be
+    scored, and the threshold comes from the others.
     """
     from skasd._steps import calibrated
     from skasd.ensemble._skipping import score_clips
     from skasd.monitoring._alarm import Alarm
-    from skasd.monitoring._false_alarms import count_alarms
+    from skasd.monitoring._false_alarms import count_alarms, parse_frequency
+    from skasd.monitoring._measured_alarms import threshold_for
     from skasd.persistence._model_file import load, save
 
     with nothing_done("calibrate"):
         Alarm(alarm)
+        alarm_rate = None if false_alarms is None else parse_frequency(false_alarms)
+        if alarm_rate is not None and (clip_seconds is None or false_alarm_rate is not None):
+            raise ValueError(
+                "--false-alarms needs --clip-seconds, and excludes --false-alarm-rate."
+            )
         detector = load(model)
         last = calibrated(detector)
         clips = find_clips(healthy)
@@ -71,6 +86,10 @@ def calibrate(
         report = last._recalibrate(scores, add=add)
         if false_alarm_rate is not None:
             last.set_false_alarm_rate(false_alarm_rate)
+        is_extrapolated = False
+        if alarm_rate is not None and clip_seconds is not None:
+            threshold, is_extrapolated = threshold_for(alarm, recordings, alarm_rate, clip_seconds)
+            last._set_threshold(threshold)
         if clip_seconds is not None:
             counted = count_alarms(alarm, recordings, -last.offset_, clip_seconds)
         save(detector, out)
@@ -83,6 +102,8 @@ def calibrate(
     )
     if clip_seconds is not None:
         typer.echo(f"{alarm} windows: {counted}")
+    if is_extrapolated:
+        complain(f"{false_alarms} is rarer than these recordings show, and is extrapolated.")
     if failures:
         raise typer.Exit(SOME_NOT_SCORED)
 

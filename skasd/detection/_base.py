@@ -320,6 +320,11 @@ class AnomalyDetectorMixin(OutlierMixin):
         self.offset_ = -calibration.threshold(self.contamination)
         self.calibration_scores_, self.calibrated_on_ = scores, calibrated_on
 
+    def _set_threshold(self, anomaly_score: float) -> None:
+        """Set the threshold itself, and the false-alarm rate to what healthy clips say of it."""
+        self.offset_ = -anomaly_score
+        self.contamination = min(float(self._calibration.p_values(anomaly_score)), 0.5)
+
     def _recalibrate(self, scores: np.ndarray, *, add: bool) -> ScoreReport:
         if len(scores) < (1 if add else FEWEST_NEW_CLIPS):
             raise ValueError(
