@@ -29,22 +29,20 @@ class SpectrogramStatistics(SpectrogramTransformer):
     Parameters
     ----------
     statistic : str, default="level"
-        ================= =================================================================
-        statistic         features
-        ================= =================================================================
-        ``"level"``       mean over time, in dB
-        ``"quiet"``       mean of the quieter half of the frames: what the machine never
-                          falls below, while the factory around it comes and goes
-        ``"loud"``        mean of the loudest tenth of the frames: what it does for moments
-        ``"spread"``      logarithm of the standard deviation over time
-        ``"flux"``        logarithm of the mean absolute difference of consecutive frames
-        ``"modulation"``  logarithms of the mean squared differences of frames 1, 2, 4, 8
-                          and 16 apart: how fast the level moves, in wide bands
-        ``"interpolation"`` logarithm of the mean squared error of a cubic through the two
-                          frames before and the two after, as an estimate of the middle one
-        ``"dynamics"``    5, 25, 50, 75 and 95 % quantiles over time, and the mean absolute
-                          difference of consecutive frames, in wide bands
-        ================= =================================================================
+        What is computed for each band, in wide ones for the last two:
+
+        - ``"level"``: the mean over time, in dB.
+        - ``"quiet"``: the mean of the quieter half of the frames, which the machine never falls
+          below, while the factory around it comes and goes.
+        - ``"loud"``: the mean of the loudest tenth, what it does for moments.
+        - ``"spread"``: the logarithm of the standard deviation over time.
+        - ``"flux"``: the logarithm of the mean absolute difference of consecutive frames.
+        - ``"interpolation"``: the logarithm of the mean squared error of a cubic through the two
+          frames before and the two after, as an estimate of the middle one.
+        - ``"modulation"``: logarithms of the mean squared differences of frames 1, 2, 4, 8 and 16
+          apart, how fast the level moves.
+        - ``"dynamics"``: 5, 25, 50, 75 and 95 % quantiles over time, and the mean absolute
+          difference of consecutive frames.
     n_bands : int or None, default=None
         Wide bands, averages of adjacent ones, that the statistic is computed of. None means 8 for
         ``"modulation"`` and ``"dynamics"``, and all bands for the others.
