@@ -16,7 +16,7 @@ from skasd.monitoring._false_alarms import (
     parse_frequency,
     window_rate_for,
 )
-from skasd.monitoring._measured_alarms import _count, _levels, threshold_for
+from skasd.monitoring._measured_alarms import threshold_for
 
 
 @pytest.mark.parametrize("rate", [0.001, 0.1, 0.5])
@@ -123,6 +123,10 @@ def test_alarms_are_counted_within_each_recording():
     assert apart.n_alarms == 0
 
 
+def test_a_recording_without_windows_raises_no_alarm():
+    assert count_alarms("3 of 5", [[], [np.nan]], 5, 10) == CountedAlarms(0, 0)
+
+
 def test_scores_that_are_nan_are_not_counted():
     recording = [np.nan, 9, 9, np.nan, 9]
     assert count_alarms("3 of 5", [recording], 5, hop_seconds=1) == CountedAlarms(1, 3)
@@ -166,8 +170,9 @@ def test_rarer_alarms_than_the_hours_show_are_extrapolated():
 @pytest.mark.parametrize(("rule", "threshold"), [("1 of 1", 0.5), ("3 of 5", 0.3), ("2 of 3", 1)])
 def test_alarms_are_counted_as_they_are_raised(rule, threshold):
     scores = np.random.default_rng(2).normal(size=5000)
-    expected = count_alarms(rule, [scores], threshold, 1).n_alarms
-    assert _count(*_levels(Alarm(rule), scores), threshold) == expected
+    alarm = Alarm(rule)
+    expected = sum(alarm.update(score > threshold) == "raised" for score in scores)
+    assert count_alarms(rule, [scores], threshold, 1).n_alarms == expected
 
 
 def test_too_few_alarms_to_tell():

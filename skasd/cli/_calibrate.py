@@ -87,10 +87,12 @@ def calibrate(
         if false_alarm_rate is not None:
             last.set_false_alarm_rate(false_alarm_rate)
         is_extrapolated = False
-        if alarm_rate is not None and clip_seconds is not None:
-            threshold, is_extrapolated = threshold_for(alarm, recordings, alarm_rate, clip_seconds)
-            last._set_threshold(threshold)
         if clip_seconds is not None:
+            if alarm_rate is not None:
+                threshold, is_extrapolated = threshold_for(
+                    alarm, recordings, alarm_rate, clip_seconds
+                )
+                last._set_threshold(threshold)
             counted = count_alarms(alarm, recordings, -last.offset_, clip_seconds)
         save(detector, out)
     for clip, reason in failures.items():

@@ -120,12 +120,27 @@ def count_alarms(
     CountedAlarms(n_alarms=1, seconds=80)
     """
     n_alarms = n_windows = 0
-    for scores in recordings:
-        alarm = Alarm(rule)
-        heard = [score for score in scores if not np.isnan(score)]
-        n_alarms += sum(alarm.update(score > threshold) == "raised" for score in heard)
+    for recording in recordings:
+        scores = np.asarray(recording, dtype=np.float64)
+        heard = scores[~np.isnan(scores)]
+        n_alarms += count_raised(*rule_levels(Alarm(rule), heard), threshold)
         n_windows += len(heard)
     return CountedAlarms(n_alarms, n_windows * hop_seconds)
+
+
+def rule_levels(rule: Alarm, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return below which threshold each window raises the alarm, and from which on it clears it."""
+    padded = np.append(np.full(rule.n_windows, -np.inf), scores)
+    last = np.lib.stride_tricks.sliding_window_view(padded, rule.n_windows)[1:]
+    last = np.sort(last, axis=1)
+    return last[:, -rule.n_anomalous], last[:, -rule.release - 1]
+
+
+def count_raised(raises: np.ndarray, clears: np.ndarray, threshold: float) -> int:
+    """Count how often an alarm is raised, as `Alarm` raises it."""
+    is_up = raises > threshold
+    states = is_up[is_up | (clears <= threshold)]
+    return int(states[:1].sum() + np.count_nonzero(states[1:] & ~states[:-1]))
 
 
 def parse_frequency(text: str) -> float:

@@ -6,6 +6,7 @@ import numpy as np
 
 from skasd.detection._calibration import Calibration
 from skasd.monitoring._alarm import Alarm
+from skasd.monitoring._false_alarms import count_raised, rule_levels
 
 MOST_THRESHOLDS = 300
 """Thresholds at which alarms are counted."""
@@ -65,7 +66,7 @@ def threshold_for(
     """
     heard = [np.asarray(each, dtype=np.float64) for each in recordings]
     heard = [each[~np.isnan(each)] for each in heard]
-    levels = [_levels(Alarm(rule), each) for each in heard if len(each)]
+    levels = [rule_levels(Alarm(rule), each) for each in heard]
     raising = np.unique(np.concatenate([up for up, _ in levels] or [np.array([])]))
     raising = raising[np.isfinite(raising)]
     shares = np.linspace(0.5, 1, MOST_THRESHOLDS // 2)
@@ -73,7 +74,9 @@ def threshold_for(
     thresholds = np.unique(np.append(others, raising[-MOST_THRESHOLDS // 2 :]))
     # Just below a level, which raises the alarm there.
     thresholds = np.nextafter(thresholds, -np.inf)
-    counts = np.array([sum(_count(*each, t) for each in levels) for t in thresholds], dtype=int)
+    counts = np.array(
+        [sum(count_raised(*each, t) for each in levels) for t in thresholds], dtype=int
+    )
     n_peaks, seconds = counts.max(initial=0), sum(map(len, heard)) * hop_seconds
     if n_peaks < FEWEST_PEAKS:
         raise ValueError(
@@ -89,17 +92,3 @@ def threshold_for(
         )
     peak = Calibration(peaks)
     return peak.threshold(share), bool(peak.extrapolates(share))
-
-
-def _levels(rule: Alarm, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return below which threshold each window raises the alarm, and from which on it clears it."""
-    padded = np.append(np.full(rule.n_windows - 1, -np.inf), scores)
-    last = np.sort(np.lib.stride_tricks.sliding_window_view(padded, rule.n_windows), axis=1)
-    return last[:, -rule.n_anomalous], last[:, -rule.release - 1]
-
-
-def _count(raises: np.ndarray, clears: np.ndarray, threshold: float) -> int:
-    """Count how often an alarm is raised, as `Alarm` raises it."""
-    is_up = raises > threshold
-    states = is_up[is_up | (clears <= threshold)]
-    return int(states[:1].sum() + np.count_nonzero(states[1:] & ~states[:-1]))
