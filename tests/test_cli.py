@@ -299,6 +299,24 @@ def test_calibrate_counts_the_alarms_of_hours(folder, tmp_path):
     assert "needs 20 healthy clips or more, got 2" in run(*line).stderr
 
 
+def test_calibrate_makes_alarms_as_rare_as_asked(folder, tmp_path):
+    """Of 150 windows of 1 s, of which so many may raise an alarm as there are minutes."""
+    clips, _ = make_machine_sounds("fan", n_normal=1, n_anomalous=0, duration=150, random_state=1)
+    soundfile.write(tmp_path / "hours.wav", clips[0], 16000)
+    line = ("calibrate", folder / "fan.skasd", tmp_path / "hours.wav", "-o", tmp_path / "out.skasd")
+    cut = (*line, "--clip-seconds=1", "--alarm=1 of 1")
+    shown = run(*cut, "--false-alarms=120 per hour")
+    assert shown.exit_code == 0, shown.stderr
+    (counted,) = [text for text in shown.stdout.splitlines() if text.startswith("1 of 1 windows: ")]
+    # Five in 150 s are asked for; the quantile of the peaks errs toward fewer.
+    assert 2 <= int(counted.removeprefix("1 of 1 windows: ").split()[0]) <= 5
+    assert "is extrapolated" in run(*cut, "--false-alarms=1 per day").stderr
+    assert (
+        "Record for longer" in run(*cut[:-1], "--alarm=9 of 9", "--false-alarms=1 per day").stderr
+    )
+    assert "needs --clip-seconds" in run(*line, "--false-alarms=1 per day").stderr
+
+
 def test_warnings_are_lines(folder, tmp_path):
     out = tmp_path / "fan.skasd"
     few = sorted((folder / "healthy").iterdir())[:6]
