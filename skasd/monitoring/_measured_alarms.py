@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from skasd.detection._calibration import Calibration
+from skasd.detection._calibration import FARTHEST, Calibration
 from skasd.monitoring._alarm import Alarm
 from skasd.monitoring._false_alarms import count_raised, rule_levels
 
@@ -91,4 +91,9 @@ def threshold_for(
             f"{seconds / 3600:.3g} hours."
         )
     peak = Calibration(peaks)
+    if share < peak.finest / FARTHEST:
+        raise ValueError(
+            f"{seconds / 3600:.3g} hours of recordings cannot tell how high a threshold makes "
+            "alarms so rare. Record for longer."
+        )
     return peak.threshold(share), bool(peak.extrapolates(share))
