@@ -108,3 +108,26 @@ def test_bad_spectrograms_are_named(X, message):
 def test_short_spectrogram_is_an_audio_error():
     with pytest.raises(AudioError, match="clip 1: is too short: 4 frames where 5 are needed"):
         check_spectrograms([np.zeros((5, 8)), np.zeros((4, 8))], min_frames=5)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"power": 1.0},
+        {"n_fft": 256, "hop_length": 128, "n_mels": 32},
+        {"n_fft": 2048, "win_length": 600, "hop_length": 300},
+        {"n_fft": 401, "win_length": 400, "hop_length": 160, "n_mels": 20},
+    ],
+)
+def test_agrees_with_librosa(noise, settings):
+    import librosa
+
+    (spectrogram,) = LogMelSpectrogram(**settings).transform([noise])
+    power = settings.pop("power", 2.0)
+    settings = {"n_fft": 1024, "hop_length": 512, "n_mels": 128, **settings}
+    mel = librosa.feature.melspectrogram(
+        y=noise, sr=16000, power=power, pad_mode="constant", **settings
+    )
+    expected = 20 / power * np.log10(mel + np.finfo(float).eps)
+    np.testing.assert_allclose(spectrogram, expected.T, rtol=0, atol=1e-4)

@@ -11,6 +11,7 @@ from scipy import sparse
 from skasd._sklearn import Interval
 from skasd.audio._clips import Clips
 from skasd.features._base import ClipTransformer
+from skasd.features._short_time_spectrum import short_time_power
 
 
 class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: ignore[call-arg]
@@ -139,7 +140,7 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         import librosa
 
         # Resolves librosa's lazy imports here, once, and not in several threads at a time.
-        _ = librosa.stft, librosa.filters.mel
+        _ = librosa.filters.mel
         return super().transform(X)
 
     def transform_clip(self, samples: np.ndarray) -> np.ndarray:
@@ -155,14 +156,17 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         ndarray of shape (n_frames, n_mels), float32
             Levels in dB.
         """
-        import librosa
-
-        spectrum = librosa.stft(
+        bands = _mel_bands(self.sample_rate, self.n_fft, self.n_mels, self.fmin, self.fmax)
+        blocks = short_time_power(
             samples, n_fft=self.n_fft, hop_length=self.hop_length, win_length=self.win_length
         )
-        bands = _mel_bands(self.sample_rate, self.n_fft, self.n_mels, self.fmin, self.fmax)
         # Rounded once, at the end, the levels are the same whatever BLAS and libm compute them.
-        mel = bands @ np.abs(spectrum.astype(np.complex128)) ** self.power
+        return np.concatenate([self._decibels(block, bands) for block in blocks])
+
+    def _decibels(self, power: np.ndarray, bands: sparse.csr_array) -> np.ndarray:
+        """Return the levels of frames, (n_frames, n_mels), from squared magnitudes."""
+        magnitude = power if self.power == 2 else power ** (self.power / 2)
+        mel = bands @ magnitude.T
         decibels = 20 / self.power * np.log10(mel + sys.float_info.epsilon)
         return np.ascontiguousarray(decibels.T, dtype=np.float32)
 
