@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from skasd._sklearn import num_samples, safe_indexing
 from skasd._steps import clip_steps, first_steps, last_step
 from skasd._utils.threads import parallel_threads
 from skasd.audio._clips import Clips, check_clip, check_clips
+from skasd.audio._looking import are_handed_on, look_at_training, remarks_on, warn_of_remarks
+from skasd.audio._training_recordings import TrainingRecordings
 from skasd.detection._base import LEFT_OUT, AnomalyDetectorMixin, as_member
 from skasd.exceptions import AudioError
 from skasd.features._base import ClipTransformer, SpectrogramTransformer, check_spectrograms
@@ -68,6 +71,8 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
     array([[5., 5.]])
     """
 
+    training_recordings_: TrainingRecordings
+
     def member_scores(self, X: Clips | ArrayLike) -> np.ndarray:
         """Compute the anomaly score of each clip by each member.
 
@@ -84,10 +89,13 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         """
         check_is_fitted(self)
         # Block by block, what the members share is computed once, and not kept for all clips.
-        scores = parallel_threads(
+        blocks = parallel_threads(
             self.n_jobs,
             (delayed(self._score_block)(block) for block in _blocks(X, self.estimators_)),
         )
+        scores, remarks = zip(*blocks, strict=True)
+        if any(remarks) and not are_handed_on(X):
+            warn_of_remarks(dict(chain(*(each.items() for each in remarks))), len(X))
         return (np.concatenate(scores) - self.score_means_) / self.score_stds_
 
     def score_samples(self, X: Clips | ArrayLike) -> np.ndarray:
@@ -122,8 +130,13 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
             raise AttributeError(f"This {type(self).__name__} is not fitted.")
         return self.estimators_[0]
 
-    def _score_block(self, X: Any) -> np.ndarray:
-        return np.column_stack([_anomaly_score(member, X) for member in self.estimators_])
+    def _score_block(self, X: Any) -> tuple[np.ndarray, dict[str, str]]:
+        """Return the scores of clips by all members, and what is to be said of single clips."""
+        scores = np.column_stack([_anomaly_score(member, X) for member in self.estimators_])
+        recordings = getattr(self, "training_recordings_", None)
+        if recordings is None or not share_analyses(*self.estimators_):
+            return scores, {}
+        return scores, remarks_on(X, first_steps(self)[0], recordings)
 
     def _aggregate(self, member_scores: np.ndarray) -> np.ndarray:
         return AGGREGATIONS[self.aggregation](member_scores, axis=1)
@@ -140,8 +153,12 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
     ) -> None:
         """Fit the members, by the plan for so many clips, and set the threshold."""
         X, y = indexable(*healthy_clips(X, y))
+        vars(self).pop("training_recordings_", None)
         if share_analyses(*members.values()):
-            X = check_clips(X)
+            listeners = [step for member in members.values() for step in first_steps(member)]
+            warn, X = not are_handed_on(X), check_clips(X)
+            # Before anything is trained, for which these may not be worth it.
+            self.training_recordings_ = look_at_training(X, listeners, warn=warn)
         else:
             _check_spectrograms(X, *members.values())
         n_clips = num_samples(X)

@@ -1,0 +1,127 @@
+"""A look at recordings: do those of a training set fit together, and is a new one like them."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from skasd.audio._clips import Clip, Clips
+from skasd.audio._misfits import N_NAMED, find_misfits, in_words, refuse_silence
+from skasd.audio._reading import recording_facts
+from skasd.audio._recording_facts import RecordingFacts
+from skasd.audio._training_recordings import TrainingRecordings
+from skasd.exceptions import RecordingWarning
+
+
+class Listener(Protocol):
+    """What reads clips: a `ClipTransformer`."""
+
+    sample_rate: int
+    input_sample_rate: int
+    channel: str | int
+
+
+def are_handed_on(X: Clips) -> bool:
+    """Tell whether clips come from what has looked at them, and will say what there is to say."""
+    return all(isinstance(clip, Clip) for clip in X)
+
+
+def facts_of(clip: Clip, listener: Listener) -> RecordingFacts:
+    """Return what is known of a clip as a transformer hears it."""
+    return recording_facts(
+        clip, input_sample_rate=listener.input_sample_rate, channel=listener.channel
+    )
+
+
+def look_at_training(
+    clips: Sequence[Clip], listeners: Sequence[Any], *, warn: bool = True
+) -> TrainingRecordings:
+    """Put together what the clips of a training set are, and say which do not fit the others.
+
+    Parameters
+    ----------
+    clips : sequence of Clip
+        What is fitted on.
+    listeners : sequence of ClipTransformer
+        What reads them; the facts are those of the first.
+    warn : bool, default=True
+        Whether to say so. Otherwise, someone else does.
+
+    Returns
+    -------
+    TrainingRecordings
+
+    Raises
+    ------
+    AudioError
+        If a clip cannot be read, or `warn`, and all are silent.
+
+    Warns
+    -----
+    RecordingWarning
+        If clips do not fit the others: which ones, why, and what to do.
+    """
+    facts = [facts_of(clip, listeners[0]) for clip in clips]
+    listens_up_to = max(_listens_up_to(each) for each in listeners)
+    if warn:
+        named = {clip.name: each for clip, each in zip(clips, facts, strict=True)}
+        refuse_silence(named)
+        findings = find_misfits(named, listens_up_to=listens_up_to)
+        if findings:
+            message = f"Of {len(clips)} clips to fit on:\n{in_words(findings)}"
+            warnings.warn(message, RecordingWarning, stacklevel=4)
+    return TrainingRecordings.of(facts, listens_up_to)
+
+
+def remarks_on(
+    clips: Sequence[Clip], listener: Listener, recordings: TrainingRecordings | None
+) -> dict[str, str]:
+    """Say which clips are unlike those of a training set, and why.
+
+    Parameters
+    ----------
+    clips : sequence of Clip
+        What is scored.
+    listener : ClipTransformer
+        What has read them.
+    recordings : TrainingRecordings or None
+        What the detector was fitted on, if that is known.
+
+    Returns
+    -------
+    dict of str to str
+        Reasons by the names of clips; nothing for clips like those.
+    """
+    if recordings is None:
+        return {}
+    notes = {clip.name: recordings.unlike(facts_of(clip, listener)) for clip in clips}
+    return {name: "; ".join(each) for name, each in notes.items() if each}
+
+
+def warn_of_remarks(remarks: Mapping[str, str], n_clips: int) -> None:
+    """Warn of clips that are unlike those of the training.
+
+    Parameters
+    ----------
+    remarks : mapping of str to str
+        Reasons by the names of clips.
+    n_clips : int
+        Number of all clips.
+
+    Warns
+    -----
+    RecordingWarning
+        If there are any.
+    """
+    if not remarks:
+        return
+    lines = [f"{name}: {remark}." for name, remark in list(remarks.items())[:N_NAMED]]
+    if len(remarks) > N_NAMED:
+        lines.append(f"{len(remarks) - N_NAMED} more.")
+    message = f"Of {n_clips} clips, unlike those that the detector was fitted on:\n"
+    warnings.warn(message + "\n".join(lines), RecordingWarning, stacklevel=4)
+
+
+def _listens_up_to(listener: Any) -> float:
+    """Return the highest frequency that a transformer analyzes, in Hz."""
+    fmax = getattr(listener, "fmax", None)
+    return float(listener.sample_rate / 2 if fmax is None else fmax)
