@@ -32,10 +32,8 @@ def facts_of(clip: Clip, listener: Listener) -> RecordingFacts:
     )
 
 
-def look_at_training(
-    clips: Sequence[Clip], listeners: Sequence[Any], *, warn: bool = True
-) -> TrainingRecordings:
-    """Put together what the clips of a training set are, and say which do not fit the others.
+def describe_training(clips: Sequence[Clip], listeners: Sequence[Any]) -> TrainingRecordings:
+    """Put together what the clips of a training set are.
 
     Parameters
     ----------
@@ -43,33 +41,62 @@ def look_at_training(
         What is fitted on.
     listeners : sequence of ClipTransformer
         What reads them; the facts are those of the first.
-    warn : bool, default=True
-        Whether to say so. Otherwise, someone else does.
 
     Returns
     -------
     TrainingRecordings
+    """
+    facts = [facts_of(clip, listeners[0]) for clip in clips]
+    return TrainingRecordings.of(facts, max(map(_listens_up_to, listeners)))
+
+
+def misfits_in_words(clips: Sequence[Clip], listeners: Sequence[Any]) -> str | None:
+    """Say which clips of a training set do not fit the others, or hold nothing.
+
+    Parameters
+    ----------
+    clips : sequence of Clip
+        What is fitted on.
+    listeners : sequence of ClipTransformer
+        What reads them; the facts are those of the first.
+
+    Returns
+    -------
+    str or None
+        Which ones, why, and what to do, if there are any.
 
     Raises
     ------
     AudioError
-        If a clip cannot be read, or `warn`, and all are silent.
+        If a clip cannot be read, or all are silent.
+    """
+    facts = {clip.name: facts_of(clip, listeners[0]) for clip in clips}
+    refuse_silence(facts)
+    findings = find_misfits(facts, listens_up_to=max(map(_listens_up_to, listeners)))
+    return f"Of {len(clips)} clips to fit on:\n{in_words(findings)}" if findings else None
+
+
+def warn_of_misfits(clips: Sequence[Clip], listeners: Sequence[Any]) -> None:
+    """Warn of the clips of a training set that do not fit the others.
+
+    Parameters
+    ----------
+    clips, listeners
+        See `misfits_in_words`.
+
+    Raises
+    ------
+    AudioError
+        If a clip cannot be read, or all are silent.
 
     Warns
     -----
     RecordingWarning
-        If clips do not fit the others: which ones, why, and what to do.
+        If there are any.
     """
-    facts = [facts_of(clip, listeners[0]) for clip in clips]
-    listens_up_to = max(_listens_up_to(each) for each in listeners)
-    if warn:
-        named = {clip.name: each for clip, each in zip(clips, facts, strict=True)}
-        refuse_silence(named)
-        findings = find_misfits(named, listens_up_to=listens_up_to)
-        if findings:
-            message = f"Of {len(clips)} clips to fit on:\n{in_words(findings)}"
-            warnings.warn(message, RecordingWarning, stacklevel=4)
-    return TrainingRecordings.of(facts, listens_up_to)
+    message = misfits_in_words(clips, listeners)
+    if message is not None:
+        warnings.warn(message, RecordingWarning, stacklevel=4)
 
 
 def remarks_on(
@@ -114,11 +141,11 @@ def warn_of_remarks(remarks: Mapping[str, str], n_clips: int) -> None:
     """
     if not remarks:
         return
-    lines = [f"{name}: {remark}." for name, remark in list(remarks.items())[:N_NAMED]]
+    lines = [f"{len(remarks)} of {n_clips} clips are unlike those that the detector was fitted on:"]
+    lines += [f"{name}: {remark}." for name, remark in list(remarks.items())[:N_NAMED]]
     if len(remarks) > N_NAMED:
         lines.append(f"{len(remarks) - N_NAMED} more.")
-    message = f"Of {n_clips} clips, unlike those that the detector was fitted on:\n"
-    warnings.warn(message + "\n".join(lines), RecordingWarning, stacklevel=4)
+    warnings.warn("\n".join(lines), RecordingWarning, stacklevel=4)
 
 
 def _listens_up_to(listener: Any) -> float:

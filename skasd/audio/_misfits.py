@@ -88,27 +88,30 @@ def find_misfits(
             problem = f"has dropouts: {_percent(each.still)} of it are samples that do not change"
             remedy = "Record it again or leave it out."
             findings.append(Finding(name, "dropouts", problem, remedy))
-        nyquist = min(each.sample_rate / 2, listens_up_to)
-        if nyquist < ALIKE_BANDWIDTH * listens_up_to:
-            problem = (
-                f"is recorded at {each.sample_rate} Hz, so that it holds nothing above "
-                f"{nyquist:.0f} Hz, where the analysis listens up to {listens_up_to:.0f} Hz"
-            )
-            remedy = (
-                "Leave it out and record at the rate of the others, or resample all to its rate "
-                f"and pass sample_rate={each.sample_rate}."
-            )
-            findings.append(Finding(name, "rate", problem, remedy))
-        elif heard[name] < ALIKE_BANDWIDTH * reference:
-            problem = (
-                f"holds nothing above {heard[name]:.0f} Hz, where the others reach "
-                f"{reference:.0f} Hz: it was resampled from a lower rate, or encoded with loss"
-            )
-            remedy = "Leave it out, or record all in the same way."
-            findings.append(Finding(name, "bandwidth", problem, remedy))
+        if heard[name] < ALIKE_BANDWIDTH * reference:
+            findings.append(_find_bandwidth(name, each, heard[name], reference))
         if (finding := _find_level(name, each, sounding)) is not None:
             findings.append(finding)
     return findings
+
+
+def _find_bandwidth(name: str, facts: RecordingFacts, heard: float, reference: float) -> Finding:
+    if facts.sample_rate / 2 < ALIKE_BANDWIDTH * reference:
+        return Finding(
+            name,
+            "rate",
+            f"is recorded at {facts.sample_rate} Hz, so that it holds nothing above "
+            f"{facts.sample_rate / 2:.0f} Hz, where others reach {reference:.0f} Hz",
+            "Leave it out and record at the rate of the others, or resample all to its rate and "
+            f"pass sample_rate={facts.sample_rate}.",
+        )
+    return Finding(
+        name,
+        "bandwidth",
+        f"holds nothing above {heard:.0f} Hz, where others reach {reference:.0f} Hz: it was "
+        "resampled from a lower rate, or encoded with loss",
+        "Leave it out, or record all in the same way.",
+    )
 
 
 def _find_channels(name: str, facts: RecordingFacts) -> Finding | None:

@@ -13,6 +13,7 @@ from skasd.audio._misfits import (
     LEVEL_DECIBELS,
 )
 from skasd.audio._recording_facts import RecordingFacts
+from skasd.exceptions import AudioError
 
 ALIKE_LENGTH = 0.98
 """Share of a length that counts as the same."""
@@ -100,20 +101,29 @@ class TrainingRecordings:
             listens_up_to=listens_up_to,
         )
 
-    def is_too_short(self, facts: RecordingFacts) -> bool:
-        """Tell whether a clip is so much shorter than these that a verdict would mean nothing.
+    def check_length(self, name: str, facts: RecordingFacts) -> None:
+        """Refuse a clip that is so short that a verdict on it would mean nothing.
 
         Parameters
         ----------
+        name : str
+            What the error calls it.
         facts : RecordingFacts
-            What is known of the clip.
+            What is known of it.
 
-        Returns
-        -------
-        bool
-            True for less than the length that a tenth of these are shorter than.
+        Raises
+        ------
+        AudioError
+            If it is shorter than 9 in 10 of these.
         """
-        return facts.duration < ALIKE_LENGTH * self.durations[0]
+        if self._is_too_short(facts):
+            raise AudioError(
+                name,
+                f"is {facts.duration:.4g} s long, and the detector was fitted on clips of "
+                f"{self.in_seconds}: what is shorter varies more, and sounds odd for that alone",
+                f"Pass clips of {self.durations[0]:.4g} s or more, fit on shorter ones, or "
+                "recalibrate with healthy clips of this length.",
+            )
 
     def unlike(self, facts: RecordingFacts) -> list[str]:
         """Say in which respects a clip is unlike these.
@@ -134,7 +144,7 @@ class TrainingRecordings:
         if facts.still > max(2 * self.still, 0):
             notes.append("has dropouts")
         notes += self._unlike_bandwidth(facts)
-        if self.is_too_short(facts) or ALIKE_LENGTH * facts.duration > self.durations[2]:
+        if self._is_too_short(facts) or ALIKE_LENGTH * facts.duration > self.durations[2]:
             notes.append(f"{facts.duration:.4g} s long; trained on clips of {self.in_seconds}")
         if facts.n_channels not in self.n_channels:
             trained = " or ".join(map(str, self.n_channels))
@@ -152,6 +162,9 @@ class TrainingRecordings:
         short, _, longest = self.durations
         same = f"{short:.4g}" == f"{longest:.4g}"
         return f"{short:.4g} s" if same else f"{short:.4g} to {longest:.4g} s"
+
+    def _is_too_short(self, facts: RecordingFacts) -> bool:
+        return facts.duration < ALIKE_LENGTH * self.durations[0]
 
     def _unlike_channels(self, facts: RecordingFacts) -> list[str]:
         usual = max(10 * np.log10(facts.n_channels), self.cancelled)

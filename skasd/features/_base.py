@@ -17,8 +17,9 @@ from skasd._utils.threads import parallel_threads
 from skasd.audio._clips import Clip, Clips, check_clips
 from skasd.audio._looking import (
     are_handed_on,
-    look_at_training,
+    describe_training,
     remarks_on,
+    warn_of_misfits,
     warn_of_remarks,
 )
 from skasd.audio._reading import read_clip
@@ -178,7 +179,9 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         self.fit(X, y, **fit_params)
         clips = check_clips(X)
         analyses = self.transform(clips)
-        self.training_recordings_ = look_at_training(clips, [self], warn=not are_handed_on(X))
+        if not are_handed_on(X):
+            warn_of_misfits(clips, [self])
+        self.training_recordings_ = describe_training(clips, [self])
         return analyses
 
     def transform(self, X: Clips) -> Any:
