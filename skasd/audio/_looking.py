@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from skasd.audio._clips import Clip, Clips
+from skasd.audio._clips import Clip
 from skasd.audio._misfits import N_NAMED, find_misfits, in_words, refuse_silence
 from skasd.audio._reading import recording_facts
 from skasd.audio._recording_facts import RecordingFacts
@@ -20,7 +20,7 @@ class Listener(Protocol):
     channel: str | int
 
 
-def are_handed_on(X: Clips) -> bool:
+def are_handed_on(X: Any) -> bool:
     """Tell whether clips come from what has looked at them, and will say what there is to say."""
     return all(isinstance(clip, Clip) for clip in X)
 

@@ -144,7 +144,9 @@ def mix_down(samples: np.ndarray, channel: str | int, name: str) -> np.ndarray:
 def _read_whole(clip: Clip, input_sample_rate: int, channel: str | int) -> tuple[np.ndarray, int]:
     """Read what is heard of a clip, at the rate that it was recorded at; remember its facts."""
     channels, sample_rate = read_channels(clip, input_sample_rate)
-    samples = mix_down(channels, channel, clip.name)
+    # A stream's window is of the channel that was asked for.
+    heard = channel if isinstance(clip.source, str) else "mean"
+    samples = mix_down(channels, heard, clip.name)
     if samples.size == 0:
         raise AudioError(clip.name, "holds no samples", "Record it again or leave it out.")
     finite = np.isfinite(samples)

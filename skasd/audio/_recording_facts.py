@@ -22,7 +22,7 @@ microphone; nothing that sounds falls off so steeply, and then holds nothing up 
 """
 
 EDGE_BANDS = 3
-"""Bands from below an edge to above it, 5 % of all: wider than the slope of a resampler's filter."""
+"""Bands from below an edge to above it, 5 % of all: more than the slope of a resampler's filter."""
 
 LOWEST_EDGE = 8
 """Bands that every recording is taken to hold: a hum alone has an edge as well."""
@@ -85,9 +85,7 @@ class RecordingFacts(NamedTuple):
     quietest_channel: float = 0.0
 
     @classmethod
-    def of(
-        cls, samples: np.ndarray, channels: np.ndarray, sample_rate: int
-    ) -> "RecordingFacts":
+    def of(cls, samples: np.ndarray, channels: np.ndarray, sample_rate: int) -> "RecordingFacts":
         """Measure a recording.
 
         Parameters
@@ -135,7 +133,7 @@ class RecordingFacts(NamedTuple):
         """
         powers = [_power(channel, channel.mean(dtype=np.float64)) for channel in channels.T]
         return self._replace(
-            cancelled=max(_decibels(np.mean(powers)) - self.level, 0.0),
+            cancelled=max(_decibels(sum(powers) / len(powers)) - self.level, 0.0),
             quietest_channel=_decibels(max(powers)) - _decibels(min(powers)),
         )
 
@@ -174,7 +172,7 @@ def find_bandwidth(samples: np.ndarray, sample_rate: int) -> float:
     bands = 10 * np.log10(np.median(power.reshape(N_BANDS, -1), axis=1) + np.float32(1e-30))
     loudest_from = np.maximum.accumulate(bands[::-1])[::-1]
     quietest_of_three = np.minimum(np.minimum(bands[2:], bands[1:-1]), bands[:-2])
-    drops = quietest_of_three[: -EDGE_BANDS] - loudest_from[2 + EDGE_BANDS :]
+    drops = quietest_of_three[:-EDGE_BANDS] - loudest_from[2 + EDGE_BANDS :]
     edge = LOWEST_EDGE - 2 + int(np.argmax(drops[LOWEST_EDGE - 2 :]))
     if drops[edge] < EDGE_DECIBELS:
         return sample_rate / 2

@@ -1,8 +1,8 @@
 """What a detector was trained on, and what of a new recording is unlike that."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 import numpy as np
 
@@ -116,7 +116,7 @@ class TrainingRecordings:
         AudioError
             If it is shorter than 9 in 10 of these.
         """
-        if self._is_too_short(facts):
+        if self.is_longer_than(facts.duration):
             raise AudioError(
                 name,
                 f"is {facts.duration:.4g} s long, and the detector was fitted on clips of "
@@ -124,6 +124,10 @@ class TrainingRecordings:
                 f"Pass clips of {self.durations[0]:.4g} s or more, fit on shorter ones, or "
                 "recalibrate with healthy clips of this length.",
             )
+
+    def is_longer_than(self, seconds: float) -> bool:
+        """Tell whether 9 in 10 of these are longer than that."""
+        return seconds < ALIKE_LENGTH * self.durations[0]
 
     def unlike(self, facts: RecordingFacts) -> list[str]:
         """Say in which respects a clip is unlike these.
@@ -144,7 +148,7 @@ class TrainingRecordings:
         if facts.still > max(2 * self.still, 0):
             notes.append("has dropouts")
         notes += self._unlike_bandwidth(facts)
-        if self._is_too_short(facts) or ALIKE_LENGTH * facts.duration > self.durations[2]:
+        if self.is_longer_than(facts.duration) or ALIKE_LENGTH * facts.duration > self.durations[2]:
             notes.append(f"{facts.duration:.4g} s long; trained on clips of {self.in_seconds}")
         if facts.n_channels not in self.n_channels:
             trained = " or ".join(map(str, self.n_channels))
@@ -157,14 +161,16 @@ class TrainingRecordings:
         return notes
 
     @property
+    def median(self) -> float:
+        """The median of the lengths, in seconds."""
+        return self.durations[1]
+
+    @property
     def in_seconds(self) -> str:
         """The lengths in words."""
         short, _, longest = self.durations
         same = f"{short:.4g}" == f"{longest:.4g}"
         return f"{short:.4g} s" if same else f"{short:.4g} to {longest:.4g} s"
-
-    def _is_too_short(self, facts: RecordingFacts) -> bool:
-        return facts.duration < ALIKE_LENGTH * self.durations[0]
 
     def _unlike_channels(self, facts: RecordingFacts) -> list[str]:
         usual = max(10 * np.log10(facts.n_channels), self.cancelled)
@@ -189,6 +195,10 @@ class TrainingRecordings:
                 f"{_kilohertz(high)}"
             ]
         return []
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all as what JSON can hold, with a summary in words."""
+        return {"summary": str(self), **asdict(self)}
 
     def __str__(self) -> str:
         rates = " and ".join(map(str, self.sample_rates))

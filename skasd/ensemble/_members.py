@@ -102,7 +102,7 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         )
         scores, remarks = zip(*blocks, strict=True)
         if any(remarks) and not are_handed_on(X):
-            warn_of_remarks(dict(chain(*(each.items() for each in remarks))), len(X))
+            warn_of_remarks(dict(chain(*(each.items() for each in remarks))), num_samples(X))
         return (np.concatenate(scores) - self.score_means_) / self.score_stds_
 
     def score_samples(self, X: Clips | ArrayLike) -> np.ndarray:
@@ -225,7 +225,8 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
     ) -> None:
         """Fit the members, by the plan for so many clips, and set the threshold."""
         X, y = indexable(*healthy_clips(X, y))
-        vars(self).pop("training_recordings_", None)
+        if hasattr(self, "training_recordings_"):
+            del self.training_recordings_
         if share_analyses(*members.values()):
             listeners = [step for member in members.values() for step in first_steps(member)]
             handed_on, X = are_handed_on(X), check_clips(X)

@@ -187,10 +187,7 @@ def score_clips(  # numpydoc ignore=RT01
     check_clips(X) if on_error == "raise" else check_sequence(X)
     return stream_threads(
         n_jobs,
-        (
-            delayed(judge.score)(clip, index, on_error)
-            for index, clip in enumerate(X)
-        ),
+        (delayed(judge.score)(clip, index, on_error) for index, clip in enumerate(X)),
     )
 
 

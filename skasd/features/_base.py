@@ -175,7 +175,8 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         RecordingWarning
             If clips do not fit the others, such as one of a lower sample rate, or silence.
         """
-        vars(self).pop("training_recordings_", None)
+        if hasattr(self, "training_recordings_"):
+            del self.training_recordings_
         self.fit(X, y, **fit_params)
         clips = check_clips(X)
         analyses = self.transform(clips)

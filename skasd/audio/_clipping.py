@@ -1,0 +1,59 @@
+"""Clipping: samples that stay at an extreme where sound would go on."""
+
+import numpy as np
+
+PLATEAU = 3
+"""Samples at an extreme, one after the other."""
+
+STEEP = 4.0
+"""How many quanta the sample before a plateau is away from it, at least: a wave's own top is flat.
+
+The quantum is the smallest step between two samples of the recording.
+"""
+
+FEWEST_PLATEAUS = 3
+"""So many may be chance, or a knock."""
+
+
+def count_clipped(samples: np.ndarray) -> int:
+    """Count the plateaus at the largest or smallest value of one channel.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (n_samples,)
+        One channel, as it was recorded.
+
+    Returns
+    -------
+    int
+        0 if there are so few that they may be chance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.audio._clipping import count_clipped
+    >>> wave = np.sin(np.arange(16000) * 0.05)
+    >>> count_clipped(wave), count_clipped(wave.clip(-0.5, 0.5)) > 200
+    (0, True)
+    """
+    steps = np.abs(np.diff(samples))
+    if not steps.any():
+        return 0
+    quantum = steps[steps > 0].min()
+    n_plateaus = sum(
+        _count_plateaus(samples, extreme, STEEP * quantum)
+        for extreme in (samples.max(), samples.min())
+    )
+    return n_plateaus if n_plateaus >= FEWEST_PLATEAUS else 0
+
+
+def _count_plateaus(samples: np.ndarray, extreme: float, steep: float) -> int:
+    at_extreme = np.concatenate([[False], samples == extreme, [False]])
+    edges = np.flatnonzero(at_extreme[1:] != at_extreme[:-1])
+    starts, ends = edges[::2], edges[1::2]
+    starts, ends = starts[ends - starts >= PLATEAU], ends[ends - starts >= PLATEAU]
+    has_neighbors = (starts > 0) & (ends < len(samples))
+    starts, ends = starts[has_neighbors], ends[has_neighbors]
+    before = np.abs(samples[starts - 1] - extreme)
+    after = np.abs(samples[ends] - extreme)
+    return int(np.count_nonzero(np.minimum(before, after) >= steep))
