@@ -132,7 +132,7 @@ class _Look:
         samples = self.read()
         self.facts: RecordingFacts = recording_facts(clip, input_sample_rate=input_sample_rate)
         self.format = _format(clip)
-        self.digest = hashlib.sha256(samples).digest()
+        self.digest = hashlib.sha256(samples.tobytes()).digest()
         self.sound = Sound.of(samples)
         channels, _ = read_channels(clip, input_sample_rate)
         self.n_clipped = max(count_clipped(channel) for channel in channels.T)
@@ -203,7 +203,8 @@ def _compare(looks: dict[str, _Look], known: set[str]) -> list[Finding]:
     """Find copies, and clips that sound unlike all others; these only if nothing else is known."""
     sounding = {name: look for name, look in looks.items() if not look.facts.is_silent}
     names, each = list(sounding), list(sounding.values())
-    findings, first = [], {}
+    findings = []
+    first: dict[bytes, str] = {}
     for name, look in sounding.items():
         original = first.setdefault(look.digest, name)
         if original != name:

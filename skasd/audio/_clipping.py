@@ -6,9 +6,10 @@ PLATEAU = 3
 """Samples at an extreme, one after the other."""
 
 STEEP = 4.0
-"""How many quanta the sample before a plateau is away from it, at least: a wave's own top is flat.
+"""How many quanta a wave falls beside a plateau, within half of its length, at least.
 
-The quantum is the smallest step between two samples of the recording.
+A quantum is the smallest difference of two values. A wave's own top, rounded to quanta, is a
+parabola that falls by half a quantum within half of its plateau, and by two beside it.
 """
 
 FEWEST_PLATEAUS = 3
@@ -36,13 +37,12 @@ def count_clipped(samples: np.ndarray) -> int:
     >>> count_clipped(wave), count_clipped(wave.clip(-0.5, 0.5)) > 200
     (0, True)
     """
-    steps = np.abs(np.diff(samples))
-    if not steps.any():
+    values = np.unique(samples)
+    if len(values) < 2:
         return 0
-    quantum = steps[steps > 0].min()
+    quantum = np.diff(values).min()
     n_plateaus = sum(
-        _count_plateaus(samples, extreme, STEEP * quantum)
-        for extreme in (samples.max(), samples.min())
+        _count_plateaus(samples, extreme, STEEP * quantum) for extreme in (values[0], values[-1])
     )
     return n_plateaus if n_plateaus >= FEWEST_PLATEAUS else 0
 
@@ -52,8 +52,7 @@ def _count_plateaus(samples: np.ndarray, extreme: float, steep: float) -> int:
     edges = np.flatnonzero(at_extreme[1:] != at_extreme[:-1])
     starts, ends = edges[::2], edges[1::2]
     starts, ends = starts[ends - starts >= PLATEAU], ends[ends - starts >= PLATEAU]
-    has_neighbors = (starts > 0) & (ends < len(samples))
-    starts, ends = starts[has_neighbors], ends[has_neighbors]
-    before = np.abs(samples[starts - 1] - extreme)
-    after = np.abs(samples[ends] - extreme)
+    beside = (ends - starts + 1) // 2
+    before = np.abs(samples[np.maximum(starts - beside, 0)] - extreme)
+    after = np.abs(samples[np.minimum(ends - 1 + beside, len(samples) - 1)] - extreme)
     return int(np.count_nonzero(np.minimum(before, after) >= steep))

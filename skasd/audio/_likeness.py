@@ -14,8 +14,11 @@ RATE = 16000
 FRAME, HOP = 1024, 512
 N_BANDS = 32
 
+N_FILLED = 28
+"""Bands below the slope of the filters of converters and resamplers."""
+
 N_BINS = 16
-"""Single bins, below 4 kHz, by which copies are found: lossy encoders and lower rates leave them."""
+"""Single bins by which copies are found, below 4 kHz, which encoders and lower rates leave."""
 
 MOST_FRAMES = 160
 FEWEST_FRAMES = 16
@@ -87,6 +90,7 @@ class Sound(NamedTuple):
         bins = bins / (bins.mean(axis=0) + 1e-12)
         bins = bins / (bins.mean(axis=1, keepdims=True) + 1e-12)
         bins = (bins - bins.mean(axis=0)).astype(np.float32)
+        levels = levels[:N_FILLED]
         return cls(bins, levels - levels.mean())
 
 
@@ -114,7 +118,7 @@ def find_copies(sounds: list[Sound], load: Callable[[int], np.ndarray]) -> dict[
 
 def _with_something_shared(sounds: list[Sound]) -> Iterator[tuple[int, int]]:
     """Yield pairs of indices, the later one first, whose single bins correlate."""
-    n_frames = np.array([len(sound.bins) for sound in sounds])
+    n_frames = np.array([len(sound.bins) for sound in sounds], dtype=int)
     bins = np.zeros((len(sounds), n_frames.max(initial=1), N_BINS), np.float32)
     for row, sound in zip(bins, sounds, strict=True):
         row[: len(sound.bins)] = sound.bins

@@ -24,8 +24,8 @@ microphone; nothing that sounds falls off so steeply, and then holds nothing up 
 EDGE_BANDS = 3
 """Bands from below an edge to above it, 5 % of all: more than the slope of a resampler's filter."""
 
-LOWEST_EDGE = 8
-"""Bands that every recording is taken to hold: a hum alone has an edge as well."""
+LOWEST_EDGE = 2000
+"""Lowest frequency of an edge, in Hz: no recorder ends below, and a hum has an edge as well."""
 
 STILL_SECONDS = 0.02
 """A stretch in which no sample differs from the next. A microphone's noise is never that still."""
@@ -173,7 +173,8 @@ def find_bandwidth(samples: np.ndarray, sample_rate: int) -> float:
     loudest_from = np.maximum.accumulate(bands[::-1])[::-1]
     quietest_of_three = np.minimum(np.minimum(bands[2:], bands[1:-1]), bands[:-2])
     drops = quietest_of_three[:-EDGE_BANDS] - loudest_from[2 + EDGE_BANDS :]
-    edge = LOWEST_EDGE - 2 + int(np.argmax(drops[LOWEST_EDGE - 2 :]))
+    lowest = min(int(LOWEST_EDGE / (sample_rate / 2) * N_BANDS), len(drops) - 1)
+    edge = lowest + int(np.argmax(drops[lowest:]))
     if drops[edge] < EDGE_DECIBELS:
         return sample_rate / 2
     # The last band below the edge, and half of its slope.

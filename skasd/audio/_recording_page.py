@@ -1,5 +1,6 @@
 """A page about recordings, in one file that needs nothing else."""
 
+from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,9 @@ if TYPE_CHECKING:
     from skasd.audio._recording_report import RecordingReport
 
 STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; }
 table { border-collapse: collapse; width: 100%; }
-th, td { border-bottom: 1px solid #ccc; padding: .3rem .6rem; text-align: left; vertical-align: top; }
+th, td { border-bottom: 1px solid #ccc; padding: .3rem .6rem; text-align: left; }
 td.clip { overflow-wrap: anywhere; font-family: monospace; }
 """
 
@@ -54,9 +55,9 @@ def make_page(report: "RecordingReport") -> str:
 """
 
 
-def _table(headings: tuple[str, ...], rows: object) -> str:
+def _table(headings: tuple[str, ...], rows: Iterable[str]) -> str:
     head = "".join(f"<th>{heading}</th>" for heading in headings)
-    body = "\n".join(rows)  # type: ignore[call-overload]
+    body = "\n".join(rows)
     return f"<table>\n<tr>{head}</tr>\n{body}\n</table>"
 
 
