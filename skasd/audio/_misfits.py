@@ -80,11 +80,12 @@ def find_misfits(
     for name, each in facts.items():
         if (finding := _find_channels(name, each)) is not None:
             findings.append(finding)
-        elif each.is_silent:
+            continue
+        if each.is_silent:
             problem = "is silent: no sample differs from the next"
             findings.append(Finding(name, "silent", problem, "Leave it out; check the microphone."))
             continue
-        elif each.still > 0:
+        if each.still > 0:
             problem = f"has dropouts: {_percent(each.still)} of it are samples that do not change"
             remedy = "Record it again or leave it out."
             findings.append(Finding(name, "dropouts", problem, remedy))
