@@ -15,7 +15,7 @@ from skasd.audio._misfits import (
 from skasd.audio._recording_facts import RecordingFacts
 from skasd.exceptions import AudioError
 
-ALIKE_LENGTH = 0.98
+ALIKE_LENGTH = 0.99
 """Share of a length that counts as the same."""
 
 SHORT_SHARE = 0.1

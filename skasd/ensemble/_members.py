@@ -284,10 +284,7 @@ def share_analyses(*detectors: Any) -> bool:
 
 
 def lengths_count(detector: Any) -> bool:
-    """Tell whether a detector's threshold is for clips as long as those that it was fitted on.
-
-    Another threshold has come from new clips, whatever their lengths.
-    """
+    """Tell whether a threshold is for clips as long as the training clips, and not for new ones."""
     return getattr(last_step(detector), "calibrated_on_", None) != NEW
 
 
