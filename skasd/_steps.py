@@ -13,6 +13,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skasd._sklearn import BaseSearchCV
+from skasd.audio._training_recordings import TrainingRecordings
 from skasd.detection._base import AnomalyDetectorMixin
 from skasd.features._base import ClipTransformer
 
@@ -326,3 +327,21 @@ def clip_steps(detector: Any, *, fitted: bool = True) -> list[Any]:
     """
     steps = first_steps(detector, fitted=fitted)
     return steps if steps and all(takes_clips(step) for step in steps) else []
+
+
+def training_recordings(detector: Any) -> TrainingRecordings | None:
+    """Return what is known of the recordings that a detector was fitted on.
+
+    Parameters
+    ----------
+    detector : fitted detector
+        What to walk over.
+
+    Returns
+    -------
+    TrainingRecordings or None
+        None if it was not fitted on clips, or by a version of skasd that did not look at them.
+    """
+    holders = [last_step(detector), *first_steps(detector)]
+    found = [each.training_recordings_ for each in holders if hasattr(each, "training_recordings_")]
+    return found[0] if found else None

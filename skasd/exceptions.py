@@ -8,6 +8,7 @@ __all__ = [
     "EventFileError",
     "ModelFileError",
     "ModelVersionWarning",
+    "RecordingWarning",
     "SkasdError",
     "WeightsError",
 ]
@@ -217,4 +218,22 @@ class CalibrationWarning(UserWarning):
     ...     detector = skasd.FeatureDetector().fit([[1.0], [2.0], [3.0]])
     >>> caught[0].category.__name__
     'CalibrationWarning'
+    """
+
+
+class RecordingWarning(UserWarning):
+    """Clips that do not fit the others of a training set, or the training set of a detector.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import numpy as np
+    >>> from skasd import LogMelSpectrogram
+    >>> clips = np.random.default_rng(0).normal(0, 0.1, size=(6, 16000))
+    >>> clips[2] = 0
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     spectrograms = LogMelSpectrogram().fit_transform(clips)
+    >>> print(caught[0].message)
+    Of 6 clips to fit on:
+    clip 2 is silent: no sample differs from the next. Leave it out; check the microphone.
     """

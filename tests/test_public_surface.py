@@ -41,7 +41,14 @@ SURFACE = {
         "save",
         "score_clips",
     ],
-    "skasd.audio": ["AudioError", "check_clips", "read_clip"],
+    "skasd.audio": [
+        "AudioError",
+        "RecordingReport",
+        "RecordingWarning",
+        "check_clips",
+        "check_recordings",
+        "read_clip",
+    ],
     "skasd.challenge": ["EvaluationError", "TABLE_2", "evaluate_dcase2020"],
     "skasd.cli": ["app"],
     "skasd.datasets": [
@@ -74,6 +81,7 @@ SURFACE = {
         "EventFileError",
         "ModelFileError",
         "ModelVersionWarning",
+        "RecordingWarning",
         "SkasdError",
         "WeightsError",
     ],

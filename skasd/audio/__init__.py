@@ -6,10 +6,19 @@ Clips may differ in length. Whatever is wrong with one of them is said by an `Au
 """
 
 from skasd._utils.public_names import claim_names
+from skasd.audio._check_recordings import check_recordings
 from skasd.audio._clips import check_clips
 from skasd.audio._reading import read_clip
-from skasd.exceptions import AudioError
+from skasd.audio._recording_report import RecordingReport
+from skasd.exceptions import AudioError, RecordingWarning
 
-__all__ = ["AudioError", "check_clips", "read_clip"]
+__all__ = [
+    "AudioError",
+    "RecordingReport",
+    "RecordingWarning",
+    "check_clips",
+    "check_recordings",
+    "read_clip",
+]
 
 claim_names(__name__)

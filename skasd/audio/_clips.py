@@ -44,7 +44,7 @@ class Clip:
 
     name: str
     source: str | np.ndarray
-    analyses: dict[Hashable, np.ndarray] = field(default_factory=dict, repr=False)
+    analyses: dict[Hashable, Any] = field(default_factory=dict, repr=False)
     _lock: Lock = field(default_factory=Lock, init=False, repr=False)
 
     def analyze(self, key: Hashable, compute: Callable[[], np.ndarray]) -> np.ndarray:

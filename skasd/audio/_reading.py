@@ -6,6 +6,7 @@ import numpy as np
 
 from skasd.audio._clips import Clip
 from skasd.audio._recording import check_recording, open_recording
+from skasd.audio._recording_facts import RecordingFacts
 from skasd.exceptions import AudioError
 
 _BLOCK_SAMPLES = 2**24
@@ -53,24 +54,11 @@ def read_clip(
     >>> read_clip(clip, sample_rate=16000, input_sample_rate=44100).shape
     (16000,)
     """
-    if isinstance(clip.source, str):
-        samples, input_sample_rate = _read_file(clip.source, channel)
-    else:
-        samples = scale_samples(clip.source)
-    if samples.size == 0:
-        raise AudioError(clip.name, "holds no samples", "Record it again or leave it out.")
-    finite = np.isfinite(samples)
-    if not finite.all():
-        raise AudioError(
-            clip.name,
-            f"holds {np.count_nonzero(~finite)} NaN or infinite samples, "
-            f"the first at index {np.argmin(finite)}",
-            "Repair it or leave it out.",
-        )
-    if input_sample_rate != sample_rate:
+    samples, recorded_rate = _read_whole(clip, input_sample_rate, channel)
+    if recorded_rate != sample_rate:
         import soxr
 
-        samples = soxr.resample(samples, input_sample_rate, sample_rate)
+        samples = soxr.resample(samples, recorded_rate, sample_rate)
     if len(samples) < min_samples:
         raise AudioError(
             clip.name,
@@ -80,6 +68,55 @@ def read_clip(
             "Leave it out, or analyze with shorter windows.",
         )
     return samples
+
+
+def read_channels(clip: Clip, input_sample_rate: int = 16000) -> tuple[np.ndarray, int]:
+    """Read all channels of a clip, at the rate that it was recorded at.
+
+    Parameters
+    ----------
+    clip : Clip
+        One of what `check_clips` returned.
+    input_sample_rate : int, default=16000
+        What an array is sampled at, in Hz. A file says so itself.
+
+    Returns
+    -------
+    samples : ndarray of shape (n_samples, n_channels), float32
+        In [-1, 1] for files and integer arrays.
+    sample_rate : int
+        Their rate, in Hz.
+    """
+    if isinstance(clip.source, str):
+        return _read_file(clip.source)
+    return scale_samples(clip.source)[:, np.newaxis], input_sample_rate
+
+
+def recording_facts(
+    clip: Clip, *, input_sample_rate: int = 16000, channel: str | int = "mean"
+) -> RecordingFacts:
+    """Return what is known of a clip since it was read; read it if it was not yet.
+
+    Parameters
+    ----------
+    clip : Clip
+        One of what `check_clips` returned.
+    input_sample_rate, channel
+        As for `read_clip`.
+
+    Returns
+    -------
+    RecordingFacts
+
+    Raises
+    ------
+    AudioError
+        If the clip cannot be read.
+    """
+    key = (RecordingFacts, input_sample_rate, channel)
+    if key not in clip.analyses:
+        _read_whole(clip, input_sample_rate, channel)
+    return clip.analyses[key]
 
 
 def scale_samples(samples: np.ndarray) -> np.ndarray:
@@ -94,7 +131,7 @@ def scale_samples(samples: np.ndarray) -> np.ndarray:
 def mix_down(samples: np.ndarray, channel: str | int, name: str) -> np.ndarray:
     """Make one channel of samples of shape (n_samples, n_channels)."""
     if isinstance(channel, str):
-        return samples.mean(axis=1)
+        return samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
     if not 0 <= channel < samples.shape[1]:
         raise AudioError(
             name,
@@ -104,11 +141,34 @@ def mix_down(samples: np.ndarray, channel: str | int, name: str) -> np.ndarray:
     return np.ascontiguousarray(samples[:, channel])
 
 
-def _read_file(path: str, channel: str | int) -> tuple[np.ndarray, int]:
+def _read_whole(clip: Clip, input_sample_rate: int, channel: str | int) -> tuple[np.ndarray, int]:
+    """Read what is heard of a clip, at the rate that it was recorded at; remember its facts."""
+    channels, sample_rate = read_channels(clip, input_sample_rate)
+    # A stream's window is of the channel that was asked for.
+    heard = channel if isinstance(clip.source, str) else "mean"
+    samples = mix_down(channels, heard, clip.name)
+    if samples.size == 0:
+        raise AudioError(clip.name, "holds no samples", "Record it again or leave it out.")
+    finite = np.isfinite(samples)
+    if not finite.all():
+        raise AudioError(
+            clip.name,
+            f"holds {np.count_nonzero(~finite)} NaN or infinite samples, "
+            f"the first at index {np.argmin(finite)}",
+            "Repair it or leave it out.",
+        )
+    facts = RecordingFacts.of(samples, channels, sample_rate)
+    if channel == "mean" and channels.shape[1] > 1:
+        facts = facts.with_channels(channels)
+    clip.analyses[RecordingFacts, input_sample_rate, channel] = facts
+    return samples, sample_rate
+
+
+def _read_file(path: str) -> tuple[np.ndarray, int]:
     with open_recording(path) as file:
         samples = _read_samples(file)
         check_recording(path, file, len(samples))
-        return mix_down(samples, channel, path), file.samplerate
+        return samples, file.samplerate
 
 
 def _read_samples(file: Any) -> np.ndarray:

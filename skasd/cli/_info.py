@@ -29,6 +29,8 @@ def info(
     table.add_row("detector", info.detector)
     table.add_row("saved", info.created)
     table.add_row("training clips", "unknown" if info.n_clips is None else str(info.n_clips))
+    if info.recordings is not None:
+        table.add_row("trained on", info.recordings["summary"])
     table.add_row("threshold", f"{info.threshold:.6g}")
     for share, anomaly_score in (info.training_quantiles or {}).items():
         table.add_row(f"{100 * float(share):g} % of them below", f"{anomaly_score:.6g}")

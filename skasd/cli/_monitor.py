@@ -47,8 +47,11 @@ def monitor(
         typer.Option(help="File to append the events to. If it exists, the monitor continues it."),
     ] = None,
     clip_seconds: Annotated[
-        float, typer.Option(help="Length of a window; should be that of the training clips.")
-    ] = 10.0,
+        float | None,
+        typer.Option(
+            help="Length of a window.", show_default="that of the training clips, 10 if unknown"
+        ),
+    ] = None,
     hop_seconds: Annotated[
         float | None,
         typer.Option(
@@ -111,6 +114,7 @@ def monitor(
     SIGTERM and Ctrl-C end it after the current window. Exit code 3: a window could not be scored,
     but the others were.
     """
+    from skasd._steps import training_recordings
     from skasd.persistence._model_file import load
 
     found = _Findings()
@@ -131,6 +135,10 @@ def monitor(
             false_alarms=false_alarms,
             sample_rate=sound.sample_rate,
         )
+        if clip_seconds is None and not isinstance(sound, FolderSource):
+            known = training_recordings(monitor.detector) is not None
+            why = "as long as the training clips" if known else "as the model knows none of its own"
+            complain(f"windows of {monitor.clip_seconds:g} s, {why}")
         if false_alarms is not None:
             complain(f"expect {monitor.expected_false_alarms}")
         after: Iterable[MonitorEvent] = ()

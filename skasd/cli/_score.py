@@ -51,9 +51,10 @@ def score(
     """Score recordings: one line each, with path, anomaly score, verdict and p-value.
 
     They are separated by tabs. A higher score is more anomalous; the p-value is the share of
-    healthy clips that sound as odd. Exit code 3: some clips could not be scored.
-    Exit code 1, with --fail-on-anomaly: a clip is anomalous; this takes precedence. To score a
-    folder that grows, or to continue after a stop, see skasd monitor.
+    healthy clips that sound as odd. Clips that are unlike the training clips in rate, bandwidth,
+    length or channels are named, and those that are shorter get no verdict. Exit code 3: some clips
+    could not be scored. Exit code 1, with --fail-on-anomaly: a clip is anomalous; this takes
+    precedence. To score a folder that grows, or to continue after a stop, see skasd monitor.
     """
     from skasd._steps import calibrated
     from skasd.ensemble._skipping import score_clips
@@ -70,7 +71,7 @@ def score(
         paths = find_clips(clips)
         line = _csv_line if csv_ else _json_line if json_ else _tabbed_line
         if csv_:
-            typer.echo("clip,anomaly_score,verdict,p_value,error")
+            typer.echo("clip,anomaly_score,verdict,p_value,error,note")
         results = []
         # If the lines themselves go to the terminal, they are the progress.
         hidden = Console().is_terminal or not Console(stderr=True).is_terminal
@@ -81,6 +82,9 @@ def score(
             if result.error is not None:
                 # Not with complain, which would write into the progress bar.
                 tqdm.write(f"not scored: {result.clip}: {result.error}", file=sys.stderr)
+            if result.note is not None:
+                remark = f"unlike the training clips: {result.clip}: {result.note}"
+                tqdm.write(remark, file=sys.stderr)
             results.append(result)
         if fdr is not None:
             calibrated(detector)
@@ -121,7 +125,7 @@ def _csv_line(result: "ClipScore") -> str:
     text = io.StringIO()
     verdict = VERDICTS[result.prediction]
     csv.writer(text, lineterminator="").writerow(
-        [result.clip, result.anomaly_score, verdict, result.p_value, result.error]
+        [result.clip, result.anomaly_score, verdict, result.p_value, result.error, result.note]
     )
     return text.getvalue()
 
@@ -134,6 +138,7 @@ def _json_line(result: "ClipScore") -> str:
             "verdict": VERDICTS[result.prediction],
             "p_value": _or_none(result.p_value),
             "error": result.error,
+            "note": result.note,
         }
     )
 

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
+from itertools import chain
 from numbers import Integral
 from typing import Any, Self
 
@@ -15,8 +16,10 @@ from sklearn.utils.validation import check_is_fitted
 from skasd._sklearn import HasMethods, fit_context
 from skasd._utils.threads import parallel_threads
 from skasd.audio._clips import Clips
+from skasd.audio._looking import warn_of_remarks
 from skasd.ensemble._fleet_task import FleetTask, check_machine, group_by_machine, rows
 from skasd.ensemble._saved_detectors import SavedDetectors
+from skasd.exceptions import RecordingWarning
 
 N_NAMED = 5
 """Machines that a message names."""
@@ -293,8 +296,11 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             )
             for name, indices in groups.items()
         )
-        fitted = {name: detector for name, detector, _ in outcomes if detector is not None}
-        failures = {name: reason for name, detector, reason in outcomes if detector is None}
+        fitted = {name: detector for name, detector, *_ in outcomes if detector is not None}
+        failures = {name: reason for name, detector, reason, _ in outcomes if detector is None}
+        misfits = [f"{name}: {words}" for name, _, _, words in outcomes if words is not None]
+        if misfits:
+            warnings.warn("\n".join(misfits), RecordingWarning, stacklevel=4)
         if not fitted:
             name, reason = next(iter(failures.items()))
             raise ValueError(f"None of {len(failures)} machines can be fitted. {name}: {reason}")
@@ -327,7 +333,9 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             for name, indices in groups.items()
         )
         scoring = (delayed(FleetTask.score)(task, method) for task in tasks)
-        values = np.concatenate(parallel_threads(self.n_jobs, scoring))
+        scores, remarks = zip(*parallel_threads(self.n_jobs, scoring), strict=True)
+        warn_of_remarks(dict(chain(*(each.items() for each in remarks))), len(X))
+        values = np.concatenate(scores)
         in_order = np.empty_like(values)
         in_order[np.concatenate(list(groups.values()))] = values
         return in_order

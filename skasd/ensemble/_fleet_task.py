@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from skasd._sklearn import safe_indexing
-from skasd._steps import calibrated
+from skasd._steps import calibrated, first_steps, training_recordings
 from skasd.audio._clips import check_clip, check_sequence
-from skasd.ensemble._members import share_analyses
+from skasd.audio._looking import facts_of, misfits_in_words, remarks_on
+from skasd.ensemble._members import lengths_count, share_analyses
 
 FIT_ERRORS = (ValueError, ArithmeticError, OSError, MemoryError)
 """What one machine's clips can cause: AudioError, LinAlgError and WeightsError are ValueErrors."""
@@ -48,25 +49,36 @@ class FleetTask(NamedTuple):
     indices: np.ndarray
     in_turn: bool
 
-    def fit(self) -> tuple[str, BaseEstimator | None, str]:
-        """Fit the detector; return it, or None and why that was not possible."""
-        detector = self.detectors[self.machine]
+    def fit(self) -> tuple[str, BaseEstimator | None, str, str | None]:
+        """Fit the detector; return it, or None and why not; and which clips do not fit others."""
+        detector, misfits = self.detectors[self.machine], None
         try:
             with self._inner_parallelism():
-                detector.fit(self._clips(detector), self.y)
+                clips = self._clips(detector)
+                if share_analyses(detector):
+                    misfits = misfits_in_words(clips, first_steps(detector))
+                detector.fit(clips, self.y)
         except FIT_ERRORS as error:
-            return self.machine, None, str(error) or type(error).__name__
-        return self.machine, detector, ""
+            return self.machine, None, str(error) or type(error).__name__, None
+        return self.machine, detector, "", misfits
 
-    def score(self, method: str) -> np.ndarray:
-        """Call a method of the detector that returns a number for each clip."""
-        detector = self.detectors[self.machine]
+    def score(self, method: str) -> tuple[np.ndarray, dict[str, str]]:
+        """Call a method that returns a number for each clip; say which are unlike the training."""
+        detector, remarks = self.detectors[self.machine], {}
+        recordings = training_recordings(detector) if share_analyses(detector) else None
         with self._inner_parallelism():
             clips = self._clips(detector)
+            if recordings is not None:
+                listener = first_steps(detector)[0]
+                if method in ("predict", "p_values") and lengths_count(detector):
+                    for clip in clips:
+                        recordings.check_length(clip.name, facts_of(clip, listener))
+                remarks = remarks_on(clips, listener, recordings)
             if method == "p_values":
                 # A pipeline does not pass this one on.
-                return calibrated(detector)._calibration.p_values(-detector.score_samples(clips))
-            return np.asarray(getattr(detector, method)(clips))
+                p_values = calibrated(detector)._calibration.p_values
+                return p_values(-detector.score_samples(clips)), remarks
+            return np.asarray(getattr(detector, method)(clips)), remarks
 
     def _clips(self, detector: BaseEstimator) -> Any:
         """Return the clips; errors are to call an array by its place among all clips."""

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,16 @@ from skasd._sklearn import num_samples, safe_indexing
 from skasd._steps import clip_steps, first_steps, last_step
 from skasd._utils.threads import parallel_threads
 from skasd.audio._clips import Clips, check_clip, check_clips
-from skasd.detection._base import LEFT_OUT, AnomalyDetectorMixin, as_member
+from skasd.audio._looking import (
+    are_handed_on,
+    describe_training,
+    facts_of,
+    remarks_on,
+    warn_of_misfits,
+    warn_of_remarks,
+)
+from skasd.audio._training_recordings import TrainingRecordings
+from skasd.detection._base import LEFT_OUT, NEW, AnomalyDetectorMixin, as_member
 from skasd.exceptions import AudioError
 from skasd.features._base import ClipTransformer, SpectrogramTransformer, check_spectrograms
 from skasd.metrics._labels import healthy_clips
@@ -68,6 +78,8 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
     array([[5., 5.]])
     """
 
+    training_recordings_: TrainingRecordings
+
     def member_scores(self, X: Clips | ArrayLike) -> np.ndarray:
         """Compute the anomaly score of each clip by each member.
 
@@ -84,10 +96,13 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         """
         check_is_fitted(self)
         # Block by block, what the members share is computed once, and not kept for all clips.
-        scores = parallel_threads(
+        blocks = parallel_threads(
             self.n_jobs,
             (delayed(self._score_block)(block) for block in _blocks(X, self.estimators_)),
         )
+        scores, remarks = zip(*blocks, strict=True)
+        if any(remarks) and not are_handed_on(X):
+            warn_of_remarks(dict(chain(*(each.items() for each in remarks))), num_samples(X))
         return (np.concatenate(scores) - self.score_means_) / self.score_stds_
 
     def score_samples(self, X: Clips | ArrayLike) -> np.ndarray:
@@ -122,8 +137,78 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
             raise AttributeError(f"This {type(self).__name__} is not fitted.")
         return self.estimators_[0]
 
-    def _score_block(self, X: Any) -> np.ndarray:
-        return np.column_stack([_anomaly_score(member, X) for member in self.estimators_])
+    def predict(self, X: Clips | ArrayLike) -> np.ndarray:
+        """Decide which clips are anomalous.
+
+        Parameters
+        ----------
+        X : what the members were fitted on
+            Clips, spectrograms or features.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,), int
+            +1 for normal clips, -1 for anomalous ones.
+
+        Raises
+        ------
+        AudioError
+            If a clip cannot be read or analyzed, or is shorter than the training clips: the
+            threshold is not for such.
+
+        Warns
+        -----
+        CalibrationWarning
+            If the threshold comes from scores of clips that the detector was trained on.
+        RecordingWarning
+            If clips are unlike those that the detector was fitted on.
+        """
+        self._check_lengths(X)
+        return super().predict(X)
+
+    def p_values(self, X: Clips | ArrayLike) -> np.ndarray:
+        """Compute for each clip the share of healthy clips that sound as odd.
+
+        Parameters
+        ----------
+        X : what the members were fitted on
+            Clips, spectrograms or features.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            In (0, 1], and uniform for healthy clips; small for anomalous ones.
+
+        Raises
+        ------
+        AudioError
+            As `predict` does.
+
+        Warns
+        -----
+        CalibrationWarning, RecordingWarning
+            As `predict` does.
+        """
+        self._check_lengths(X)
+        return super().p_values(X)
+
+    def _check_lengths(self, X: Any) -> None:
+        """Refuse clips that are too short for a verdict, before any of them is scored."""
+        check_is_fitted(self)
+        recordings = getattr(self, "training_recordings_", None)
+        if recordings is None or not lengths_count(self) or not share_analyses(*self.estimators_):
+            return
+        listener = first_steps(self)[0]
+        for clip in check_clips(X):
+            recordings.check_length(clip.name, facts_of(clip, listener))
+
+    def _score_block(self, X: Any) -> tuple[np.ndarray, dict[str, str]]:
+        """Return the scores of clips by all members, and what is to be said of single clips."""
+        scores = np.column_stack([_anomaly_score(member, X) for member in self.estimators_])
+        recordings = getattr(self, "training_recordings_", None)
+        if recordings is None or not share_analyses(*self.estimators_):
+            return scores, {}
+        return scores, remarks_on(X, first_steps(self)[0], recordings)
 
     def _aggregate(self, member_scores: np.ndarray) -> np.ndarray:
         return AGGREGATIONS[self.aggregation](member_scores, axis=1)
@@ -140,8 +225,14 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
     ) -> None:
         """Fit the members, by the plan for so many clips, and set the threshold."""
         X, y = indexable(*healthy_clips(X, y))
+        if hasattr(self, "training_recordings_"):
+            del self.training_recordings_
         if share_analyses(*members.values()):
-            X = check_clips(X)
+            listeners = [step for member in members.values() for step in first_steps(member)]
+            handed_on, X = are_handed_on(X), check_clips(X)
+            if not handed_on:
+                warn_of_misfits(X, listeners)
+            self.training_recordings_ = describe_training(X, listeners)
         else:
             _check_spectrograms(X, *members.values())
         n_clips = num_samples(X)
@@ -190,6 +281,11 @@ def share_analyses(*detectors: Any) -> bool:
     """Tell whether detectors can be handed clips that remember what is made of them."""
     steps = [step for detector in detectors for step in first_steps(detector)]
     return bool(steps) and all(isinstance(step, ClipTransformer) for step in steps)
+
+
+def lengths_count(detector: Any) -> bool:
+    """Tell whether a threshold is for clips as long as the training clips, and not for new ones."""
+    return getattr(last_step(detector), "calibrated_on_", None) != NEW
 
 
 def take_clips(detector: Any, X: Any) -> bool:

@@ -10,12 +10,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import get_tags
 
 from skasd._sklearn import StrOptions, validate_params
-from skasd._steps import calibrated_step, first_steps, threshold_of
+from skasd._steps import calibrated_step, first_steps, threshold_of, training_recordings
 from skasd._utils.threads import stream_threads
 from skasd.audio._clips import Clip, Clips, check_clip, check_clips, check_sequence
+from skasd.audio._looking import facts_of, warn_of_misfits
 from skasd.audio._reading import read_clip
 from skasd.detection._calibration import Calibration
-from skasd.ensemble._members import share_analyses, take_clips
+from skasd.ensemble._members import lengths_count, share_analyses, take_clips
 from skasd.exceptions import AudioError
 from skasd.features._base import ClipTransformer
 
@@ -38,6 +39,9 @@ class ClipScore(NamedTuple):
     p_value : float
         Share of healthy clips that sound as odd; NaN if the clip could not be scored, or the
         detector, such as one of scikit-learn's, has no p-values.
+    note : str or None
+        In which respects it is unlike the clips that the detector was fitted on, if it is: rate,
+        bandwidth, length, channels, level, silence. Its score may mean that, and not a fault.
     """
 
     clip: str
@@ -45,6 +49,7 @@ class ClipScore(NamedTuple):
     prediction: int
     error: str | None
     p_value: float = np.nan
+    note: str | None = None
 
 
 @validate_params(ON_ERROR)
@@ -73,9 +78,14 @@ def fit_clips(
     Raises
     ------
     AudioError
-        If a clip cannot be analyzed, with ``on_error="raise"``.
+        If a clip cannot be analyzed, with ``on_error="raise"``, or all are silent.
     ValueError
         If no clip can be analyzed, or the detector cannot be fitted on the others.
+
+    Warns
+    -----
+    RecordingWarning
+        If clips do not fit the others, such as one of a lower sample rate, or silence.
 
     See Also
     --------
@@ -114,6 +124,9 @@ def fit_clips(
     if not readable:
         name, reason = next(iter(failures.items()))
         raise ValueError(f"None of the {len(failures)} clips can be analyzed. {name}: {reason}")
+    if shared:
+        # Before anything is trained. What is handed on as clips is not looked at again.
+        warn_of_misfits(list(readable.values()), steps)
     detector.fit(list(readable.values()), None if y is None else np.asarray(y)[list(readable)])
     return failures
 
@@ -144,7 +157,8 @@ def score_clips(  # numpydoc ignore=RT01
     Raises
     ------
     AudioError
-        If a clip cannot be analyzed, with ``on_error="raise"``.
+        If a clip cannot be analyzed, or is so short that it can get no verdict, with
+        ``on_error="raise"``.
 
     See Also
     --------
@@ -166,42 +180,56 @@ def score_clips(  # numpydoc ignore=RT01
     >>> scores[1].error
     'holds no samples. Record it again or leave it out.'
     """
-    threshold, step = threshold_of(detector), calibrated_step(detector)
-    calibration = None if step is None else step._calibration
+    judge = _Judge(detector)
+    step = calibrated_step(detector)
     if step is not None:
         step._warn_if_seen()
     check_clips(X) if on_error == "raise" else check_sequence(X)
-    shared = share_analyses(detector)
     return stream_threads(
         n_jobs,
-        (
-            delayed(_score)(detector, clip, index, threshold, calibration, shared, on_error)
-            for index, clip in enumerate(X)
-        ),
+        (delayed(judge.score)(clip, index, on_error) for index, clip in enumerate(X)),
     )
 
 
-def _score(
-    detector: Any,
-    source: Any,
-    index: int,
-    threshold: float,
-    calibration: Calibration | None,
-    shared: bool,
-    on_error: str,
-) -> ClipScore:
-    try:
-        clip = check_clip(source, index)
-        if not shared:
-            _read(clip)
-        anomaly_score = -float(detector.score_samples([clip if shared else source])[0])
-    except AudioError as error:
-        if on_error == "raise":
-            raise
-        return ClipScore(error.clip, np.nan, 0, _reason(error))
-    prediction = -1 if anomaly_score > threshold else 1
-    p_value = np.nan if calibration is None else float(calibration.p_values(anomaly_score))
-    return ClipScore(clip.name, anomaly_score, prediction, None, p_value)
+class _Judge:
+    """What a detector says of single clips."""
+
+    def __init__(self, detector: Any):
+        self.detector = detector
+        self.threshold = threshold_of(detector)
+        step = calibrated_step(detector)
+        self.calibration: Calibration | None = None if step is None else step._calibration
+        self.shared = share_analyses(detector)
+        self.listener = first_steps(detector)[0]
+        self.recordings = training_recordings(detector)
+        self.lengths_count = lengths_count(detector)
+
+    def score(self, source: Any, index: int, on_error: str) -> ClipScore:
+        """Score a clip, or say why that is not possible."""
+        try:
+            clip = check_clip(source, index)
+            if not self.shared:
+                _read(clip)
+            clips = [clip if self.shared else source]
+            anomaly_score = -float(self.detector.score_samples(clips)[0])
+            note = self._note(clip)
+        except AudioError as error:
+            if on_error == "raise":
+                raise
+            return ClipScore(error.clip, np.nan, 0, _reason(error))
+        prediction, p_value = -1 if anomaly_score > self.threshold else 1, np.nan
+        if self.calibration is not None:
+            p_value = float(self.calibration.p_values(anomaly_score))
+        return ClipScore(clip.name, anomaly_score, prediction, None, p_value, note)
+
+    def _note(self, clip: Clip) -> str | None:
+        """Say what is unlike the training; refuse a clip that is too short for a verdict."""
+        if self.recordings is None or not self.shared:
+            return None
+        facts = facts_of(clip, self.listener)
+        if self.lengths_count:
+            self.recordings.check_length(clip.name, facts)
+        return "; ".join(self.recordings.unlike(facts)) or None
 
 
 def _try_step(step: Any, clip: Clip) -> None:

@@ -15,7 +15,15 @@ from sklearn.utils.validation import check_is_fitted
 from skasd._sklearn import Interval, Options, fit_context
 from skasd._utils.threads import parallel_threads
 from skasd.audio._clips import Clip, Clips, check_clips
+from skasd.audio._looking import (
+    are_handed_on,
+    describe_training,
+    remarks_on,
+    warn_of_misfits,
+    warn_of_remarks,
+)
 from skasd.audio._reading import read_clip
+from skasd.audio._training_recordings import TrainingRecordings
 from skasd.exceptions import AudioError
 
 Spectrograms = Sequence[np.ndarray] | np.ndarray
@@ -38,6 +46,12 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         Average of a file's channels, or the index of the one to use.
     n_jobs : int or None, default=None
         Number of threads that read and analyze clips.
+
+    Attributes
+    ----------
+    training_recordings_ : TrainingRecordings
+        What the clips of `fit_transform` were, with which a pipeline is fitted: their rates,
+        lengths, channels and bandwidth. `transform` warns of clips that are unlike those.
 
     See Also
     --------
@@ -65,6 +79,8 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
     input_sample_rate: int = 16000
     channel: str | int = "mean"
     n_jobs: int | None = None
+
+    training_recordings_: TrainingRecordings
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "sample_rate": [Interval(Integral, 1, None, closed="left")],
@@ -132,6 +148,43 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         check_clips(X)
         return self
 
+    def fit_transform(self, X: Clips, y: Any = None, **fit_params: Any) -> Any:
+        """Analyze the clips of a training set, and look whether they fit together.
+
+        Parameters
+        ----------
+        X : clips
+            Paths or arrays of samples.
+        y : ignored
+            Not used, present for API consistency by convention.
+        **fit_params
+            Passed on to `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_features), float64, or list of n_clips ndarrays
+            Features, or spectrograms.
+
+        Raises
+        ------
+        AudioError
+            If a clip cannot be read or analyzed, or all are silent.
+
+        Warns
+        -----
+        RecordingWarning
+            If clips do not fit the others, such as one of a lower sample rate, or silence.
+        """
+        if hasattr(self, "training_recordings_"):
+            del self.training_recordings_
+        self.fit(X, y, **fit_params)
+        clips = check_clips(X)
+        analyses = self.transform(clips)
+        if not are_handed_on(X):
+            warn_of_misfits(clips, [self])
+        self.training_recordings_ = describe_training(clips, [self])
+        return analyses
+
     def transform(self, X: Clips) -> Any:
         """Analyze each clip.
 
@@ -149,13 +202,20 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         ------
         AudioError
             If a clip cannot be read or analyzed.
+
+        Warns
+        -----
+        RecordingWarning
+            If clips are unlike those of `fit_transform`, with which a pipeline is fitted.
         """
         self._validate_params()
         self._check_parameters()
         key = self._analysis_key()
+        clips = check_clips(X)
         results = parallel_threads(
-            self.n_jobs, (delayed(self._analyze)(clip, key) for clip in check_clips(X))
+            self.n_jobs, (delayed(self._analyze)(clip, key) for clip in clips)
         )
+        self._warn_of_unlike(X, clips)
         return results if results[0].ndim > 1 else np.array(results, dtype=np.float64)
 
     def _check_parameters(self) -> None:
@@ -168,6 +228,12 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         """Return what the analysis of a clip depends on, in a form that can be compared."""
         parameters = self.get_params(deep=False)
         return type(self), joblib.hash({**parameters, "n_jobs": None, "verbose": None})
+
+    def _warn_of_unlike(self, X: Clips, clips: list[Clip]) -> None:
+        """Warn of clips that are unlike those of the training, unless someone else will."""
+        if hasattr(self, "training_recordings_") and not are_handed_on(X):
+            remarks = remarks_on(clips, self, self.training_recordings_)
+            warn_of_remarks(remarks, len(clips))
 
     def _read(self, clip: Clip) -> np.ndarray:
         return read_clip(

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from skasd._steps import walk
+from skasd._steps import training_recordings, walk
+from skasd.audio._clips import check_clips
 
 
 def find_sample_rate(detector: Any, sample_rate: int) -> int:
@@ -70,7 +71,8 @@ def check_takes_clips(detector: Any, n_samples: int, sample_rate: int) -> None:
     """
     noise = np.random.default_rng(0).normal(0, 0.1, n_samples).astype(np.float32)
     try:
-        detector.score_samples([noise])
+        clips = [noise] if training_recordings(detector) is None else check_clips([noise])
+        detector.score_samples(clips)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{type(detector).__name__} cannot score a clip of {n_samples / sample_rate:g} s "

@@ -3,6 +3,7 @@
 import math
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from numbers import Integral, Real
 from pathlib import Path
@@ -11,9 +12,20 @@ from typing import Any
 import numpy as np
 
 from skasd._sklearn import Interval, validate_parameter_constraints
-from skasd._steps import calibrated, calibrated_step, threshold_of
+from skasd._steps import (
+    calibrated,
+    calibrated_step,
+    first_steps,
+    threshold_of,
+    training_recordings,
+)
 from skasd.audio._blocks import convert_blocks
+from skasd.audio._clips import Clip, check_clip
+from skasd.audio._looking import facts_of, remarks_on, warn_of_remarks
+from skasd.audio._training_recordings import TrainingRecordings
 from skasd.detection._base import AnomalyDetectorMixin
+from skasd.ensemble._members import lengths_count
+from skasd.exceptions import RecordingWarning
 from skasd.monitoring._alarm import Alarm
 from skasd.monitoring._arrivals import find_clip, watch_arrivals
 from skasd.monitoring._detector_input import (
@@ -37,6 +49,9 @@ _CONSTRAINTS = {
     "sample_rate": [Interval(Integral, 1, None, closed="left")],
 }
 
+UNKNOWN_SECONDS = 10.0
+"""Length of a window, if the detector does not know that of its training clips."""
+
 
 class Monitor:
     """Score a running machine's sound window by window, and raise an alarm.
@@ -45,9 +60,10 @@ class Monitor:
     ----------
     detector : fitted detector, or pipeline that ends with one
         A detector that was fitted on clips, and has `score_samples` and `offset_`.
-    clip_seconds : float, default=10.0
+    clip_seconds : float or None, default=None
         Length of a window, in seconds, rounded to whole samples. The scores mean what they did in
-        training if it is as long as the training clips.
+        training if it is as long as the training clips. None takes the median of their lengths,
+        or 10 s if the detector does not know them.
     hop_seconds : float or None, default=None
         From the start of a window to that of the next; `clip_seconds` if None. Less makes them
         overlap, more leaves gaps that nobody listens to.
@@ -80,6 +96,11 @@ class Monitor:
     ValueError
         If a parameter is out of range, the detector was calibrated on too few clips for so rare
         an alarm, or it does not take clips of this length.
+
+    Warns
+    -----
+    RecordingWarning
+        If the windows are shorter than the training clips, so that the threshold is not for them.
 
     See Also
     --------
@@ -124,13 +145,16 @@ class Monitor:
         self,
         detector: Any,
         *,
-        clip_seconds: float = 10.0,
+        clip_seconds: float | None = None,
         hop_seconds: float | None = None,
         alarm: str = "3 of 5",
         release: int | None = None,
         false_alarms: str | None = None,
         sample_rate: int = 16000,
     ):
+        self._recordings = training_recordings(detector)
+        if clip_seconds is None:
+            clip_seconds = UNKNOWN_SECONDS if self._recordings is None else self._recordings.median
         parameters = {
             "clip_seconds": clip_seconds,
             "hop_seconds": hop_seconds,
@@ -153,6 +177,7 @@ class Monitor:
         self._window_length = self._samples("clip_seconds", self.clip_seconds)
         self._hop_length = self._samples("hop_seconds", self.hop_seconds)
         check_takes_clips(detector, self._window_length, self._rate)
+        self._warn_of_short_windows()
 
     def stream(
         self,
@@ -327,7 +352,13 @@ class Monitor:
             if n_bad:
                 return math.nan, f"{n_bad} of its {len(clip)} samples are NaN or infinite"
         try:
-            score = float(self.detector.score_samples([clip])[0])
+            if self._recordings is None:
+                score = float(self.detector.score_samples([clip])[0])
+            else:
+                handed_on = check_clip(clip, 0)
+                score = float(self.detector.score_samples([handed_on])[0])
+                if isinstance(clip, str):
+                    self._look_at(handed_on, self._recordings)
         except (ValueError, OSError) as error:
             return math.nan, str(error)
         return score, None if math.isfinite(score) else f"its score is {score}"
@@ -343,6 +374,26 @@ class Monitor:
         if found not in (None, clip):
             error = "it changed while it was read, and is scored once it stays the same"
         return clip, score, error
+
+    def _look_at(self, clip: Clip, recordings: TrainingRecordings) -> None:
+        """Refuse a verdict on a file that is too short for one; warn of one unlike the training."""
+        listener = first_steps(self.detector)[0]
+        if lengths_count(self.detector):
+            recordings.check_length(clip.name, facts_of(clip, listener))
+        warn_of_remarks(remarks_on([clip], listener, recordings), 1)
+
+    def _warn_of_short_windows(self) -> None:
+        if self._recordings is None or not lengths_count(self.detector):
+            return
+        if self._recordings.is_longer_than(self.clip_seconds):
+            warnings.warn(
+                f"Windows of {self.clip_seconds:g} s are shorter than the clips that the detector "
+                f"was fitted on ({self._recordings.in_seconds}), vary more, and sound odd for that "
+                "alone. Pass clip_seconds=None, or recalibrate the detector with such windows, as "
+                "skasd calibrate --clip-seconds does.",
+                RecordingWarning,
+                stacklevel=3,
+            )
 
     def _samples(self, name: str, seconds: float) -> int:
         n_samples = round(seconds * self._rate)

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skasd._steps import calibrated_step, last_step, threshold_of
+from skasd._steps import calibrated_step, last_step, threshold_of, training_recordings
 from skasd._version import __version__
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "librosa", "soxr", "ncnn", "skops")
@@ -42,6 +42,9 @@ class ModelInfo:
         ``"0.5"`` is their median.
     check_scores : list of float
         Scores of a noise that `skasd.load` scores again if versions differ.
+    recordings : dict of str to object or None
+        Rates, channels, lengths, bandwidths and levels of the clips that it was fitted on, if the
+        detector knows; ``"summary"`` says it in a line.
     """
 
     detector: str
@@ -52,6 +55,7 @@ class ModelInfo:
     threshold: float
     training_quantiles: dict[str, float] | None
     check_scores: list[float]
+    recordings: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, detector: BaseEstimator, check_scores: np.ndarray) -> Self:
@@ -69,7 +73,7 @@ class ModelInfo:
         ModelInfo
             The description.
         """
-        last = last_step(detector)
+        last, recordings = last_step(detector), training_recordings(detector)
         training_scores = getattr(last, "training_scores_", None)
         quantiles = None
         step = calibrated_step(detector)
@@ -85,6 +89,7 @@ class ModelInfo:
             threshold=threshold_of(detector),
             training_quantiles=quantiles,
             check_scores=check_scores.tolist(),
+            recordings=None if recordings is None else recordings.as_dict(),
         )
 
     def to_json(self) -> str:

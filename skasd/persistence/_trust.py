@@ -5,6 +5,7 @@ import json
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import Bunch
 
+from skasd.audio._training_recordings import TrainingRecordings
 from skasd.detection._feature_detector import FeatureDetector
 from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
 from skasd.detection._nearest_neighbors_detector import NearestNeighborsDetector
@@ -35,6 +36,7 @@ TRUSTED = (
     RepeatedSeedEnsemble,
     SpectrogramStatistics,
     TimeWeightedPooling,
+    TrainingRecordings,
     FrozenEstimator,
     Bunch,
 )

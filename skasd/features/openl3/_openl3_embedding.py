@@ -197,7 +197,10 @@ class OpenL3Embedding(ClipTransformer):
         WeightsError
             If the weights are not those of `fit`.
         """
-        return np.array(self._map(X, self.pooling), dtype=np.float64)
+        clips = check_clips(X)
+        features = np.array(self._map(clips, self.pooling), dtype=np.float64)
+        self._warn_of_unlike(X, clips)
+        return features
 
     def embed(self, X: Clips) -> list[np.ndarray]:
         """Compute the embedding of each window of each clip.
