@@ -1,6 +1,10 @@
-"""Search for a machine's best settings, over the columns of the report's Table 1.
+"""
+Grid search as in the report
+============================
 
-    python examples/02_grid_search.py                          # a synthetic valve
+Search for a machine's best settings, over the columns of the report's Table 1::
+
+    python examples/02_grid_search.py                          # a synthetic pump
     python examples/02_grid_search.py ROOT fan --id 00         # DCASE 2020 in ROOT
     python examples/02_grid_search.py ROOT fan --id 00 --others 02,04
 
@@ -38,7 +42,7 @@ COLUMNS = {
 def clips_of(arguments):
     """Return normal clips followed by anomalous or pseudo-anomalous ones, and their labels."""
     if arguments.root is None:
-        return make_machine_sounds("valve", n_normal=40, n_anomalous=10, duration=4, random_state=0)
+        return make_machine_sounds("pump", n_normal=40, n_anomalous=10, duration=2, random_state=0)
     train = load_dcase2020(arguments.root, arguments.machine, arguments.id)
     if arguments.others:
         others = [
