@@ -53,11 +53,14 @@ html_theme = "pydata_sphinx_theme"
 html_title = "skasd"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_context = {"default_mode": "auto"}
 html_theme_options = {
+    "navbar_align": "left",
+    "navbar_persistent": ["search-button"],
     "github_url": "https://github.com/skasd/skasd",
     "show_prev_next": False,
     "show_toc_level": 2,
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 5,
     "navigation_with_keys": False,
     "footer_start": ["copyright"],
     "footer_end": [],
@@ -110,7 +113,16 @@ def skip_inherited(app, what, name, member, skip, options):
 
 def escape_attributes(app, what, name, obj, options, lines):
     """Keep ``n_features_in_``, in a shape, from being read as a link."""
-    lines[:] = [re.sub(r"(shape \(.*n_features_in)_(?=[,)])", r"\1\_", line) for line in lines]
+    lines[:] = [re.sub(r"n_features_in_(?=[,)])", r"n_features_in\_", line) for line in lines]
+
+
+def find_from_any_page(app, env, node, content):
+    """Find a public name in See Also by its last part."""
+    home = HOMES.get(node.get("reftarget"))
+    if home is None:
+        return None
+    python = env.get_domain("py")
+    return python.resolve_xref(env, node["refdoc"], app.builder, "obj", home, node, content)
 
 
 def setup(app):
@@ -118,3 +130,4 @@ def setup(app):
     app.add_role("name", NameRole())
     app.connect("autodoc-skip-member", skip_inherited)
     app.connect("autodoc-process-docstring", escape_attributes)
+    app.connect("missing-reference", find_from_any_page)

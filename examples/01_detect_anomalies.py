@@ -105,7 +105,9 @@ for called, marker, color, label in (
     left.plot(1 + chosen, scores[chosen], marker, color=color, label=label)
 left.axhline(-detector.offset_, color="black", linewidth=1, linestyle="--", label="threshold")
 left.set(
-    xlabel="recording", ylabel="anomaly score (higher is odder)", title="Score of each recording"
+    xlabel="recording" if arguments.healthy else "recording (1 to 20 are healthy, 21 to 40 squeal)",
+    ylabel="anomaly score (higher is odder)",
+    title="Score of each recording",
 )
 left.legend(loc="upper left")
 image = right.pcolormesh(

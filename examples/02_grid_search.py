@@ -20,6 +20,7 @@ clip is embedded only once: every later point of the grid finds its embedding in
 import argparse
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.model_selection import GridSearchCV
 
@@ -95,6 +96,17 @@ def as_table(search):
     return "\n".join(lines)
 
 
+def draw(search):
+    """Draw AUC and pAUC of each point of the grid."""
+    n_fft = search.cv_results_[f"param_{COLUMNS['FFT']}"].astype(int)
+    _, ax = plt.subplots(figsize=(6, 4), layout="constrained")
+    for length, marker in ((1024, "o"), (2048, "^")):
+        auc, pauc = (search.cv_results_[f"mean_test_{name}"] for name in ("auc", "pauc"))
+        ax.plot(auc[n_fft == length], pauc[n_fft == length], marker, label=f"FFT of {length}")
+    ax.set(title="Points of the grid", xlabel="AUC", ylabel="pAUC (false-alarm rate up to 10 %)")
+    ax.legend()
+
+
 def main():
     """Search, and print the grid as a table."""
     parser = argparse.ArgumentParser(
@@ -133,6 +145,7 @@ def main():
         verbose=1,
     ).fit(clips, y)
     print(as_table(search))
+    draw(search)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 
 from skasd import ClipTransformer, NearestNeighborsDetector, RepeatedSeedEnsemble
 from skasd.datasets import make_machine_sounds
+from skasd.inspection import ScoreDistributionDisplay
 from skasd.metrics import auc, pauc
 
 
@@ -50,3 +51,4 @@ is_anomalous = detector.predict(test) == -1
 print(f"AUC {auc(y, scores):.3f}, pAUC {pauc(y, scores):.3f}")
 print(f"{is_anomalous[y == -1].sum()} of 20 faulty clips found")
 print(f"{is_anomalous[y == 1].sum()} of 20 healthy clips called anomalous")
+ScoreDistributionDisplay.from_scores(y, scores, threshold=-detector.offset_)

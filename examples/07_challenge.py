@@ -20,6 +20,7 @@ import soundfile
 
 from skasd.challenge import evaluate_dcase2020
 from skasd.datasets import make_machine_sounds
+from skasd.inspection import ScoreDistributionDisplay
 
 root = Path(tempfile.mkdtemp())
 for seed, (machine, machine_id) in enumerate([("fan", "00"), ("pump", "02")]):
@@ -51,3 +52,11 @@ for (machine, machine_id), scores in evaluation.labeled_scores().items():
 
 for path in sorted(out.glob("*.csv")):
     print(path.name, path.read_text().splitlines()[0], sep=": ")
+
+# %%
+# The scores of the fan
+# ---------------------
+
+lines = [line.split(",") for line in (out / "anomaly_score_fan_id_00.csv").read_text().split()]
+y = [-1 if name.startswith("anomaly") else 1 for name, _ in lines]
+ScoreDistributionDisplay.from_scores(y, [float(score) for _, score in lines])

@@ -42,6 +42,24 @@ class ModelInfo:
         ``"0.5"`` is their median.
     check_scores : list of float
         Scores of a noise that `skasd.load` scores again if versions differ.
+
+    See Also
+    --------
+    skasd.persistence.read_info : Reads it from a model file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import skasd
+    >>> from skasd.persistence import read_info
+    >>> X = np.random.default_rng(0).normal(size=(50, 2))
+    >>> detector = skasd.GaussianMixtureDetector(random_state=0).fit(X)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     skasd.save(detector, f"{folder}/machine.skasd")
+    ...     info = read_info(f"{folder}/machine.skasd")
+    >>> info.detector, info.n_clips
+    ('GaussianMixtureDetector', 50)
     """
 
     detector: str
