@@ -1,6 +1,10 @@
-"""Search for a machine's best settings, over the columns of the report's Table 1.
+"""
+Grid search as in the report
+============================
 
-    python examples/02_grid_search.py                          # a synthetic valve
+Search for a machine's best settings, over the columns of the report's Table 1::
+
+    python examples/02_grid_search.py                          # a synthetic pump
     python examples/02_grid_search.py ROOT fan --id 00         # DCASE 2020 in ROOT
     python examples/02_grid_search.py ROOT fan --id 00 --others 02,04
 
@@ -16,6 +20,7 @@ clip is embedded only once: every later point of the grid finds its embedding in
 import argparse
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.model_selection import GridSearchCV
 
@@ -38,7 +43,7 @@ COLUMNS = {
 def clips_of(arguments):
     """Return normal clips followed by anomalous or pseudo-anomalous ones, and their labels."""
     if arguments.root is None:
-        return make_machine_sounds("valve", n_normal=40, n_anomalous=10, duration=4, random_state=0)
+        return make_machine_sounds("pump", n_normal=40, n_anomalous=10, duration=2, random_state=0)
     train = load_dcase2020(arguments.root, arguments.machine, arguments.id)
     if arguments.others:
         others = [
@@ -91,6 +96,17 @@ def as_table(search):
     return "\n".join(lines)
 
 
+def draw(search):
+    """Draw AUC and pAUC of each point of the grid."""
+    n_fft = search.cv_results_[f"param_{COLUMNS['FFT']}"].astype(int)
+    _, ax = plt.subplots(figsize=(6, 4), layout="constrained")
+    for length, marker in ((1024, "o"), (2048, "^")):
+        auc, pauc = (search.cv_results_[f"mean_test_{name}"] for name in ("auc", "pauc"))
+        ax.plot(auc[n_fft == length], pauc[n_fft == length], marker, label=f"FFT of {length}")
+    ax.set(title="Points of the grid", xlabel="AUC", ylabel="pAUC (false-alarm rate up to 10 %)")
+    ax.legend()
+
+
 def main():
     """Search, and print the grid as a table."""
     parser = argparse.ArgumentParser(
@@ -129,6 +145,7 @@ def main():
         verbose=1,
     ).fit(clips, y)
     print(as_table(search))
+    draw(search)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""What the README and the examples print works, run in order with small networks and clips."""
+"""What the README, the guide and the examples print works, with small networks and clips."""
 
+import json
 import re
 import runpy
 from pathlib import Path
@@ -17,7 +18,13 @@ import skasd.datasets
 from skasd.datasets import make_machine_sounds
 
 ROOT = Path(__file__).parents[1]
-SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+README = (ROOT / "README.md").read_text("utf-8")
+PAGES = [ROOT / "README.md", ROOT / "docs" / "get_started.md"]
+PAGES += sorted((ROOT / "docs" / "guide").glob("*.md"))
+SNIPPETS = {
+    page.stem: re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    for page in PAGES
+}
 NEEDS_A_CLUSTER = "dask.distributed"
 SMALL = {"epochs": 1, "n_repeats": 2, "encoder_units": (8, 4)}
 
@@ -54,36 +61,42 @@ def small_settings(monkeypatch):
 
 @pytest.mark.usefixtures("small_settings")
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_snippets_of_the_readme(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("page", [name for name, snippets in SNIPPETS.items() if snippets])
+def test_snippets(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    sounds, y = make_machine_sounds("fan", n_normal=16, n_anomalous=4, duration=1.0, random_state=0)
+    sounds, y = make_machine_sounds("fan", n_normal=24, n_anomalous=4, duration=1.0, random_state=0)
     Path("recordings/healthy").mkdir(parents=True)
     for i, sound in enumerate(sounds[:12]):
         soundfile.write(f"recordings/healthy/{i}.wav", sound, 16000)
     soundfile.write("new.wav", sounds[-1], 16000)
     given = {
+        "healthy": sounds[:12],
         "clips": sounds,
         "y": y,
         "blocks": np.random.default_rng(0).normal(0, 0.03, size=(20, 48000)),
         "fleet": sounds[:12],
         "machine_ids": ["id_00", "id_02"] * 6,
         "samples": np.zeros((2, 160000), np.float32),
-        "labels": ["fan_id_00", "pump_id_02"] * 10,
+        "labels": ["fan_id_00", "pump_id_02"] * 14,
     }
-    assert len(SNIPPETS) >= 7
     # In threads: what processes do is tested elsewhere, and each would compile the networks again.
     with joblib.parallel_config("threading"):
-        for snippet in SNIPPETS:
+        for snippet in SNIPPETS[page]:
             if NEEDS_A_CLUSTER not in snippet:  # tests/test_fleet_cluster.py starts one
-                exec(compile(snippet, "README.md", "exec"), given)
-    assert Path("machine.skasd").stat().st_size > 1000
-    assert sorted(path.name for path in Path("plant").iterdir()) == [
-        "fan_id_00.skasd",
-        "fleet.json",
-        "pump_id_02.skasd",
-    ]
-    # 20 s of sound at 48 kHz are three windows of 10 s, 5 s apart.
-    assert len(capsys.readouterr().out.splitlines()) == 3
+                exec(compile(snippet, page, "exec"), given)
+    if page == "README":
+        assert Path("machine.skasd").stat().st_size > 1000
+        assert "anomalous (score" in capsys.readouterr().out
+    if page == "fleets":
+        files = sorted(path.name for path in Path("plant").iterdir())
+        assert files == ["fan_id_00.skasd", "fleet.json", "pump_id_02.skasd"]
+    if page == "monitoring":
+        # 20 s of sound at 48 kHz are three windows of 10 s, 5 s apart.
+        assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_most_pages_have_snippets():
+    assert sum(bool(snippets) for snippets in SNIPPETS.values()) >= 8
 
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -93,6 +106,60 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_examples(example, monkeypatch, capsys):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot.switch_backend("agg")
     monkeypatch.setattr("sys.argv", [str(example)])
     runpy.run_path(str(example), run_name="__main__")
+    pyplot.close("all")
     assert capsys.readouterr().out.strip()
+
+
+def test_the_readme_is_one_page():
+    assert len(README.splitlines()) <= 150
+
+
+def benchmark(name):
+    return json.loads((ROOT / "benchmarks" / f"{name}.json").read_text("utf-8"))
+
+
+def quality(system, machine):
+    """Return "AUC / pAUC" of a system, means over the splits."""
+    auc, pauc = np.mean(list(benchmark("quality")[system][f"car {machine}"].values()), axis=0)
+    return f"{auc:.3f} / {pauc:.3f}"
+
+
+def percent(system, figure):
+    """Return "a and b %": means over the splits of both cars."""
+    cars = benchmark("verdicts")[system]
+    digits = 1 if figure.startswith("false") else 0
+    means = [
+        100 * np.mean([split[figure] for split in cars[car].values()]) for car in ("id_01", "id_02")
+    ]
+    return " and ".join(f"{mean:.{digits}f}" for mean in means) + " %"
+
+
+@pytest.mark.parametrize(("system", "column"), [("views", 2), ("knn", 3)])
+def test_accuracy_in_the_readme(system, column):
+    (line,) = [line for line in README.splitlines() if line.startswith("| **Accuracy**")]
+    assert f"{quality(system, 'id_01')} and {quality(system, 'id_02')}" in line.split("|")[column]
+
+
+@pytest.mark.parametrize(("system", "column"), [("views", 2), ("knn", 3)])
+def test_false_alarms_in_the_readme(system, column):
+    (line,) = [line for line in README.splitlines() if line.startswith("| **False alarms**")]
+    figures = f"{percent(system, 'false 0.1')}; {percent(system, 'found 0.1')}"
+    assert figures in line.split("|")[column]
+
+
+def test_speed_in_the_readme():
+    """The JSON of that run was not kept: the page of all tables has its figures."""
+    (line,) = [line for line in README.splitlines() if line.startswith("| **Speed**")]
+    measured = (ROOT / "docs" / "measured.md").read_text("utf-8")
+    fit, score = (
+        next(line for line in measured.splitlines() if line.startswith(start)).split("|")
+        for start in ("| fit on the 100 clips", "| score a clip |")
+    )
+    for column in (2, 3):
+        numbers = re.findall(r"[\d.]+ m?s", fit[column])[:1]
+        numbers += re.findall(r"[\d.]+ m?s", score[column])[:1]
+        assert re.findall(r"[\d.]+ m?s", line.split("|")[column]) == numbers

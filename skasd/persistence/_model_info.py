@@ -45,6 +45,24 @@ class ModelInfo:
     recordings : dict of str to object or None
         Rates, channels, lengths, bandwidths and levels of the clips that it was fitted on, if the
         detector knows; ``"summary"`` says it in a line.
+
+    See Also
+    --------
+    skasd.persistence.read_info : Reads it from a model file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import skasd
+    >>> from skasd.persistence import read_info
+    >>> X = np.random.default_rng(0).normal(size=(50, 2))
+    >>> detector = skasd.GaussianMixtureDetector(random_state=0).fit(X)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     skasd.save(detector, f"{folder}/machine.skasd")
+    ...     info = read_info(f"{folder}/machine.skasd")
+    >>> info.detector, info.n_clips
+    ('GaussianMixtureDetector', 50)
     """
 
     detector: str
