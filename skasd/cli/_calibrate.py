@@ -7,7 +7,7 @@ import numpy as np
 import typer
 
 from skasd.audio._blocks import read_blocks, read_sample_rate
-from skasd.audio._clips import find_clips
+from skasd.audio._folders import find_clips
 from skasd.cli._app import SOME_NOT_SCORED, app, complain, nothing_done
 from skasd.cli._options import FalseAlarmRate, ModelFile, OnError, OnErrorOption
 from skasd.exceptions import AudioError

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from skasd.audio._clips import find_clips
+from skasd.audio._folders import find_clips
 from skasd.cli._app import SOME_NOT_SCORED, app, complain, nothing_done
 from skasd.cli._options import (
     FalseAlarmRate,

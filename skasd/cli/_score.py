@@ -15,7 +15,7 @@ from scipy import stats
 from sklearn.base import BaseEstimator
 from tqdm.auto import tqdm
 
-from skasd.audio._clips import find_clips
+from skasd.audio._folders import find_clips
 from skasd.cli._app import ANOMALY_FOUND, SOME_NOT_SCORED, app, complain, nothing_done
 from skasd.cli._options import FailOnAnomaly, FalseAlarmRate, ModelFile, OnError, OnErrorOption
 
