@@ -656,7 +656,7 @@ def test_command_line_goes_on_past_what_is_broken(model, sound, tmp_path):
         (["-", "--alarm", "5 of 3"], "alarm='5 of 3'"),
         (["-", "--hop-seconds", "0"], "'hop_seconds' parameter"),
         (["-", "--events", "."], "skasd monitor: "),
-        (["-", "--format", "s24le"], "s24le"),
+        (["-", "--format", "s20le"], "format 's20le': expected one of u8, s16le"),
     ],
 )
 def test_wrong_usage(model, arguments, message):

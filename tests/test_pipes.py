@@ -142,7 +142,8 @@ def test_wav_of_ffmpeg(codec):
         capture_output=True,
         check=True,
     ).stdout
-    assert b"\xff\xff\xff\xff" in content and b"LIST" in content
+    assert b"\xff\xff\xff\xff" in content
+    assert b"LIST" in content
     sound = read_pipe(SplitReader(content))
     assert sound[:3] == (44100, 2, codec)
     expected, _ = soundfile.read(io.BytesIO(wav()))
@@ -163,11 +164,10 @@ def test_length_that_is_declared():
         )
         assert len(joined(read_pipe(SplitReader(stream)).blocks)) == 10
     sound = read_pipe(SplitReader(riff(fmt(channels=2), chunk(b"data", data))[:-6]))
+    read = []
     with pytest.raises(skasd.AudioError, match="is truncated: it ends 6 bytes before"):
-        n_read = 0
-        for block in sound.blocks:
-            n_read += len(block)
-    assert n_read == 8
+        read.extend(sound.blocks)
+    assert sum(map(len, read)) == 8
 
 
 def test_raw_pcm_has_the_defaults_or_what_is_asked_for():

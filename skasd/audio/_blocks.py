@@ -1,7 +1,6 @@
 """Sound block by block: long files, and streams."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import numpy as np
 

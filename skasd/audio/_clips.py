@@ -13,6 +13,7 @@ from skasd.exceptions import AudioError
 
 Clips: TypeAlias = "Sequence[str | os.PathLike | ArrayLike | Clip] | np.ndarray"
 
+
 @dataclass(frozen=True, eq=False)
 class Clip:
     """One recording, which remembers what was made of it.

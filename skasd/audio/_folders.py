@@ -16,10 +16,9 @@ SUFFIXES = (
 UNREADABLE = (".m4a", ".aac", ".wma", ".amr", ".ape", ".wv", ".spx")
 """Recordings that it cannot read: each is named as one that cannot be, and not passed over."""
 
-ANOMALOUS = re.compile(
-    "anomal(y|ies|ous)|abnormal|fault(s|y)?|defect(s|ive)?|broken|damaged|unhealthy"
-)
-"""Words for anomalous clips in the names of files and folders, in lower case."""
+ANOMALOUS = re.compile("anomal(y|ies|ous)|abnormal|fault(s|y)?|defect(s|ive)?|unhealthy")
+"""Words for anomalous clips in the names of files and folders, in lower case; of a broken clip,
+the file may be meant."""
 
 NEGATIONS = {"no", "non", "not", "without"}
 
@@ -138,8 +137,8 @@ def _refusal(clips: list[str], others: list[str]) -> str:
     mixed = {os.path.dirname(clip) for clip in others}
     healthy = sorted({os.path.dirname(clip) for clip in clips} - mixed)
     return (
-        f"{len(others)} of {len(clips)} clips are not of a healthy machine, or are to be tested on, "
-        f"by their names or those of their folders: {some}. Pass the healthy clips alone"
+        f"{len(others)} of {len(clips)} clips are not of a healthy machine, or are to be tested "
+        f"on, by their names or those of their folders: {some}. Pass the healthy clips alone"
         f"{f', such as {healthy[0]}' if healthy else ''}; --all takes all of them."
     )
 
@@ -194,7 +193,8 @@ def _clips_of_folder(root: Path) -> list[str]:
 def _walk(root: str) -> Iterator[str]:
     """List what is in a folder and those below, but for folders; links to folders come last."""
     seen = set()
-    folders, linked = [root], []
+    folders: list[str] = [root]
+    linked: list[str] = []
     while folders or linked:
         folder = folders.pop() if folders else linked.pop(0)
         status = os.stat(folder)

@@ -141,15 +141,14 @@ def read_pipe(
     file = _Pushed(head, file)
     if head[:4] not in (b"RIFF", b"RIFX") or head[8:12] != b"WAVE":
         _check_raw(head)
-        sound = (sample_rate or 16000, n_channels or 1, sample_format or "s16le")
-        blocks = read_pcm(file, n_channels=sound[1], sample_format=sound[2])
-        return PipedSound(*sound, blocks)
-    *header, n_bytes = _read_header(file)
-    for what, declared, wanted in zip(
-        ("sample rate", "number of channels", "format"),
-        header,
-        (sample_rate, n_channels, sample_format),
-        strict=True,
+        rate, n_channels, found = sample_rate or 16000, n_channels or 1, sample_format or "s16le"
+        blocks = read_pcm(file, n_channels=n_channels, sample_format=found)
+        return PipedSound(rate, n_channels, found, blocks)
+    rate, declared_channels, found, n_bytes = _read_header(file)
+    for what, declared, wanted in (
+        ("sample rate", rate, sample_rate),
+        ("number of channels", declared_channels, n_channels),
+        ("format", found, sample_format),
     ):
         if wanted not in (None, declared):
             raise AudioError(
@@ -157,10 +156,8 @@ def read_pipe(
                 f"is WAV, whose header gives the {what} {declared}, and {wanted} was asked for",
                 "Leave that out: the header is read.",
             )
-    rate, n_channels, sample_format = header
-    return PipedSound(
-        rate, n_channels, sample_format, _read_blocks(file, n_channels, sample_format, n_bytes)
-    )
+    blocks = _read_blocks(file, declared_channels, found, n_bytes)
+    return PipedSound(rate, declared_channels, found, blocks)
 
 
 def read_pcm(  # numpydoc ignore=RT01
