@@ -15,6 +15,10 @@ UNUSED = ("random_state", "verbose")
 """Settings of all other systems, which the command line passes."""
 
 
+IAE = {"openl3": False, "score": "mean"}
+"""Settings of the interpolation autoencoder alone."""
+
+
 def _views(machine: str | None, **settings: Any) -> FusionDetector:
     # Nothing is random here, nothing takes long, and each view knows all clips already.
     if settings.get("cv", "members") is None:
@@ -28,7 +32,7 @@ SYSTEMS: Mapping[str, Callable[..., RepeatedSeedEnsemble | FusionDetector]] = {
     "iaeo3": lambda machine, **settings: make_iaeo3(**settings),
     "iaeo3-opt": make_iaeo3_opt,
     "iaeo3-plus": lambda machine, **settings: make_iaeo3_plus(**settings),
-    "iae": lambda machine, **settings: make_iaeo3(**{"openl3": False, "score": "mean", **settings}),
+    "iae": lambda machine, **settings: make_iaeo3(**{**IAE, **settings}),
     "baseline": lambda machine, **settings: make_baseline(**settings),
 }
 """Name → factory that takes the machine type and settings."""
@@ -115,5 +119,5 @@ def settings_of(name: str, machine: str | None) -> dict[str, Any]:
     >>> settings_of("baseline", None)["epochs"]
     100
     """
-    detector = make_system(name, machine)
-    return list_settings(FACTORIES[name], detector)
+    settings = list_settings(FACTORIES[name], make_system(name, machine))
+    return {**settings, **(IAE if name == "iae" else {})}
