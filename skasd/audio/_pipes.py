@@ -79,6 +79,8 @@ class PipedSound(NamedTuple):
         Interleaved channels.
     sample_format : str
         A name of `PCM_FORMATS`.
+    has_header : bool
+        Whether it is WAV, whose header says all that.
     blocks : iterator of ndarrays of shape (n_samples, n_channels)
         As `read_pcm` yields them; it raises an AudioError if a declared length is not there.
     """
@@ -86,6 +88,7 @@ class PipedSound(NamedTuple):
     sample_rate: int
     n_channels: int
     sample_format: str
+    has_header: bool
     blocks: Iterator[np.ndarray]
 
 
@@ -143,7 +146,7 @@ def read_pipe(
         _check_raw(head)
         rate, n_channels, found = sample_rate or 16000, n_channels or 1, sample_format or "s16le"
         blocks = read_pcm(file, n_channels=n_channels, sample_format=found)
-        return PipedSound(rate, n_channels, found, blocks)
+        return PipedSound(rate, n_channels, found, False, blocks)
     rate, declared_channels, found, n_bytes = _read_header(file)
     for what, declared, wanted in (
         ("sample rate", rate, sample_rate),
@@ -157,7 +160,7 @@ def read_pipe(
                 "Leave that out: the header is read.",
             )
     blocks = _read_blocks(file, declared_channels, found, n_bytes)
-    return PipedSound(rate, declared_channels, found, blocks)
+    return PipedSound(rate, declared_channels, found, True, blocks)
 
 
 def read_pcm(  # numpydoc ignore=RT01

@@ -37,7 +37,7 @@ def explain(
     with nothing_done("explain"):
         if out is not None:
             if out.suffix.lower() not in FORMATS:
-                raise ValueError(f"{out} is called {out.suffix}: expected .png, .pdf or .svg.")
+                raise ValueError(f"{out} ends in {out.suffix}: expected .png, .pdf or .svg.")
             try_place(out, replaces=PICTURES, what="picture", force=force)
         detector = load(model)
         try:

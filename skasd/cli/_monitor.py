@@ -131,7 +131,13 @@ def monitor(
                 n_channels=channels,
                 sample_format=format_,
             )
-            sound: Source = PipeSource(stopping.call(pipe), replay)
+            piped = stopping.call(pipe)
+            if piped.has_header:
+                complain(
+                    f"standard input is WAV, by its RIFF header: {piped.sample_rate} Hz, channels: "
+                    f"{piped.n_channels}, {piped.sample_format}"
+                )
+            sound: Source = PipeSource(piped, replay)
         elif os.path.isdir(source):
             sound = FolderSource(Path(source), poll, once)
         else:

@@ -94,7 +94,7 @@ def score(
         scores = score_clips(detector, paths, on_error=on_error.value, n_jobs=jobs)
         for result in tqdm(scores, total=len(paths), unit="clip", disable=hidden):
             if fdr is None:
-                typer.echo(line(result))
+                _write(line(result))
             if result.error is not None:
                 # Not with complain, which would write into the progress bar.
                 complaint = on_one_line(f"not scored: {result.clip}: {result.error}")
@@ -104,7 +104,7 @@ def score(
             calibrated(detector)
             results = _control_discoveries(results, fdr)
             for result in results:
-                typer.echo(line(result))
+                _write(line(result))
     could_report = _report(detector, results) if report else True
     if fail_on_anomaly and any(result.prediction == -1 for result in results):
         raise typer.Exit(ANOMALY_FOUND)
@@ -112,6 +112,11 @@ def score(
         raise typer.Exit(NOTHING_DONE)
     if any(result.error is not None for result in results):
         raise typer.Exit(SOME_NOT_SCORED)
+
+
+def _write(line: str) -> None:
+    # Without color=True, what looks like a color in the name of a file is left out.
+    typer.echo(line, color=True)
 
 
 def _control_discoveries(results: list["ClipScore"], fdr: float) -> list["ClipScore"]:
