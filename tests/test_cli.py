@@ -163,7 +163,7 @@ def test_info(folder):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["fit", "{}/nothing", "-o", "{}/m.skasd"], "{}/nothing holds no .flac, .mp3, .ogg, .wav"),
+        (["fit", "{}/nothing", "-o", "{}/m.skasd"], "{}/nothing holds no recording"),
         (["fit", "{}/healthy", "-o", "{}/no/m.skasd"], "There is no folder {}/no"),
         (["fit", "{}/healthy", "-o", "{}/m.skasd", "--set", "epoch=3"], "'epoch'"),
         (

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 import skasd
 from skasd import FeatureDetector, LogMelSpectrogram, Monitor, TimeWeightedPooling
 from skasd.audio import check_clips, read_clip
-from skasd.audio._blocks import read_blocks, read_pcm
+from skasd.audio._blocks import read_blocks
 from skasd.cli import app
 from skasd.cli._stopping import Stopped, Stopping
 from skasd.monitoring import Alarm, EventFile, EventFileError, MonitorEvent
@@ -538,34 +538,6 @@ def test_folder_once(detector, tmp_path):
         list(small_monitor(detector).watch(tmp_path / "nowhere"))
 
 
-def test_raw_pcm_of_any_format():
-    samples = np.random.default_rng(0).integers(-(2**15), 2**15, (10, 2))
-    contents = {
-        "s16le": samples.astype("<i2"),
-        "s32le": (2**16 * samples).astype("<i4"),
-        "f32le": (samples / 2**15).astype("<f4"),
-    }
-    for sample_format, content in contents.items():
-        reader = SplitReader(content.tobytes() + b"\1", [1, 3, 5, 20])
-        blocks = list(read_pcm(reader, n_channels=2, sample_format=sample_format))
-        np.testing.assert_array_equal(np.concatenate(blocks), content)
-    with pytest.raises(ValueError, match="format 's24le': expected one of s16le"):
-        read_pcm(reader, sample_format="s24le")
-
-
-class SplitReader:
-    """A pipe, which hands over bytes as they come, and not by samples."""
-
-    def __init__(self, content, sizes):
-        self.content = content
-        self.sizes = iter(sizes)
-
-    def read1(self, size):
-        size = next(self.sizes, size)
-        part, self.content = self.content[:size], self.content[size:]
-        return part
-
-
 def test_long_file_that_is_truncated(tmp_path):
     sound = np.random.default_rng(0).uniform(-1, 1, 5000).astype(np.float32)
     path = tmp_path / "night.wav"
@@ -684,7 +656,7 @@ def test_command_line_goes_on_past_what_is_broken(model, sound, tmp_path):
         (["-", "--alarm", "5 of 3"], "alarm='5 of 3'"),
         (["-", "--hop-seconds", "0"], "'hop_seconds' parameter"),
         (["-", "--events", "."], "skasd monitor: "),
-        (["-", "--format", "s24le"], "s24le"),
+        (["-", "--format", "s20le"], "format 's20le': expected one of u8, s16le"),
     ],
 )
 def test_wrong_usage(model, arguments, message):

@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import joblib
@@ -37,6 +38,7 @@ from skasd import (
     make_iaeo3,
     make_iaeo3_plus,
 )
+from skasd.features.openl3._openl3_embedding import _load_engine
 from skasd.persistence import ModelFileError, ModelVersionWarning, read_info
 from skasd.persistence._container import read_archive, write_archive
 from skasd.persistence._trees import check_trees
@@ -137,6 +139,53 @@ def test_info(path, detector):
     )
     assert info.settings["estimator__features__iae__spectrogram__n_mels"] == 16
     assert info.versions["numpy"] == np.__version__
+
+
+@pytest.fixture
+def without(monkeypatch):
+    """Return a function after which a package seems not to be installed."""
+    version = metadata.version
+
+    def hide(package):
+        def find(name):
+            if name == package:
+                raise metadata.PackageNotFoundError(name)
+            return version(name)
+
+        monkeypatch.setattr(metadata, "version", find)
+        monkeypatch.setitem(sys.modules, package, None)
+
+    return hide
+
+
+def test_absent_package_that_is_not_needed(path, detector, tmp_path, without, recwarn):
+    without("ncnn")
+    loaded = skasd.load(path)
+    np.testing.assert_array_equal(loaded.score_samples(CLIPS), detector.score_samples(CLIPS))
+    skasd.save(loaded, tmp_path / "again.skasd")
+    assert "ncnn" not in read_info(tmp_path / "again.skasd").versions
+    assert "ncnn" in read_info(path).versions
+    skasd.load(tmp_path / "again.skasd")
+    assert not recwarn
+
+
+def test_absent_package_is_named_where_it_is_needed(path, without):
+    without("librosa")
+    with pytest.warns(ModelVersionWarning, match=r"librosa .* \(here not installed\)") as caught:
+        loaded = skasd.load(path)
+    assert "LogMelSpectrogram needs librosa: pip install librosa." in str(caught[0].message)
+    assert read_info(path).n_clips == len(CLIPS)
+    with pytest.raises(ImportError, match="LogMelSpectrogram needs librosa"):
+        loaded.score_samples(CLIPS)
+
+
+@pytest.mark.parametrize("engine", ["ncnn", "keras"])
+def test_absent_engine_of_openl3(without, engine):
+    without(engine)
+    weights = str(DATA / "openl3_audio_mel128_golden.h5.gz")
+    _load_engine.cache_clear()
+    with pytest.raises(ImportError, match=f"needs {engine}: pip install {engine}"):
+        OpenL3Embedding("mel128", weights=weights, engine=engine, cache=None).fit(CLIPS)
 
 
 def test_other_versions_are_said_where_they_matter(path, monkeypatch, recwarn):

@@ -1,16 +1,12 @@
-"""Sound block by block: long files, raw PCM as recorders write it to a pipe, streams."""
+"""Sound block by block: long files, and streams."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import numpy as np
 
 from skasd.audio._reading import mix_down, scale_samples
 from skasd.audio._recording import check_recording, open_recording
 from skasd.exceptions import AudioError
-
-PCM_FORMATS = {"s16le": "<i2", "s32le": "<i4", "f32le": "<f4"}
-"""What ffmpeg calls them, and NumPy. arecord's names are S16_LE, S32_LE and FLOAT_LE."""
 
 PIECE = 65536
 """Samples that are converted at a time, so that a long block takes no second copy of itself."""
@@ -84,56 +80,6 @@ def read_blocks(path: str, *, n_samples: int = 65536) -> Iterator[np.ndarray]:
             n_read += len(block)
             yield block
         check_recording(path, file, n_read)
-
-
-def read_pcm(  # numpydoc ignore=RT01
-    file: Any, *, n_channels: int = 1, sample_format: str = "s16le"
-) -> Iterator[np.ndarray]:
-    """Read raw PCM as it comes: a block is what there is, and waits for no more.
-
-    Parameters
-    ----------
-    file : binary file with `read1`
-        Such as ``sys.stdin.buffer``.
-    n_channels : int, default=1
-        Interleaved channels.
-    sample_format : {"s16le", "s32le", "f32le"}, default="s16le"
-        Little-endian: signed integers of 16 or 32 bits, or floats.
-
-    Yields
-    ------
-    ndarray of shape (n_samples, n_channels)
-        Ints or floats, not scaled. An incomplete last sample is skipped.
-
-    Raises
-    ------
-    ValueError
-        If the format or the channel does not exist.
-
-    Examples
-    --------
-    >>> from io import BytesIO
-    >>> from skasd.audio._blocks import read_pcm
-    >>> list(read_pcm(BytesIO(bytes([1, 0, 2, 0, 3])), n_channels=2))
-    [array([[1, 2]], dtype=int16)]
-    """
-    if sample_format not in PCM_FORMATS:
-        raise ValueError(f"format {sample_format!r}: expected one of {', '.join(PCM_FORMATS)}.")
-    if n_channels < 1:
-        raise ValueError(f"{n_channels} channels: expected 1 or more.")
-    dtype = np.dtype(PCM_FORMATS[sample_format])
-    return _pcm_blocks(file, n_channels, dtype)
-
-
-def _pcm_blocks(file: Any, n_channels: int, dtype: np.dtype) -> Iterator[np.ndarray]:
-    frame_size = n_channels * dtype.itemsize
-    rest = b""
-    while data := file.read1(65536):
-        data = rest + data
-        whole = len(data) - len(data) % frame_size
-        rest = data[whole:]
-        if whole:
-            yield np.frombuffer(data[:whole], dtype).reshape(-1, n_channels)
 
 
 def convert_blocks(

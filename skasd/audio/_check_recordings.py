@@ -2,14 +2,15 @@
 
 import hashlib
 import os
-import re
 from collections.abc import Callable, Sequence
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 
 from skasd.audio._clipping import count_clipped
 from skasd.audio._clips import Clip, Clips, check_clip, check_sequence
+from skasd.audio._folders import ANOMALOUS, says_anomalous
 from skasd.audio._likeness import RATE, Sound, find_copies, find_odd
 from skasd.audio._misfits import FULL_SCALE, Finding, find_misfits
 from skasd.audio._reading import read_channels, read_clip, recording_facts
@@ -28,10 +29,6 @@ OFFSET_OF_LEVEL = 0.5
 """The same as a share of the root mean square, if it is more than the rounding of a few bits."""
 
 FEWEST_QUANTA = 1e-3
-
-_WORDS = "anomal(?:y|ies|ous)|abnormal|fault(?:y|s)?|defect(?:ive|s)?|broken|damaged?"
-ANOMALOUS = re.compile(rf"(?<![a-z])(?:{_WORDS})(?![a-z])", re.IGNORECASE)
-HEALTHY = re.compile(rf"(?<![a-z])(?:no|non|not|without)[-_ .]?(?:{_WORDS})", re.IGNORECASE)
 
 
 def check_recordings(
@@ -234,11 +231,11 @@ def _find_anomalous_names(names: Sequence[str]) -> list[Finding]:
         return []
     common = os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths])
     # The folder that all are in counts by its whole name: not "anomaly_detection", but "abnormal".
-    all_are = re.fullmatch(_WORDS, os.path.basename(common), re.IGNORECASE)
+    all_are = ANOMALOUS.fullmatch(os.path.basename(common).lower())
     problem = "is an anomaly by its name"
     remedy = "Keep it for a test, and fit on healthy clips alone."
     return [
         Finding(path, "anomaly", problem, remedy)
         for path in paths
-        if all_are or ANOMALOUS.search(HEALTHY.sub("", os.path.relpath(path, common)))
+        if all_are or any(map(says_anomalous, PurePath(os.path.relpath(path, common)).parts))
     ]

@@ -1,9 +1,8 @@
-"""Clips: find recordings, and check what can be checked before they are read."""
+"""Clips: what can be checked before they are read."""
 
 import os
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import Lock
 from typing import Any, TypeAlias
 
@@ -13,9 +12,6 @@ from numpy.typing import ArrayLike
 from skasd.exceptions import AudioError
 
 Clips: TypeAlias = "Sequence[str | os.PathLike | ArrayLike | Clip] | np.ndarray"
-
-SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
-"""Files of a folder that count as recordings."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,39 +52,6 @@ class Clip:
 
     def __reduce__(self) -> Any:
         return Clip, (self.name, self.source)
-
-
-def find_clips(paths: Iterable[Path]) -> list[str]:
-    """List recordings: files as they are named, and those of folders, sorted.
-
-    Parameters
-    ----------
-    paths : iterable of Path
-        Files and folders.
-
-    Returns
-    -------
-    list of str
-
-    Raises
-    ------
-    ValueError
-        If a folder holds no recording.
-    """
-    clips: list[str] = []
-    for path in paths:
-        if not path.is_dir():
-            clips.append(str(path))
-            continue
-        found = sorted(
-            str(each)
-            for each in path.rglob("*")
-            if each.suffix.lower() in SUFFIXES and each.is_file()
-        )
-        if not found:
-            raise ValueError(f"{path} holds no {', '.join(sorted(SUFFIXES))} file.")
-        clips += found
-    return clips
 
 
 def check_clips(X: Clips) -> list[Clip]:

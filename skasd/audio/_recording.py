@@ -20,9 +20,14 @@ def open_recording(path: str) -> Iterator["SoundFile"]:
     import soundfile
 
     try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise AudioError(
+                path, "is no regular file", 'Pass a file; skasd monitor reads a pipe as "-".'
+            )
         if os.path.getsize(path) == 0:
             raise AudioError(path, "is an empty file", "Record it again or leave it out.")
-        with soundfile.SoundFile(path) as file:
+        # A name may hold bytes that are no text; only Windows wants text.
+        with soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path)) as file:
             yield file
     except (soundfile.SoundFileError, OSError) as error:
         raise AudioError(

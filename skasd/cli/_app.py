@@ -1,30 +1,63 @@
 """Shared code of the commands: the application that they join, exit codes, error messages."""
 
+import os
+import sys
+import traceback
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
-from contextlib import contextmanager
-from typing import Annotated, TextIO
+from contextlib import contextmanager, suppress
+from typing import Annotated, Any, TextIO
 
 import typer
+from typer.core import TyperGroup
 
 from skasd._version import __version__
+from skasd.cli._text import on_one_line
 
 ANOMALY_FOUND = 1
 NOTHING_DONE = 2
 SOME_NOT_SCORED = 3
+NOBODY_READS = 141
+"""What a shell says of a program that SIGPIPE has ended: 128 and its number."""
+
+
+class Commands(TyperGroup):
+    """The commands, of which none ends with an exit code that means something else."""
+
+    def invoke(self, context: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(context)
+        except BrokenPipeError as error:
+            _drop_output()
+            raise typer.Exit(NOBODY_READS) from error
+        except Exception as error:
+            if hasattr(error, "exit_code") or isinstance(error, typer.Abort):
+                raise
+            # Python's own exit code would be that of an anomaly.
+            traceback.print_exc()
+            complain("skasd: this is a defect of skasd. Please report it, with the lines above.")
+            raise typer.Exit(NOTHING_DONE) from error
+
 
 app = typer.Typer(
     name="skasd",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
-def complain(text: str) -> None:
+def say(text: object) -> None:
+    """Write a line to standard output."""
+    typer.echo(on_one_line(text))
+
+
+def complain(text: object) -> None:
     """Write a line to standard error."""
-    typer.echo(text, err=True)
+    typer.echo(on_one_line(text), err=True)
 
 
 @contextmanager
@@ -32,9 +65,18 @@ def nothing_done(command: str) -> Iterator[None]:
     """Turn what a user can fix into a complaint and the exit code that says so."""
     try:
         yield
-    except (ValueError, OSError, ImportError, BrokenExecutor) as error:
-        complain(f"skasd {command}: {error}")
+    except BrokenPipeError:
+        raise
+    except (ValueError, TypeError, OSError, ImportError, MemoryError, BrokenExecutor) as error:
+        complain(f"skasd {command}: {error or type(error).__name__}")
         raise typer.Exit(NOTHING_DONE) from error
+
+
+def _drop_output() -> None:
+    """Let Python find nothing to complain of when it writes the rest of its buffers at its end."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError), open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def _version(wanted: bool) -> None:
@@ -63,6 +105,9 @@ def main(
     ] = False,
 ) -> None:
     """Anomalous sound detection: fit on a healthy machine, score new recordings."""
+    if hasattr(sys.stdout, "reconfigure"):
+        # A name that the terminal's encoding does not have is escaped, and ends no run.
+        sys.stdout.reconfigure(errors="backslashreplace")
     # A warning of the library is a line for the user, who did not write the code that it is from.
     context.with_resource(warnings.catch_warnings())
     warnings.showwarning = _complain_of_warning

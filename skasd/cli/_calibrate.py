@@ -7,9 +7,17 @@ import numpy as np
 import typer
 
 from skasd.audio._blocks import read_blocks, read_sample_rate
-from skasd.audio._clips import find_clips
-from skasd.cli._app import SOME_NOT_SCORED, app, complain, nothing_done
-from skasd.cli._options import FalseAlarmRate, ModelFile, OnError, OnErrorOption
+from skasd.audio._folders import find_healthy_clips
+from skasd.cli._app import SOME_NOT_SCORED, app, complain, nothing_done, say
+from skasd.cli._options import (
+    FalseAlarmRate,
+    Force,
+    ModelFile,
+    OnError,
+    OnErrorOption,
+    TakeAll,
+)
+from skasd.cli._places import MODELS, try_place
 from skasd.exceptions import AudioError
 
 
@@ -49,6 +57,8 @@ def calibrate(
         ),
     ] = None,
     on_error: OnErrorOption = OnError.SKIP,
+    take_all: TakeAll = False,
+    force: Force = False,
 ) -> None:
     """Set a model's threshold by new healthy recordings, without another fit.
 
@@ -74,7 +84,8 @@ def calibrate(
             )
         detector = load(model)
         last = calibrated(detector)
-        clips = find_clips(healthy)
+        try_place(out, replaces=MODELS, what="model", force=force)
+        clips = find_healthy_clips(healthy, take_all=take_all)
         if clip_seconds is None:
             results = list(score_clips(detector, clips, on_error=on_error.value))
             failures = {result.clip: result.error for result in results if result.error is not None}
@@ -98,12 +109,12 @@ def calibrate(
     for clip, reason in failures.items():
         complain(f"left out {clip}: {reason}")
     complain(str(report))
-    typer.echo(
+    say(
         f"{out}: calibrated on {len(last.calibration_scores_)} clips, threshold "
         f"{-last.offset_:.6g} (before {before:.6g})"
     )
     if clip_seconds is not None:
-        typer.echo(f"{alarm} windows: {counted}")
+        say(f"{alarm} windows: {counted}")
     if is_extrapolated:
         complain(f"{false_alarms} is rarer than these recordings show, and is extrapolated.")
     if failures:

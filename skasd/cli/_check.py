@@ -8,8 +8,9 @@ import typer
 from rich.console import Console
 from tqdm.auto import tqdm
 
-from skasd.audio._clips import find_clips
-from skasd.cli._app import ANOMALY_FOUND, SOME_NOT_SCORED, app, complain, nothing_done
+from skasd.audio._folders import find_clips
+from skasd.cli._app import ANOMALY_FOUND, SOME_NOT_SCORED, app, complain, nothing_done, say
+from skasd.cli._places import PAGES, try_place
 
 
 @app.command(epilog="Example: skasd check recordings/healthy --html recordings.html")
@@ -36,10 +37,8 @@ def check(
     from skasd.audio._check_recordings import check_recordings
 
     with nothing_done("check"):
-        if html is not None and not html.parent.is_dir():
-            raise ValueError(f"There is no folder {html.parent} for the page. Create it first.")
-        if html is not None and html.suffix.lower() not in (".html", ".htm"):
-            raise ValueError(f"--html {html}: a page is called .html.")
+        if html is not None:
+            try_place(html, replaces=PAGES, what="page", force=False)
         hidden = not Console(stderr=True).is_terminal
         report = check_recordings(
             find_clips(recordings), progress=lambda clips: tqdm(clips, unit="clip", disable=hidden)
@@ -47,7 +46,10 @@ def check(
         if html is not None:
             with write_whole(html) as file:
                 file.write(report.to_html().encode())
-        typer.echo(json.dumps(report.as_dict(), indent=1) if json_ else str(report))
+        if json_:
+            typer.echo(json.dumps(report.as_dict(), indent=1))
+        for line in () if json_ else str(report).splitlines():
+            say(line)
     for clip in report.unread:
         complain(f"not read: {clip}")
     if fail_on_finding and report.findings:

@@ -1,5 +1,6 @@
 """``skasd evaluate``: the protocol of DCASE 2020 Task 2."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from skasd.cli._app import SOME_NOT_SCORED, app, complain, nothing_done
-from skasd.cli._options import Settings, SystemName, parse_settings
+from skasd.cli._options import Settings, SystemName, jobs_option, parse_settings
 
 if TYPE_CHECKING:
     from skasd.challenge._evaluation import Evaluation
@@ -29,7 +30,7 @@ def evaluate(
         str | None, typer.Option(help="Machine types, such as fan,pump.", show_default="all")
     ] = None,
     ids: Annotated[str | None, typer.Option(help="Ids, such as 00,02.", show_default="all")] = None,
-    jobs: Annotated[int, typer.Option(help="Number of machines to fit at the same time.")] = 1,
+    jobs: Annotated[int, jobs_option("machines to fit")] = 1,
     set_: Settings = None,
     random_state: Annotated[int, typer.Option(help="Seed.")] = 0,
     overwrite: Annotated[
@@ -54,11 +55,14 @@ def evaluate(
             random_state=random_state,
             overwrite=overwrite,
             n_jobs=jobs,
-            verbose=Console(stderr=True).is_terminal,
+            verbose=sys.stderr.isatty(),
         )
     if evaluation.results:
-        width = None if Console().is_terminal else 120
-        Console(width=width).print(_comparison(evaluation, system), highlight=False)
+        console = Console(width=None if sys.stdout.isatty() else 120)
+        with console.capture() as table:
+            console.print(_comparison(evaluation, system), highlight=False)
+        # Not by the console, which would end with the exit code of an anomaly if nobody reads.
+        typer.echo(table.get(), nl=False)
     for (machine, machine_id), result in evaluation.results.items():
         for clip, problem in result.failed_clips.items():
             complain(f"{machine} id_{machine_id}: left out {clip}: {problem}")

@@ -5,8 +5,11 @@ from typing import Annotated
 
 import typer
 
-from skasd.cli._app import SOME_NOT_SCORED, app, complain, nothing_done
-from skasd.cli._options import ModelFile
+from skasd.cli._app import SOME_NOT_SCORED, app, complain, nothing_done, say
+from skasd.cli._options import Force, ModelFile
+from skasd.cli._places import PICTURES, try_place
+
+FORMATS = ("", ".png", ".pdf", ".svg")
 
 
 @app.command(epilog="Example: skasd explain fan.skasd odd.wav -o odd.png")
@@ -19,6 +22,7 @@ def explain(
             "--out", "-o", help="Also draw a picture: .png, .pdf or .svg; needs matplotlib."
         ),
     ] = None,
+    force: Force = False,
 ) -> None:
     """Show when, in which bands and by which branch of the detector a recording is unusual.
 
@@ -31,14 +35,18 @@ def explain(
     from skasd.persistence._model_file import load
 
     with nothing_done("explain"):
+        if out is not None:
+            if out.suffix.lower() not in FORMATS:
+                raise ValueError(f"{out} ends in {out.suffix}: expected .png, .pdf or .svg.")
+            try_place(out, replaces=PICTURES, what="picture", force=force)
         detector = load(model)
         try:
             explanation = explain_clip(detector, str(clip))
         except AudioError as error:
             complain(f"not explained: {error}")
             raise typer.Exit(SOME_NOT_SCORED) from error
-        typer.echo(f"{clip}: {explanation}")
+        say(f"{clip}: {explanation}")
         if out is not None:
             figure = ErrorMapDisplay(explanation).plot().figure_
             with write_whole(out) as file:
-                figure.savefig(file, format=out.suffix.lstrip(".") or "png", dpi=110)
+                figure.savefig(file, format=out.suffix.lower().lstrip(".") or "png", dpi=110)

@@ -2,31 +2,25 @@
 
 import hashlib
 import os
+import sys
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
-from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from skasd.audio._pipes import read_pipe
 from skasd.cli._app import ANOMALY_FOUND, SOME_NOT_SCORED, app, complain, nothing_done
 from skasd.cli._options import ModelFile
-from skasd.cli._sources import FolderSource, PcmSource, RecordingSource, Source
+from skasd.cli._sources import FolderSource, PipeSource, RecordingSource, Source
 from skasd.cli._stopping import Stopped, Stopping
 from skasd.exceptions import AudioError
 from skasd.monitoring._event_file import EventFile
 from skasd.monitoring._monitor import Monitor
 from skasd.monitoring._monitor_event import MonitorEvent
-
-
-class SampleFormat(StrEnum):
-    """What a sample of raw PCM is: the names of `PCM_FORMATS`."""
-
-    S16LE = "s16le"
-    S32LE = "s32le"
-    F32LE = "f32le"
 
 
 @app.command(
@@ -38,8 +32,8 @@ def monitor(
     source: Annotated[
         str,
         typer.Argument(
-            help="A recording of any length, a folder in which clips arrive, or - for raw PCM from "
-            "standard input."
+            help="A recording of any length, a folder in which clips arrive, or - for WAV or raw "
+            "PCM from standard input."
         ),
     ],
     events: Annotated[
@@ -76,16 +70,27 @@ def monitor(
             show_default="as the model's threshold makes it",
         ),
     ] = None,
-    rate: Annotated[int, typer.Option(min=1, help="Raw PCM: samples per second.")] = 16000,
-    channels: Annotated[int, typer.Option(min=1, help="Raw PCM: interleaved channels.")] = 1,
+    rate: Annotated[
+        int | None,
+        typer.Option(min=1, help="Raw PCM: samples per second.", show_default="16000"),
+    ] = None,
+    channels: Annotated[
+        int | None, typer.Option(min=1, help="Raw PCM: interleaved channels.", show_default="1")
+    ] = None,
     format_: Annotated[
-        SampleFormat, typer.Option("--format", help="Raw PCM: format of a sample.")
-    ] = SampleFormat.S16LE,
+        str | None,
+        typer.Option(
+            "--format",
+            help="Raw PCM: format of a sample, as ffmpeg or arecord calls it: u8, s16le, s24le, "
+            "s32le, f32le, f64le, the same with be, or S16_LE, S24_3LE, S24_LE and so on.",
+            show_default="s16le",
+        ),
+    ] = None,
     replay: Annotated[
         bool,
         typer.Option(
             "--replay",
-            help="Raw PCM: the input starts where it started the last time. Windows that are "
+            help="Standard input: it starts where it started the last time. Windows that are "
             "already in the event file are skipped.",
         ),
     ] = False,
@@ -120,14 +125,29 @@ def monitor(
     found = _Findings()
     with nothing_done("monitor"), ExitStack() as stack:
         stopping = stack.enter_context(Stopping())
+        stack.enter_context(suppress(Stopped))
+        detector = load(model)
         if source == "-":
-            sound: Source = PcmSource(rate, channels, format_.value, replay)
+            pipe = partial(
+                read_pipe,
+                sys.stdin.buffer,
+                sample_rate=rate,
+                n_channels=channels,
+                sample_format=format_,
+            )
+            piped = stopping.call(pipe)
+            if piped.has_header:
+                complain(
+                    f"standard input is WAV, by its RIFF header: {piped.sample_rate} Hz, channels: "
+                    f"{piped.n_channels}, {piped.sample_format}"
+                )
+            sound: Source = PipeSource(piped, replay)
         elif os.path.isdir(source):
             sound = FolderSource(Path(source), poll, once)
         else:
             sound = RecordingSource(Path(source))
         monitor = Monitor(
-            load(model),
+            detector,
             clip_seconds=clip_seconds,
             hop_seconds=hop_seconds,
             alarm=alarm,
@@ -154,8 +174,6 @@ def monitor(
                 found.add(event)
                 if stopping.requested:
                     break
-        except Stopped:
-            pass
         except AudioError as error:
             # The source itself is cut off; everything before that is scored.
             if not found.n_events:

@@ -1,5 +1,6 @@
 """Options and arguments that commands share."""
 
+import ast
 import json
 from collections.abc import Sequence
 from enum import StrEnum
@@ -24,9 +25,31 @@ Settings = Annotated[
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
-        help="A setting of the system, such as epochs=5 or openl3=false. Repeatable.",
+        help="A setting of the system, such as epochs=5 or openl3=false. Repeatable; skasd fit "
+        "--settings lists them.",
     ),
 ]
+
+Force = Annotated[
+    bool, typer.Option("--force", help="Overwrite a file, even if it is no such file of skasd.")
+]
+
+TakeAll = Annotated[
+    bool,
+    typer.Option("--all", help="Take all recordings, even those whose names say anomaly or test."),
+]
+
+
+def _check_jobs(jobs: int) -> int:
+    if jobs == 0:
+        raise typer.BadParameter("expected 1 or more, or -1 for as many as there are cores.")
+    return jobs
+
+
+def jobs_option(what: str) -> Any:
+    """Return the option for a number of things that are done at the same time."""
+    return typer.Option("--jobs", help=f"Number of {what} at the same time.", callback=_check_jobs)
+
 
 FalseAlarmRate = Annotated[
     float | None,
@@ -56,14 +79,29 @@ OnErrorOption = Annotated[
 
 
 def parse_settings(texts: Sequence[str] | None) -> dict[str, Any]:
-    """Parse texts of the form NAME=VALUE; each value is JSON or, failing that, a string."""
+    """Parse texts of the form NAME=VALUE; each value is as JSON or Python writes it, or a string.
+
+    Examples
+    --------
+    >>> from skasd.cli._options import parse_settings
+    >>> parse_settings(["openl3=False", "cv=null", "epochs=5", "channel=mean"])
+    {'openl3': False, 'cv': None, 'epochs': 5, 'channel': 'mean'}
+    """
     settings: dict[str, Any] = {}
     for text in texts or ():
         name, equals, value = text.partition("=")
-        if not equals:
+        if not (name and equals):
             raise ValueError(f"--set {text}: expected NAME=VALUE.")
-        try:
-            settings[name] = json.loads(value)
-        except json.JSONDecodeError:
-            settings[name] = value
+        if name == "machine":
+            raise ValueError(f"--set {text}: pass --machine {value}.")
+        settings[name] = _parse_value(value)
     return settings
+
+
+def _parse_value(text: str) -> Any:
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            return parse(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+    return text

@@ -4,20 +4,36 @@ import csv
 import io
 import json
 import math
+import os
+import stat
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import numpy as np
 import typer
-from rich.console import Console
 from scipy import stats
 from sklearn.base import BaseEstimator
 from tqdm.auto import tqdm
 
-from skasd.audio._clips import find_clips
-from skasd.cli._app import ANOMALY_FOUND, SOME_NOT_SCORED, app, complain, nothing_done
-from skasd.cli._options import FailOnAnomaly, FalseAlarmRate, ModelFile, OnError, OnErrorOption
+from skasd.audio._folders import find_clips
+from skasd.cli._app import (
+    ANOMALY_FOUND,
+    NOTHING_DONE,
+    SOME_NOT_SCORED,
+    app,
+    complain,
+    nothing_done,
+)
+from skasd.cli._options import (
+    FailOnAnomaly,
+    FalseAlarmRate,
+    ModelFile,
+    OnError,
+    OnErrorOption,
+    jobs_option,
+)
+from skasd.cli._text import in_utf_8, on_one_line
 
 if TYPE_CHECKING:
     from skasd.ensemble._skipping import ClipScore
@@ -31,7 +47,7 @@ def score(
     clips: Annotated[list[Path], typer.Argument(help="Recordings: files or folders.")],
     csv_: Annotated[bool, typer.Option("--csv", help="Comma-separated, with a header.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
-    jobs: Annotated[int, typer.Option(help="Number of clips to score at the same time.")] = 1,
+    jobs: Annotated[int, jobs_option("clips to score")] = 1,
     fail_on_anomaly: FailOnAnomaly = False,
     report: Annotated[
         bool, typer.Option("--report", help="Say at the end whether the machine has changed.")
@@ -52,7 +68,8 @@ def score(
 
     They are separated by tabs. A higher score is more anomalous; the p-value is the share of
     healthy clips that sound as odd. Clips that are unlike the training clips in rate, bandwidth,
-    length or channels are named, and those that are shorter get no verdict. Exit code 3: some clips
+    length or channels are named, and those that are shorter get no verdict. Characters of a path
+    that would break a line are escaped; --json and --csv have them. Exit code 3: some clips
     could not be scored. Exit code 1, with --fail-on-anomaly: a clip is anomalous; this takes
     precedence. To score a folder that grows, or to continue after a stop, see skasd monitor.
     """
@@ -73,30 +90,37 @@ def score(
         if csv_:
             typer.echo("clip,anomaly_score,verdict,p_value,error,note")
         results = []
-        # If the lines themselves go to the terminal, they are the progress.
-        hidden = Console().is_terminal or not Console(stderr=True).is_terminal
+        # Lines that go to the terminal, through a pipe or not, are the progress themselves.
+        hidden = not (sys.stderr.isatty() and _is_file(sys.stdout))
         scores = score_clips(detector, paths, on_error=on_error.value, n_jobs=jobs)
         for result in tqdm(scores, total=len(paths), unit="clip", disable=hidden):
             if fdr is None:
-                typer.echo(line(result))
+                _write(line(result))
             if result.error is not None:
                 # Not with complain, which would write into the progress bar.
-                tqdm.write(f"not scored: {result.clip}: {result.error}", file=sys.stderr)
+                complaint = on_one_line(f"not scored: {result.clip}: {result.error}")
+                tqdm.write(complaint, file=sys.stderr)
             if result.note is not None:
-                remark = f"unlike the training clips: {result.clip}: {result.note}"
+                remark = on_one_line(f"unlike the training clips: {result.clip}: {result.note}")
                 tqdm.write(remark, file=sys.stderr)
             results.append(result)
         if fdr is not None:
             calibrated(detector)
             results = _control_discoveries(results, fdr)
             for result in results:
-                typer.echo(line(result))
-        if report:
-            complain(_report(detector, results))
+                _write(line(result))
+    could_report = _report(detector, results) if report else True
     if fail_on_anomaly and any(result.prediction == -1 for result in results):
         raise typer.Exit(ANOMALY_FOUND)
+    if not could_report:
+        raise typer.Exit(NOTHING_DONE)
     if any(result.error is not None for result in results):
         raise typer.Exit(SOME_NOT_SCORED)
+
+
+def _write(line: str) -> None:
+    # Without color=True, what looks like a color in the name of a file is left out.
+    typer.echo(line, color=True)
 
 
 def _control_discoveries(results: list["ClipScore"], fdr: float) -> list["ClipScore"]:
@@ -118,16 +142,19 @@ def _control_discoveries(results: list["ClipScore"], fdr: float) -> list["ClipSc
 
 def _tabbed_line(result: "ClipScore") -> str:
     verdict = VERDICTS[result.prediction]
-    return f"{result.clip}\t{result.anomaly_score:.6g}\t{verdict}\t{result.p_value:.3g}"
+    clip = on_one_line(result.clip)
+    return f"{clip}\t{result.anomaly_score:.6g}\t{verdict}\t{result.p_value:.3g}"
 
 
 def _csv_line(result: "ClipScore") -> str:
     text = io.StringIO()
     verdict = VERDICTS[result.prediction]
-    csv.writer(text, lineterminator="").writerow(
-        [result.clip, result.anomaly_score, verdict, result.p_value, result.error, result.note]
+    clip, error = (None if each is None else in_utf_8(each) for each in (result.clip, result.error))
+    # With this line end, the writer quotes all that some reader takes for one.
+    csv.writer(text, lineterminator="\r\n").writerow(
+        [clip, result.anomaly_score, verdict, result.p_value, error, result.note]
     )
-    return text.getvalue()
+    return text.getvalue().removesuffix("\r\n")
 
 
 def _json_line(result: "ClipScore") -> str:
@@ -148,8 +175,21 @@ def _or_none(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _report(detector: BaseEstimator, results: list["ClipScore"]) -> str:
+def _report(detector: BaseEstimator, results: list["ClipScore"]) -> bool:
+    """Say whether the machine has changed; return whether that can be said."""
     from skasd._steps import calibrated
 
     scores = np.array([result.anomaly_score for result in results])
-    return str(calibrated(detector)._report(-scores))
+    try:
+        complain(calibrated(detector)._report(-scores))
+    except (TypeError, ValueError) as error:
+        complain(f"skasd score: {error}")
+        return False
+    return True
+
+
+def _is_file(stream: TextIO) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except OSError:
+        return False

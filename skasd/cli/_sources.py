@@ -1,13 +1,13 @@
 """The sources that ``skasd monitor`` listens to."""
 
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from skasd.audio._blocks import read_blocks, read_pcm, read_sample_rate
+from skasd.audio._blocks import read_blocks, read_sample_rate
+from skasd.audio._pipes import PipedSound
 from skasd.cli._stopping import Stopping
 from skasd.monitoring._monitor import Monitor
 from skasd.monitoring._monitor_event import MonitorEvent
@@ -34,30 +34,30 @@ class Source(Protocol):
 
 
 @dataclass
-class PcmSource(Source):
-    """Raw PCM from standard input; with `replay`, it starts where it did in the earlier run."""
+class PipeSource(Source):
+    """Sound from standard input; with `replay`, it starts where it did in the earlier run."""
 
-    sample_rate: int
-    n_channels: int
-    sample_format: str
+    sound: PipedSound
     replay: bool
+
+    @property
+    def sample_rate(self) -> int:  # type: ignore[override]
+        """See `Source`."""
+        return self.sound.sample_rate
 
     def settings(self, monitor: Any) -> Any:
         """See `Source`."""
         return {
             "source": "-",
-            "rate": self.sample_rate,
-            "channels": self.n_channels,
-            "format": self.sample_format,
+            "rate": self.sound.sample_rate,
+            "channels": self.sound.n_channels,
+            "format": self.sound.sample_format,
             **_window_settings(monitor),
         }
 
     def events(self, monitor: Any, after: Any, stopping: Any) -> Any:
         """See `Source`."""
-        blocks = read_pcm(
-            sys.stdin.buffer, n_channels=self.n_channels, sample_format=self.sample_format
-        )
-        return monitor.stream(stopping.each(blocks), after=after, replay=self.replay)
+        return monitor.stream(stopping.each(self.sound.blocks), after=after, replay=self.replay)
 
 
 class RecordingSource(Source):

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self, TypeVar
 
@@ -42,6 +42,11 @@ class Stopping:
         """Sleep, and raise Stopped once asked to stop."""
         with self._waiting():
             time.sleep(seconds)
+
+    def call(self, function: Callable[[], Item]) -> Item:
+        """Call what may take time to return; raise Stopped once asked to stop."""
+        with self._waiting():
+            return function()
 
     def each(self, items: Iterable[Item]) -> Iterator[Item]:
         """Iterate over items that may take time to arrive; raise Stopped once asked to stop."""

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from skasd._sklearn import Interval
+from skasd._utils.packages import needed_for
 from skasd.audio._clips import Clips
 from skasd.features._base import ClipTransformer
 from skasd.features._short_time_spectrum import short_time_power
@@ -137,7 +138,8 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         AudioError
             If a clip cannot be read or analyzed.
         """
-        import librosa
+        with needed_for("LogMelSpectrogram"):
+            import librosa
 
         # Resolves librosa's lazy imports here, once, and not in several threads at a time.
         _ = librosa.filters.mel

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from skasd.audio._clips import SUFFIXES
+from skasd.audio._folders import is_recording
 from skasd.monitoring._monitor_event import ClipFile
 
 
@@ -19,12 +19,15 @@ def find_clip(path: Path) -> ClipFile | None:
     Returns
     -------
     ClipFile or None
-        None if there is no such file.
+        None if there is no such file. A link that leads nowhere is described itself.
     """
     try:
         status = path.stat()
-    except FileNotFoundError:
-        return None
+    except OSError:
+        try:
+            status = path.lstat()
+        except FileNotFoundError:
+            return None
     return ClipFile(path.name, status.st_size, status.st_mtime_ns)
 
 
@@ -82,13 +85,7 @@ def watch_arrivals(
 
 def _look(folder: Path) -> dict[str, ClipFile]:
     """List the clips in a folder, oldest first."""
-    with os.scandir(folder) as entries:
-        clips = [
-            find_clip(Path(entry.path))
-            for entry in entries
-            if not entry.name.startswith(".")
-            and os.path.splitext(entry.name)[1].lower() in SUFFIXES
-            and entry.is_file()
-        ]
+    paths = [os.path.join(folder, name) for name in os.listdir(folder)]
+    clips = [find_clip(Path(path)) for path in paths if is_recording(path)]
     found = [clip for clip in clips if clip is not None]
     return {clip.name: clip for clip in sorted(found, key=lambda clip: (clip.mtime_ns, clip.name))}

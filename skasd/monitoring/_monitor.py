@@ -241,7 +241,7 @@ class Monitor:
         Parameters
         ----------
         folder : str or PathLike
-            Folder whose WAV, FLAC, OGG and MP3 files are the clips. Subfolders, and files whose
+            Folder whose recordings are the clips, by their suffixes. Subfolders, and files whose
             names start with a dot, are skipped.
         poll_seconds : float, default=2.0
             Seconds from one look into the folder to the next. A clip is scored once its size and

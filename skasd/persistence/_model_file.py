@@ -139,7 +139,8 @@ def load(path: str | os.PathLike[str]) -> Detector:
     -----
     ModelVersionWarning
         If the installed versions are not those that saved the detector, and its scores of noise
-        have changed since by more than a relative 1e-6.
+        have changed since by more than a relative 1e-6, or a package that scoring needs is not
+        installed.
 
     See Also
     --------
@@ -232,7 +233,7 @@ def _change_of_scores(detector: BaseEstimator, info: ModelInfo) -> str | None:
     """Say what has changed since the detector was saved; None if nothing that matters has."""
     installed = installed_versions()
     differing = ", ".join(
-        f"{name} {version} (here {installed.get(name)})"
+        f"{name} {version} (here {installed.get(name, 'not installed')})"
         for name, version in info.versions.items()
         if installed.get(name) != version
     )
@@ -240,7 +241,7 @@ def _change_of_scores(detector: BaseEstimator, info: ModelInfo) -> str | None:
         return None
     try:
         scores = detector.score_samples(make_check_input(detector))
-    except WeightsError as error:
+    except (WeightsError, ImportError) as error:
         return (
             f"The detector was saved with {differing}. Whether that matters is not known: {error}"
         )

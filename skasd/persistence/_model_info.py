@@ -2,6 +2,7 @@
 
 import json
 import platform
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -30,7 +31,7 @@ class ModelInfo:
     created : str
         When the detector was saved: ISO 8601, UTC.
     versions : dict of str to str
-        Versions of skasd, Python and the packages that scoring uses.
+        Versions of skasd, Python and those of the packages for scoring that were installed.
     settings : dict of str to object
         The detector's parameters by name, except those that are estimators themselves.
     n_clips : int or None
@@ -140,9 +141,12 @@ class ModelInfo:
 
 
 def installed_versions() -> dict[str, str]:
-    """Return the installed versions of skasd, Python and `PACKAGES`."""
-    versions = {name: metadata.version(name) for name in PACKAGES}
-    return {"skasd": __version__, "python": platform.python_version(), **versions}
+    """Return the versions of skasd, Python and those of `PACKAGES` that are installed."""
+    versions = {"skasd": __version__, "python": platform.python_version()}
+    for name in PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return versions
 
 
 def _settings(detector: BaseEstimator) -> dict[str, Any]:

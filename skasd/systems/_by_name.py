@@ -8,10 +8,15 @@ from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
 from skasd.systems._baseline import make_baseline
 from skasd.systems._iaeo3 import make_iaeo3, make_iaeo3_opt
 from skasd.systems._iaeo3_plus import make_iaeo3_plus
+from skasd.systems._settings import check_kinds, list_settings, set_checked
 from skasd.systems._views import make_views_detector
 
 UNUSED = ("random_state", "verbose")
 """Settings of all other systems, which the command line passes."""
+
+
+IAE = {"openl3": False, "score": "mean"}
+"""Settings of the interpolation autoencoder alone."""
 
 
 def _views(machine: str | None, **settings: Any) -> FusionDetector:
@@ -27,10 +32,20 @@ SYSTEMS: Mapping[str, Callable[..., RepeatedSeedEnsemble | FusionDetector]] = {
     "iaeo3": lambda machine, **settings: make_iaeo3(**settings),
     "iaeo3-opt": make_iaeo3_opt,
     "iaeo3-plus": lambda machine, **settings: make_iaeo3_plus(**settings),
-    "iae": lambda machine, **settings: make_iaeo3(**{"openl3": False, "score": "mean", **settings}),
+    "iae": lambda machine, **settings: make_iaeo3(**{**IAE, **settings}),
     "baseline": lambda machine, **settings: make_baseline(**settings),
 }
 """Name → factory that takes the machine type and settings."""
+
+FACTORIES: Mapping[str, Callable[..., Any]] = {
+    "views": make_views_detector,
+    "iaeo3": make_iaeo3,
+    "iaeo3-opt": make_iaeo3,
+    "iaeo3-plus": make_iaeo3_plus,
+    "iae": make_iaeo3,
+    "baseline": make_baseline,
+}
+"""Name → factory whose settings it takes."""
 
 
 def make_system(
@@ -57,7 +72,7 @@ def make_system(
     Raises
     ------
     ValueError
-        If there is no such system, or it has no such setting.
+        If there is no such system, it has no such setting, or the setting no such value.
 
     Examples
     --------
@@ -70,6 +85,39 @@ def make_system(
     short = {key: value for key, value in settings.items() if "__" not in key}
     full = {key: value for key, value in settings.items() if "__" in key}
     try:
-        return SYSTEMS[name](machine, **short).set_params(**full)
+        check_kinds(FACTORIES[name], short)
+        detector = SYSTEMS[name](machine, **short)
+        set_checked(detector, full)
     except (TypeError, ValueError) as error:
         raise ValueError(f"The settings do not fit system={name!r}: {error}") from error
+    return detector
+
+
+def settings_of(name: str, machine: str | None) -> dict[str, Any]:
+    """List the settings of a system, with their defaults.
+
+    Parameters
+    ----------
+    name : str
+        The system.
+    machine : str or None
+        Machine type.
+
+    Returns
+    -------
+    dict of str to object
+        Short names, and then full ones.
+
+    Raises
+    ------
+    ValueError
+        If there is no such system, or not for this machine type.
+
+    Examples
+    --------
+    >>> from skasd.systems._by_name import settings_of
+    >>> settings_of("baseline", None)["epochs"]
+    100
+    """
+    settings = list_settings(FACTORIES[name], make_system(name, machine))
+    return {**settings, **(IAE if name == "iae" else {})}

@@ -8,19 +8,22 @@ from typing import Any
 
 import numpy as np
 
+from skasd._utils.packages import needed_for
+
 
 def import_keras() -> Any:
     """Import Keras, on JAX unless the user has chosen a backend."""
-    if "keras" in sys.modules or "KERAS_BACKEND" in os.environ or _configured_backend():
-        import keras
+    with needed_for("Training, or engine='keras',"):
+        if "keras" in sys.modules or "KERAS_BACKEND" in os.environ or _configured_backend():
+            import keras
 
+            return keras
+        os.environ["KERAS_BACKEND"] = "jax"
+        try:
+            import keras
+        finally:
+            os.environ.pop("KERAS_BACKEND", None)
         return keras
-    os.environ["KERAS_BACKEND"] = "jax"
-    try:
-        import keras
-    finally:
-        os.environ.pop("KERAS_BACKEND", None)
-    return keras
 
 
 def _configured_backend() -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from skasd._utils.packages import needed_for
 from skasd.features.openl3._network import Network
 
 WINDOWS_IN_TURN = 32
@@ -55,7 +56,8 @@ class NcnnEngine(Engine):
 
     def __init__(self, network: Network, n_threads: int | None = None):
         super().__init__(network, n_threads)
-        import ncnn
+        with needed_for("OpenL3Embedding"):
+            import ncnn
 
         self._ncnn = ncnn
         self._net = ncnn.Net()

@@ -11,6 +11,8 @@ from functools import lru_cache
 import numpy as np
 from scipy import fft, signal, sparse
 
+from skasd._utils.packages import needed_for
+
 SAMPLE_RATE = 48000
 """Rate that the network was trained at, in Hz."""
 
@@ -84,7 +86,8 @@ def _kapre_magnitude(window: np.ndarray, input_repr: str) -> np.ndarray:
 
 
 def _librosa_magnitude(window: np.ndarray, input_repr: str) -> np.ndarray:
-    import librosa
+    with needed_for("OpenL3Embedding"):
+        import librosa
 
     return np.abs(
         librosa.stft(
@@ -101,7 +104,8 @@ def _hann(n_fft: int) -> np.ndarray:
 
 @lru_cache
 def _mel_filters(input_repr: str) -> sparse.csr_array:
-    import librosa
+    with needed_for("OpenL3Embedding"):
+        import librosa
 
     # Nearly all zeros; and without them no thread of BLAS is left spinning beside the network's.
     return sparse.csr_array(
