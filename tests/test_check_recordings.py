@@ -14,6 +14,7 @@ from skasd.audio import RecordingReport, check_recordings
 from skasd.audio._clipping import count_clipped
 from skasd.audio._misfits import Finding
 from skasd.audio._recording_facts import RecordingFacts, find_bandwidth
+from skasd.audio._recording_page import make_page
 from skasd.cli import app
 from skasd.datasets import make_machine_sounds
 
@@ -309,7 +310,7 @@ def test_a_page_overwrites_no_recording(clips, tmp_path):
 def test_a_name_of_bytes_that_are_no_text_is_in_the_page():
     name = b"\xff.wav".decode(errors="surrogateescape")
     report = RecordingReport(1, {}, [Finding(name, "silent", "is silent", "Leave it out.")], [])
-    page = report.to_html().encode("utf-8").decode("utf-8")
+    page = make_page(report).encode("utf-8").decode("utf-8")
     assert "udcff.wav" in Page(page).text
 
 

@@ -2,12 +2,9 @@
 
 from collections.abc import Iterable
 from html import escape
-from typing import TYPE_CHECKING
 
 from skasd.audio._misfits import Finding
-
-if TYPE_CHECKING:
-    from skasd.audio._recording_report import RecordingReport
+from skasd.audio._recording_report import RecordingReport, counted
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; }
@@ -17,7 +14,7 @@ td.clip { overflow-wrap: anywhere; font-family: monospace; }
 """
 
 
-def make_page(report: "RecordingReport") -> str:
+def make_page(report: RecordingReport) -> str:
     """Lay out a report as a page; names of clips are text, whatever is in them.
 
     Parameters
@@ -30,8 +27,6 @@ def make_page(report: "RecordingReport") -> str:
     str
         HTML.
     """
-    from skasd.audio._recording_report import counted
-
     facts = [(name, counted(values)) for name, values in report.summary.items()]
     if report.findings:
         found = _table(("clip", "what", "problem", "remedy"), map(_row, report.findings))

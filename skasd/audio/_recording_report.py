@@ -53,17 +53,6 @@ class RecordingReport:
         """
         return {**asdict(self), "findings": [finding._asdict() for finding in self.findings]}
 
-    def to_html(self) -> str:
-        """Return a page that needs nothing else.
-
-        Returns
-        -------
-        str
-        """
-        from skasd.audio._recording_page import make_page
-
-        return make_page(self)
-
     def __str__(self) -> str:
         lines = [f"{self.n_clips} clips"]
         lines += [f"{name:12} {counted(values)}" for name, values in self.summary.items()]

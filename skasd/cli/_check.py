@@ -35,6 +35,7 @@ def check(
     """
     from skasd._utils.files import write_whole
     from skasd.audio._check_recordings import check_recordings
+    from skasd.audio._recording_page import make_page
 
     with nothing_done("check"):
         if html is not None:
@@ -45,7 +46,7 @@ def check(
         )
         if html is not None:
             with write_whole(html) as file:
-                file.write(report.to_html().encode())
+                file.write(make_page(report).encode())
         if json_:
             typer.echo(json.dumps(report.as_dict(), indent=1))
         for line in () if json_ else str(report).splitlines():
