@@ -82,8 +82,8 @@ def test_snippets_of_the_readme(tmp_path, monkeypatch, capsys):
         "fleet.json",
         "pump_id_02.skasd",
     ]
-    # 20 s of sound at 48 kHz are three windows of 10 s, 5 s apart.
-    assert len(capsys.readouterr().out.splitlines()) == 3
+    # 20 s of sound at 48 kHz are four windows as long as the training clips, 1 s, 5 s apart.
+    assert len(capsys.readouterr().out.splitlines()) == 4
 
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))

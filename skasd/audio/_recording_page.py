@@ -1,13 +1,9 @@
 """A page about recordings, in one file that needs nothing else."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
 from skasd.audio._misfits import Finding
-
-if TYPE_CHECKING:
-    from skasd.audio._recording_report import RecordingReport
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; }
@@ -17,24 +13,25 @@ td.clip { overflow-wrap: anywhere; font-family: monospace; }
 """
 
 
-def make_page(report: "RecordingReport") -> str:
-    """Lay out a report as a page; names of clips are text, whatever is in them.
+def make_page(n_clips: int, facts: Sequence[tuple[str, str]], findings: Sequence[Finding]) -> str:
+    """Lay out what was found as a page; names of clips are text, whatever is in them.
 
     Parameters
     ----------
-    report : RecordingReport
-        What has been found.
+    n_clips : int
+        Number of clips.
+    facts : sequence of (str, str)
+        Names of what was counted, and counts.
+    findings : sequence of Finding
+        What is wrong.
 
     Returns
     -------
     str
         HTML.
     """
-    from skasd.audio._recording_report import counted
-
-    facts = [(name, counted(values)) for name, values in report.summary.items()]
-    if report.findings:
-        found = _table(("clip", "what", "problem", "remedy"), map(_row, report.findings))
+    if findings:
+        found = _table(("clip", "what", "problem", "remedy"), map(_row, findings))
     else:
         found = "<p>Nothing is wrong with them, as far as can be seen.</p>"
     return f"""<!DOCTYPE html>
@@ -42,13 +39,13 @@ def make_page(report: "RecordingReport") -> str:
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{report.n_clips} recordings</title>
+<title>{n_clips} recordings</title>
 <style>{STYLE}</style>
 </head>
 <body>
-<h1>{report.n_clips} recordings</h1>
+<h1>{n_clips} recordings</h1>
 {_table(("", "clips"), (_cells(row) for row in facts))}
-<h2>{len(report.findings)} findings</h2>
+<h2>{len(findings)} findings</h2>
 {found}
 </body>
 </html>

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from skasd.audio._misfits import Finding, in_words
+from skasd.audio._recording_page import make_page
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,8 @@ class RecordingReport:
         -------
         str
         """
-        from skasd.audio._recording_page import make_page
-
-        return make_page(self)
+        facts = [(name, counted(values)) for name, values in self.summary.items()]
+        return make_page(self.n_clips, facts, self.findings)
 
     def __str__(self) -> str:
         lines = [f"{self.n_clips} clips"]
