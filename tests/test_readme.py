@@ -91,8 +91,8 @@ def test_snippets(page, tmp_path, monkeypatch, capsys):
         files = sorted(path.name for path in Path("plant").iterdir())
         assert files == ["fan_id_00.skasd", "fleet.json", "pump_id_02.skasd"]
     if page == "monitoring":
-        # 20 s of sound at 48 kHz are three windows of 10 s, 5 s apart.
-        assert len(capsys.readouterr().out.splitlines()) == 3
+        # 20 s of sound at 48 kHz are four windows as long as the training clips, 1 s, 5 s apart.
+        assert len(capsys.readouterr().out.splitlines()) == 4
 
 
 def test_most_pages_have_snippets():

@@ -292,7 +292,7 @@ def test_info_fits_a_screen(folder, tmp_path):
     lines = run("info", tmp_path / "plus.skasd").stdout.splitlines()
     assert len(lines) < 24
     rows = dict(line.split("  ", 1) for line in lines)
-    assert rows["training clips"].strip() == "13"
+    assert rows["trained on"].strip().startswith("13 clips of")
     assert rows["saved"].strip().startswith("20")
     assert rows["threshold"].endswith(": 1 healthy clip in 10 sounds this odd")
     shown = run("info", tmp_path / "plus.skasd", "--all").stdout
