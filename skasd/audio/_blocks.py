@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from skasd.audio._reading import mix_down, scale_samples
-from skasd.audio._recording import check_recording, open_recording
+from skasd.audio._recording import open_recording
 from skasd.exceptions import AudioError
 
 PIECE = 65536
@@ -40,8 +40,8 @@ def read_sample_rate(path: str) -> int:
     ...     read_sample_rate(f"{folder}/night.wav")
     48000
     """
-    with open_recording(path) as file:
-        return file.samplerate
+    with open_recording(path) as recording:
+        return recording.sample_rate
 
 
 def read_blocks(path: str, *, n_samples: int = 65536) -> Iterator[np.ndarray]:
@@ -74,12 +74,8 @@ def read_blocks(path: str, *, n_samples: int = 65536) -> Iterator[np.ndarray]:
     ...     [block.shape for block in read_blocks(f"{folder}/night.wav", n_samples=1000)]
     [(1000, 2), (1000, 2), (500, 2)]
     """
-    with open_recording(path) as file:
-        n_read = 0
-        while len(block := file.read(n_samples, dtype="float32", always_2d=True)):
-            n_read += len(block)
-            yield block
-        check_recording(path, file, n_read)
+    with open_recording(path) as recording:
+        yield from recording.blocks(n_samples)
 
 
 def convert_blocks(

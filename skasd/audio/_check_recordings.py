@@ -166,8 +166,8 @@ class _Look:
 def _format(clip: Clip) -> str:
     if not isinstance(clip.source, str):
         return "array"
-    with open_recording(clip.source) as file:
-        return f"{file.format} {file.subtype}"
+    with open_recording(clip.source) as recording:
+        return recording.format
 
 
 def _find_unusual(facts: dict[str, RecordingFacts], formats: dict[str, str]) -> list[Finding]:

@@ -1,15 +1,14 @@
 """From a clip to its samples: mono, finite, at the rate of the analysis."""
 
-from typing import Any
-
 import numpy as np
 
 from skasd.audio._clips import Clip
-from skasd.audio._recording import check_recording, open_recording
+from skasd.audio._recording import open_recording
 from skasd.audio._recording_facts import RecordingFacts
 from skasd.exceptions import AudioError
 
-_BLOCK_SAMPLES = 2**24
+_LARGEST = 2.0**40
+"""Far above integers of 32 bits that nobody scaled; the square still fits into float32."""
 
 
 def read_clip(
@@ -44,7 +43,7 @@ def read_clip(
     ------
     AudioError
         If the file cannot be read, is cut off or has no such channel; if the clip is
-        empty, too short, or holds NaN or infinite samples.
+        empty, too short, or holds NaN, infinite or huge samples.
 
     Examples
     --------
@@ -123,7 +122,8 @@ def scale_samples(samples: np.ndarray) -> np.ndarray:
     """Bring integers to [-1, 1), as soundfile does for files; leave floats unscaled, as float32."""
     kind, bits = samples.dtype.kind, 8 * samples.dtype.itemsize
     if kind == "f":
-        return samples.astype(np.float32)
+        with np.errstate(over="ignore"):
+            return samples.astype(np.float32)
     center = 2.0 ** (bits - 1) if kind == "u" else 0.0
     return ((samples - center) / 2.0 ** (bits - 1)).astype(np.float32)
 
@@ -131,7 +131,11 @@ def scale_samples(samples: np.ndarray) -> np.ndarray:
 def mix_down(samples: np.ndarray, channel: str | int, name: str) -> np.ndarray:
     """Make one channel of samples of shape (n_samples, n_channels)."""
     if isinstance(channel, str):
-        return samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
+        if samples.shape[1] == 1:
+            return samples[:, 0]
+        # What overflows is infinite afterwards, and is found as such.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return samples.mean(axis=1)
     if not 0 <= channel < samples.shape[1]:
         raise AudioError(
             name,
@@ -147,16 +151,7 @@ def _read_whole(clip: Clip, input_sample_rate: int, channel: str | int) -> tuple
     # A stream's window is of the channel that was asked for.
     heard = channel if isinstance(clip.source, str) else "mean"
     samples = mix_down(channels, heard, clip.name)
-    if samples.size == 0:
-        raise AudioError(clip.name, "holds no samples", "Record it again or leave it out.")
-    finite = np.isfinite(samples)
-    if not finite.all():
-        raise AudioError(
-            clip.name,
-            f"holds {np.count_nonzero(~finite)} NaN or infinite samples, "
-            f"the first at index {np.argmin(finite)}",
-            "Repair it or leave it out.",
-        )
+    _check_samples(samples, clip.name)
     facts = RecordingFacts.of(samples, channels, sample_rate)
     if channel == "mean" and channels.shape[1] > 1:
         facts = facts.with_channels(channels)
@@ -165,16 +160,28 @@ def _read_whole(clip: Clip, input_sample_rate: int, channel: str | int) -> tuple
 
 
 def _read_file(path: str) -> tuple[np.ndarray, int]:
-    with open_recording(path) as file:
-        samples = _read_samples(file)
-        check_recording(path, file, len(samples))
-        return samples, file.samplerate
+    with open_recording(path) as recording:
+        blocks = list(recording.blocks())
+        samples = np.concatenate(blocks) if blocks else np.empty((0, recording.n_channels))
+        return samples, recording.sample_rate
 
 
-def _read_samples(file: Any) -> np.ndarray:
-    """Read in blocks: a damaged header may declare more than the memory holds."""
-    block = max(1, _BLOCK_SAMPLES // file.channels)
-    blocks = []
-    while len(samples := file.read(block, dtype="float32", always_2d=True)):
-        blocks.append(samples)
-    return np.concatenate(blocks) if blocks else samples
+def _check_samples(samples: np.ndarray, name: str) -> None:
+    """Refuse what is no sound, or so large that the analysis would overflow."""
+    if samples.size == 0:
+        raise AudioError(name, "holds no samples", "Record it again or leave it out.")
+    finite = np.isfinite(samples)
+    if not finite.all():
+        raise AudioError(
+            name,
+            f"holds {np.count_nonzero(~finite)} NaN or infinite samples, "
+            f"the first at index {np.argmin(finite)}",
+            "Repair it or leave it out.",
+        )
+    peak = np.abs(samples).max()
+    if peak > _LARGEST:
+        raise AudioError(
+            name,
+            f"holds samples as large as {peak:.3g}, where sound lies in [-1, 1]",
+            "Scale it, repair it or leave it out.",
+        )

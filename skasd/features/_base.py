@@ -222,7 +222,21 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         """Refuse parameters that do not fit together."""
 
     def _analyze(self, clip: Clip, key: Hashable) -> np.ndarray:
-        return clip.analyze(key, lambda: self.transform_clip(self._read(clip)))
+        return clip.analyze(key, lambda: self._analyze_samples(clip))
+
+    def _analyze_samples(self, clip: Clip) -> np.ndarray:
+        samples = self._read(clip)
+        # What overflows shows in the result.
+        with np.errstate(over="ignore", invalid="ignore"):
+            result = self.transform_clip(samples)
+        if not np.isfinite(result).all():
+            raise AudioError(
+                clip.name,
+                f"gives NaN or infinity in {type(self).__name__}; "
+                f"its samples are as large as {abs(samples).max():.3g}",
+                "Scale it to [-1, 1], repair it or leave it out.",
+            )
+        return result
 
     def _analysis_key(self) -> Hashable:
         """Return what the analysis of a clip depends on, in a form that can be compared."""
@@ -382,9 +396,9 @@ def check_spectrograms(
     Raises
     ------
     AudioError
-        If a clip has too few frames.
+        If a clip has too few frames, or is not finite.
     ValueError
-        If a spectrogram is not 2-D, has another number of bands, or is not finite.
+        If a spectrogram is not 2-D, or has another number of bands.
 
     Examples
     --------
@@ -428,8 +442,10 @@ def check_spectrograms(
                 "Leave it out, or analyze with a shorter hop_length.",
             )
         if not np.isfinite(spectrogram).all():
-            raise ValueError(
-                f"clip {index}: its spectrogram holds NaN or infinity. Repair it or leave it out."
+            raise AudioError(
+                f"clip {index}",
+                "holds NaN or infinity in its spectrogram",
+                "Repair it or leave it out.",
             )
         spectrograms.append(spectrogram)
     return spectrograms
