@@ -1,5 +1,7 @@
 """From a clip to its samples: mono, finite, at the rate of the analysis."""
 
+import os
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -8,6 +10,9 @@ from skasd.audio._clips import Clip
 from skasd.audio._recording import check_recording, open_recording
 from skasd.exceptions import AudioError
 
+ASSUMED_RATE = 16000
+"""What arrays are taken to be sampled at, in Hz, if nobody has said."""
+
 _BLOCK_SAMPLES = 2**24
 
 
@@ -15,7 +20,7 @@ def read_clip(
     clip: Clip,
     *,
     sample_rate: int,
-    input_sample_rate: int = 16000,
+    input_sample_rate: int | None = None,
     channel: str | int = "mean",
     min_samples: int = 1,
 ) -> np.ndarray:
@@ -27,10 +32,12 @@ def read_clip(
         One of what `check_clips` returned.
     sample_rate : int
         Rate of the result, in Hz. Other rates are resampled with soxr's high quality.
-    input_sample_rate : int, default=16000
-        What an array is sampled at, in Hz. A file says so itself.
+    input_sample_rate : int or None, default=None
+        What an array is sampled at, in Hz; 16000 if None. Files and (rate, samples) say so
+        themselves.
     channel : "mean" or int, default="mean"
-        Average of a file's channels, or the index of the one to use.
+        Average of the channels, or the index of the one to use. A 1-D array is of one channel,
+        whichever was picked.
     min_samples : int, default=1
         What the analysis needs, in samples at `sample_rate`.
 
@@ -53,12 +60,11 @@ def read_clip(
     >>> read_clip(clip, sample_rate=16000, input_sample_rate=44100).shape
     (16000,)
     """
-    if isinstance(clip.source, str):
-        samples, input_sample_rate = _read_file(clip.source, channel)
-    else:
-        samples = scale_samples(clip.source)
-    if samples.size == 0:
+    channels, recorded_rate = read_channels(clip, input_sample_rate)
+    if channels.size == 0:
         raise AudioError(clip.name, "holds no samples", "Record it again or leave it out.")
+    is_one_channel = isinstance(clip.source, np.ndarray) and clip.source.ndim == 1
+    samples = mix_down(channels, "mean" if is_one_channel else channel, clip.name)
     finite = np.isfinite(samples)
     if not finite.all():
         raise AudioError(
@@ -67,10 +73,10 @@ def read_clip(
             f"the first at index {np.argmin(finite)}",
             "Repair it or leave it out.",
         )
-    if input_sample_rate != sample_rate:
+    if recorded_rate != sample_rate:
         import soxr
 
-        samples = soxr.resample(samples, input_sample_rate, sample_rate)
+        samples = soxr.resample(samples, recorded_rate, sample_rate)
     if len(samples) < min_samples:
         raise AudioError(
             clip.name,
@@ -80,6 +86,38 @@ def read_clip(
             "Leave it out, or analyze with shorter windows.",
         )
     return samples
+
+
+def read_channels(clip: Clip, input_sample_rate: int | None = None) -> tuple[np.ndarray, int]:
+    """Read all channels of a clip, at the rate that it was recorded at.
+
+    Parameters
+    ----------
+    clip : Clip
+        One of what `check_clips` returned.
+    input_sample_rate : int or None, default=None
+        As for `read_clip`.
+
+    Returns
+    -------
+    samples : ndarray of shape (n_samples, n_channels), float32
+        In [-1, 1] for files and integer arrays.
+    sample_rate : int
+        Their rate, in Hz.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read or is cut off.
+    """
+    if isinstance(clip.source, str):
+        return _read_file(clip.source)
+    if isinstance(clip.source, bytes):
+        return _read_content(clip.source, clip.name)
+    # In the order of a file's samples, their mean has the same bits.
+    samples = np.ascontiguousarray(scale_samples(clip.source))
+    sample_rate = clip.sample_rate or input_sample_rate or ASSUMED_RATE
+    return samples if samples.ndim == 2 else samples[:, np.newaxis], sample_rate
 
 
 def scale_samples(samples: np.ndarray) -> np.ndarray:
@@ -94,7 +132,7 @@ def scale_samples(samples: np.ndarray) -> np.ndarray:
 def mix_down(samples: np.ndarray, channel: str | int, name: str) -> np.ndarray:
     """Make one channel of samples of shape (n_samples, n_channels)."""
     if isinstance(channel, str):
-        return samples.mean(axis=1)
+        return samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
     if not 0 <= channel < samples.shape[1]:
         raise AudioError(
             name,
@@ -104,11 +142,24 @@ def mix_down(samples: np.ndarray, channel: str | int, name: str) -> np.ndarray:
     return np.ascontiguousarray(samples[:, channel])
 
 
-def _read_file(path: str, channel: str | int) -> tuple[np.ndarray, int]:
+def _read_file(path: str) -> tuple[np.ndarray, int]:
     with open_recording(path) as file:
         samples = _read_samples(file)
         check_recording(path, file, len(samples))
-        return mix_down(samples, channel, path), file.samplerate
+        return samples, file.samplerate
+
+
+def _read_content(content: bytes, name: str) -> tuple[np.ndarray, int]:
+    """Read a file that is in memory by the same checks, some of which look into the file itself."""
+    with TemporaryDirectory(prefix="skasd-") as folder:
+        path = os.path.join(folder, "recording" + os.path.splitext(name)[1])
+        with open(path, "wb") as file:
+            file.write(content)
+        try:
+            return _read_file(path)
+        except AudioError as error:
+            problem = error.problem.replace(path, name)
+            raise AudioError(name, problem, error.remedy) from error
 
 
 def _read_samples(file: Any) -> np.ndarray:

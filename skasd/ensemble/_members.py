@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from skasd._sklearn import num_samples, safe_indexing
 from skasd._steps import clip_steps, first_steps, last_step
 from skasd._utils.threads import parallel_threads
-from skasd.audio._clips import Clips, check_clip, check_clips
+from skasd.audio._clips import Clips, check_clip, check_clips, check_sequence, iterate_clips
 from skasd.detection._base import LEFT_OUT, AnomalyDetectorMixin, as_member
 from skasd.exceptions import AudioError
 from skasd.features._base import ClipTransformer, SpectrogramTransformer, check_spectrograms
@@ -139,8 +139,11 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         calibrated_on: str = LEFT_OUT,
     ) -> None:
         """Fit the members, by the plan for so many clips, and set the threshold."""
+        shared = share_analyses(*members.values())
+        if shared:
+            check_sequence(X)
         X, y = indexable(*healthy_clips(X, y))
-        if share_analyses(*members.values()):
+        if shared:
             X = check_clips(X)
         else:
             _check_spectrograms(X, *members.values())
@@ -206,7 +209,8 @@ def _blocks(X: Any, members: Sequence[Any]) -> Iterator[Any]:
     if not take_clips(members[0], X):
         yield X
         return
-    clips, shared = list(X), share_analyses(*members)
+    check_sequence(X)
+    clips, shared = list(iterate_clips(X)), share_analyses(*members)
     if shared:
         check_clips(clips)
     for start in range(0, len(clips), BLOCK):

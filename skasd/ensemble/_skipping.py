@@ -12,7 +12,7 @@ from sklearn.utils import get_tags
 from skasd._sklearn import StrOptions, validate_params
 from skasd._steps import calibrated_step, first_steps, threshold_of
 from skasd._utils.threads import stream_threads
-from skasd.audio._clips import Clip, Clips, check_clip, check_clips, check_sequence
+from skasd.audio._clips import Clip, Clips, check_clip, check_clips, check_sequence, iterate_clips
 from skasd.audio._reading import read_clip
 from skasd.detection._calibration import Calibration
 from skasd.ensemble._members import share_analyses, take_clips
@@ -102,7 +102,7 @@ def fit_clips(
     steps = first_steps(detector, fitted=False)
     shared = share_analyses(detector)
     readable, failures = {}, {}
-    for index, source in enumerate(X):
+    for index, source in enumerate(iterate_clips(X)):
         try:
             clip = check_clip(source, index)
             for step in steps:
@@ -176,7 +176,7 @@ def score_clips(  # numpydoc ignore=RT01
         n_jobs,
         (
             delayed(_score)(detector, clip, index, threshold, calibration, shared, on_error)
-            for index, clip in enumerate(X)
+            for index, clip in enumerate(iterate_clips(X))
         ),
     )
 

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from skasd._steps import first_steps
+from skasd.audio._reading import ASSUMED_RATE
 from skasd.features._base import ClipTransformer, SpectrogramTransformer
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features.openl3._openl3_embedding import OpenL3Embedding
@@ -11,7 +12,7 @@ from skasd.features.openl3._openl3_embedding import OpenL3Embedding
 N_CLIPS = 2
 
 
-def make_check_input(detector: BaseEstimator) -> np.ndarray:
+def make_check_input(detector: BaseEstimator) -> np.ndarray | list[tuple[int, np.ndarray]]:
     """Make noise in the form that the detector takes: clips, spectrograms or features.
 
     Parameters
@@ -21,8 +22,8 @@ def make_check_input(detector: BaseEstimator) -> np.ndarray:
 
     Returns
     -------
-    ndarray of shape (2, n_samples), (2, n_frames, n_mels) or (2, n_features)
-        The noise.
+    ndarray of shape (2, n_samples), (2, n_frames, n_mels) or (2, n_features), or list
+        The noise; pairs of rate and samples if the detector would have to guess the rate.
 
     Examples
     --------
@@ -35,8 +36,11 @@ def make_check_input(detector: BaseEstimator) -> np.ndarray:
     steps = first_steps(detector)
     if all(isinstance(step, ClipTransformer) for step in steps):
         seconds = max(_shortest_seconds(step) for step in steps)
-        n_samples = round((1 + seconds) * steps[0].input_sample_rate)
-        return noise.normal(0, 0.1, size=(N_CLIPS, n_samples))
+        n_samples = round((1 + seconds) * (steps[0].input_sample_rate or ASSUMED_RATE))
+        clips = noise.normal(0, 0.1, size=(N_CLIPS, n_samples))
+        if all(step.input_sample_rate is not None for step in steps):
+            return clips
+        return [(ASSUMED_RATE, clip) for clip in clips]
     if isinstance(steps[0], SpectrogramTransformer):
         n_frames = max(10 + getattr(steps[0], "n_frames", 0), *(step.min_frames for step in steps))
         return noise.normal(-30, 10, size=(N_CLIPS, n_frames, steps[0].n_features_in_))
