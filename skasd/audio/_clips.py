@@ -14,7 +14,9 @@ from skasd._sklearn import safe_indexing
 from skasd.audio._sources import is_single, read_source
 from skasd.exceptions import AudioError
 
-Clips: TypeAlias = "Sequence[str | os.PathLike | ArrayLike | Mapping | BinaryIO | Clip] | np.ndarray"
+Clips: TypeAlias = (
+    "Sequence[str | os.PathLike | ArrayLike | Mapping | BinaryIO | Clip] | np.ndarray"
+)
 
 SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
 """Files of a folder that count as recordings."""

@@ -25,8 +25,8 @@ class TimeWeightedPooling(SpectrogramTransformer):
     ----------
     decay : float or array-like of float, default=1.0
         Not negative. 1 is the mean over time, 0 the maximum; 0.99 is the mean of about the 100
-        largest frames of a training clip, 1.01 that of about the 100 smallest. Of several, each gives its own
-        features.
+        largest frames of a training clip, 1.01 that of about the 100 smallest. Of several, each
+        gives its own features.
     std : bool, default=False
         Whether the standard deviation over time of each band is a feature, too.
     n_components : int or None, default=None
@@ -90,7 +90,7 @@ class TimeWeightedPooling(SpectrogramTransformer):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Spectrograms, y: Any = None) -> Self:
-        """Take the numbers of bands and frames, and find the principal components if they are asked for.
+        """Take the numbers of bands and frames; find principal components if they are asked for.
 
         Parameters
         ----------

@@ -63,7 +63,9 @@ def find_input(detector: Any) -> Callable[[Clip], Any]:
     if share_analyses(detector):
         return lambda clip: clip
     rate, channel = _only("input_sample_rate", detector, None), _only("channel", detector, "mean")
-    return lambda clip: read_clip(clip, sample_rate=rate or clip.sample_rate, channel=channel)
+    return lambda clip: read_clip(
+        clip, sample_rate=rate or clip.sample_rate or ASSUMED_RATE, channel=channel
+    )
 
 
 def check_takes_clips(detector: Any, n_samples: int, sample_rate: int) -> None:

@@ -364,7 +364,5 @@ class Monitor:
     def _samples(self, name: str, seconds: float) -> int:
         n_samples = round(seconds * self.sample_rate)
         if n_samples < 1:
-            raise ValueError(
-                f"{name}={seconds}: is less than one sample at {self.sample_rate} Hz."
-            )
+            raise ValueError(f"{name}={seconds}: is less than one sample at {self.sample_rate} Hz.")
         return n_samples
