@@ -89,7 +89,7 @@ WRONG_PARAMETERS = {
         "power": 0,
         "fmin": -1,
         "fmax": "high",
-        "input_sample_rate": None,
+        "input_sample_rate": 0,
         "channel": "left",
         "min_frames": 0,
         "n_jobs": "all",

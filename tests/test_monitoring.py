@@ -129,6 +129,11 @@ def test_blocks_of_any_kind(detector):
         (np.zeros(3, complex), "dtype complex128"),
         ("sound", "block 1: is a str"),
         (np.zeros((3, 1)), "block 1: has no channel 1"),
+        (np.zeros((3, 2)), "block 1: has 2 channels, and those before it have 1"),
+        (np.zeros((1, 480)), r"block 1: has 1 samples of 480 channels. .*samples\.T"),
+        ([1, -2, 3], r"block 1: holds ints of 64 bits \(list of int64\)\. Pass .*np\.int16"),
+        (np.zeros(3, np.uint64), "block 1: holds ints of 64 bits"),
+        ([None, 1.0], "dtype object"),
     ],
 )
 def test_blocks_that_are_none(detector, block, message):
@@ -144,9 +149,23 @@ def test_stream_of_another_rate(detector, rate, size):
     monitor = Monitor(detector, clip_seconds=0.1, sample_rate=rate)
     detector.clips.clear()
     events = list(monitor.stream(in_blocks(signal, [size])))
-    whole = soxr.resample(signal, rate, RATE)
-    np.testing.assert_array_equal(detector.clips, whole[:32000].reshape(20, 1600))
+    windows = signal[: 2 * rate].reshape(20, -1)
+    np.testing.assert_array_equal(
+        detector.clips, [soxr.resample(window, rate, RATE) for window in windows]
+    )
     assert [event.end for event in events] == pytest.approx(np.arange(1, 21) / 10)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.7])
+def test_windows_of_a_stream_of_several_channels(detector, seconds):
+    signal = np.random.default_rng(0).uniform(-1, 1, (44100, 3)).astype(np.float32)
+    detector.channel = 2
+    monitor = Monitor(detector, clip_seconds=0.25, hop_seconds=seconds, sample_rate=44100)
+    detector.clips.clear()
+    list(monitor.stream(in_blocks(signal, [997])))
+    starts = np.arange(0, 44100 - 11025 + 1, round(seconds * 44100))
+    windows = [soxr.resample(signal[s : s + 11025, 2], 44100, RATE) for s in starts]
+    np.testing.assert_array_equal(detector.clips, windows)
 
 
 def test_memory_is_that_of_a_window(detector):
@@ -204,7 +223,7 @@ def test_windows_that_cannot_be_scored_do_not_count(detector):
     assert "".join(".#"[event.alarm] for event in events) == "...####.."
     errors = [event for event in events if event.error]
     assert [event.window for event in errors] == [2, 5, 6]
-    assert errors[0].error == "100 of its 100 samples are NaN or infinite"
+    assert errors[0].error == "holds 100 NaN or infinite samples, the first at index 0"
     assert np.isnan(errors[0].anomaly_score)
     assert not errors[0].is_anomalous
     assert len(detector.clips) == 6
@@ -226,14 +245,14 @@ def test_detector_that_fails_at_one_window(detector):
 
 
 def test_nan_does_not_spread(detector):
-    """Neither into the windows beside it, nor through the resampler."""
+    """Not into the windows beside it, whatever is resampled."""
     for rate in (RATE, 44100):
         sound = np.random.default_rng(0).uniform(-1, 1, 5 * rate).astype(np.float32)
         monitor = Monitor(detector, clip_seconds=1.0, sample_rate=rate)
         whole = list(monitor.stream([sound]))
         sound[int(2.5 * rate)] = np.nan
         events = list(monitor.stream(in_blocks(sound, [999])))
-        assert "are NaN or infinite" in events[2].error
+        assert "holds 1 NaN or infinite samples" in events[2].error
         assert [*events[:2], *events[3:]] == [*whole[:2], *whole[3:]]
 
 
@@ -639,7 +658,7 @@ def test_command_line_goes_on_past_what_is_broken(model, sound, tmp_path):
     broken = np.where(np.arange(len(sound)) == 5000, np.nan, sound).astype("<f4")
     shown = shell(model, "-", "--format", "f32le", stdin=broken.tobytes())
     assert shown.exit_code == 3
-    assert shown.stderr.startswith("not scored: window 1: 1 of its 4000 samples")
+    assert shown.stderr.startswith("not scored: window 1: holds 1 NaN or infinite samples")
     path = tmp_path / "night.wav"
     soundfile.write(path, sound, RATE)
     path.write_bytes(path.read_bytes()[:-9000])

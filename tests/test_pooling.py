@@ -58,6 +58,47 @@ def test_long_clip_does_not_underflow():
     assert TimeWeightedPooling(10.0).fit_transform([clip]) == pytest.approx(-90, abs=1e-3)
 
 
+def test_the_same_quantiles_whatever_the_length():
+    """With each frame several times: the same distribution, several times as long."""
+    decays = [0, 0.9, 1, 1.2]
+    pooling = TimeWeightedPooling(decays, std=True).fit(CLIPS)
+    assert pooling.n_frames_ == 40
+    once = pooling.transform(CLIPS)
+    for n_times in (2, 5):
+        longer = pooling.transform(CLIPS.repeat(n_times, axis=1))
+        # The weights of a level's copies are decay**rank, times the same sum for each level.
+        np.testing.assert_allclose(longer, once, rtol=1e-12)
+
+
+@pytest.mark.parametrize("decay", [0.9, 0.99, 1.05])
+def test_limit_of_long_clips(decay):
+    """Levels that fall linearly from 1 to 0: the integral over quantiles, in closed form."""
+    a = -40 * np.log(decay)
+    expected = 1 - (1 / a - 1 / np.expm1(a))
+    pooling = TimeWeightedPooling(decay).fit(np.zeros((1, 40, 1)))
+    for n_frames in (500, 4000):
+        ramp = ((np.arange(n_frames) + 0.5) / n_frames)[:, np.newaxis]
+        assert pooling.transform([ramp]) == pytest.approx(expected, abs=1e-4)
+
+
+def test_length_of_training_clips_is_their_median():
+    pooling = TimeWeightedPooling(0.5).fit([CLIPS[0, :3], CLIPS[1, :8], CLIPS[2]])
+    assert pooling.n_frames_ == 8
+    # Sorted: 8, 4, 0, with the weights 1, 2**-(8/3), 4**-(8/3).
+    weights = 0.5 ** (np.arange(3) * 8 / 3)
+    levels = np.tile([[4.0], [0.0], [8.0]], 6)
+    expected = (weights @ [8, 4, 0]) / weights.sum()
+    np.testing.assert_allclose(pooling.transform([levels]), np.full((1, 6), expected))
+
+
+def test_fitted_before_lengths_were_kept():
+    pooling = TimeWeightedPooling(0.5).fit(CLIPS)
+    del pooling.n_frames_
+    short = [CLIPS[0, :7]]
+    own = TimeWeightedPooling(0.5).fit_transform(short)
+    np.testing.assert_array_equal(pooling.transform(short), own)
+
+
 def test_names():
     pooling = TimeWeightedPooling([1, 0.95], std=True).fit(CLIPS)
     names = pooling.get_feature_names_out().tolist()

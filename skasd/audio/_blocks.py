@@ -1,11 +1,14 @@
 """Sound block by block: long files, and streams."""
 
+import math
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
 from skasd.audio._reading import mix_down, scale_samples
 from skasd.audio._recording import open_recording
+from skasd.audio._sources import check_samples
 from skasd.exceptions import AudioError
 
 PIECE = 65536
@@ -78,52 +81,51 @@ def read_blocks(path: str, *, n_samples: int = 65536) -> Iterator[np.ndarray]:
         yield from recording.blocks(n_samples)
 
 
-def convert_blocks(
-    blocks: Iterable[np.ndarray], *, channel: str | int, from_rate: int, to_rate: int
-) -> Iterator[np.ndarray]:
-    """Make one stream of mono samples at one rate.
+def check_blocks(blocks: Iterable[Any], channels: Iterable[str | int]) -> Iterator[np.ndarray]:
+    """Bring the blocks of a stream to one shape, in float32, piece by piece.
 
     Parameters
     ----------
     blocks : iterable of arrays of shape (n_samples,) or (n_samples, n_channels)
         Ints or floats. A block may be empty.
-    channel : "mean" or int
-        Average of the channels, or the index of the one to use.
-    from_rate, to_rate : int
-        In Hz. If they differ, the stream is resampled as `read_clip` resamples a clip, to the
-        same bits; the last 0.1 s then comes later.
+    channels : iterable of "mean" or int
+        What is to be analyzed. A block of a single dimension is of the channel that was picked.
 
     Yields
     ------
-    ndarray of shape (n_samples,), float32
+    ndarray of shape (n_samples,) or (n_samples, n_channels), float32
+        As the first block that is not empty.
 
     Raises
     ------
     AudioError
-        If a block is not an array of samples, or lacks the channel.
+        If a block is not an array of samples, holds ints of 64 bits, has its channels first or
+        another number of them than those before, or lacks one that is to be analyzed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.audio._blocks import check_blocks
+    >>> blocks = [np.int16([[0, 16384]]), [], [[1.0, -1.0]]]
+    >>> [piece.tolist() for piece in check_blocks(blocks, ["mean"])]
+    [[[0.0, 0.5]], [[1.0, -1.0]]]
     """
-    pieces = _mono_pieces(blocks, channel)
-    if from_rate == to_rate:
-        yield from pieces
-        return
-    import soxr
-
-    resampler = soxr.ResampleStream(from_rate, to_rate, 1)
-    for piece in pieces:
-        yield resampler.resample_chunk(piece)
-    yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
-
-
-def _mono_pieces(blocks: Iterable[np.ndarray], channel: str | int) -> Iterator[np.ndarray]:
+    shape: tuple[int, ...] | None = None
     for index, block in enumerate(blocks):
-        samples = np.asarray(block)
-        # An empty list is a float array, and as legal as an empty block of any other kind.
-        if samples.ndim not in (1, 2) or samples.dtype.kind not in "iuf":
+        name = f"block {index}"
+        samples = check_samples(block, name, channels=True)
+        if samples.size == 0:
+            continue
+        shape = samples.shape[1:] if shape is None else shape
+        n_channels, n_expected = math.prod(samples.shape[1:]), math.prod(shape)
+        if n_channels != n_expected:
             raise AudioError(
-                f"block {index}",
-                f"is a {type(block).__name__} of shape {samples.shape} and dtype {samples.dtype}",
-                "Pass arrays of real samples, of shape (n_samples,) or (n_samples, n_channels).",
+                name,
+                f"has {n_channels} channels, and those before it have {n_expected}",
+                "Pass all channels in every block, in the shape (n_samples, n_channels).",
             )
+        if samples.ndim == 2:
+            for channel in channels:
+                mix_down(samples[:1], channel, name)
         for start in range(0, len(samples), PIECE):
-            piece = scale_samples(samples[start : start + PIECE])
-            yield piece if piece.ndim == 1 else mix_down(piece, channel, f"block {index}")
+            yield scale_samples(samples[start : start + PIECE]).reshape(-1, *shape)

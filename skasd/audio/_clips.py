@@ -1,17 +1,21 @@
 """Clips: what can be checked before they are read."""
 
 import os
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from skasd._sklearn import safe_indexing
+from skasd.audio._sources import is_single, read_source
 from skasd.exceptions import AudioError
 
-Clips: TypeAlias = "Sequence[str | os.PathLike | ArrayLike | Clip] | np.ndarray"
+Clips: TypeAlias = (
+    "Sequence[str | os.PathLike | ArrayLike | Mapping | BinaryIO | Clip] | np.ndarray"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,14 +23,16 @@ class Clip:
     """One recording, which remembers what was made of it.
 
     If several steps or members of an ensemble are handed the same `Clip`, the first one that
-    analyzes it does so for all. A pickle holds name and source alone.
+    analyzes it does so for all. A pickle holds name, source and rate alone.
 
     Parameters
     ----------
     name : str
         What errors call it.
-    source : str or ndarray
-        Path, or samples.
+    source : str, bytes, or ndarray of shape (n_samples,) or (n_samples, n_channels)
+        Path, content of a file, or samples.
+    sample_rate : int or None, default=None
+        What samples are sampled at, in Hz; None if nobody has said so. A file says so itself.
     analyses : dict
         What was made of it, by what that depends on.
 
@@ -39,9 +45,15 @@ class Clip:
     """
 
     name: str
-    source: str | np.ndarray
+    source: str | bytes | np.ndarray
+    sample_rate: int | None = None
     analyses: dict[Hashable, Any] = field(default_factory=dict, repr=False)
     _lock: Lock = field(default_factory=Lock, init=False, repr=False)
+
+    @property
+    def lacks_rate(self) -> bool:
+        """Whether it is samples of which nobody has said what they are sampled at."""
+        return isinstance(self.source, np.ndarray) and self.sample_rate is None
 
     def analyze(self, key: Hashable, compute: Callable[[], np.ndarray]) -> np.ndarray:
         """Return what `compute` makes of the clip, or what is remembered of it; threads wait."""
@@ -51,16 +63,19 @@ class Clip:
             return self.analyses[key]
 
     def __reduce__(self) -> Any:
-        return Clip, (self.name, self.source)
+        return Clip, (self.name, self.source, self.sample_rate)
 
 
 def check_clips(X: Clips) -> list[Clip]:
-    """Check what can be checked without reading a file.
+    """Check what can be checked without decoding a file.
 
     Parameters
     ----------
     X : clips
-        Paths or arrays of samples; a `Clip` stays what it is.
+        Each is a path, a 1-D array of samples, ``(rate, samples)`` with samples of shape
+        (n_samples,) or (n_samples, n_channels), a mapping as Hugging Face's datasets give it
+        (``{"array": samples, "sampling_rate": rate}``), or an open binary file. A `Clip` stays
+        what it is. A table of one column is a column of clips.
 
     Returns
     -------
@@ -69,9 +84,9 @@ def check_clips(X: Clips) -> list[Clip]:
     Raises
     ------
     AudioError
-        If a file is missing, or an array is not one of real numbers in one dimension.
+        If a file is missing, or samples or their rate are none.
     TypeError
-        If `X` is a single clip instead of a sequence of clips.
+        If `X` is a single clip instead of a sequence of clips, or has no order.
     ValueError
         If `X` is empty.
 
@@ -81,13 +96,16 @@ def check_clips(X: Clips) -> list[Clip]:
     >>> from skasd.audio import check_clips
     >>> [clip.name for clip in check_clips(np.zeros((2, 16000)))]
     ['clip 0', 'clip 1']
+    >>> (clip,) = check_clips([(48000, np.zeros((96000, 2), dtype=np.int16))])
+    >>> clip.sample_rate
+    48000
     """
     check_sequence(X)
-    return [check_clip(clip, index) for index, clip in enumerate(X)]
+    return [check_clip(clip, index) for index, clip in enumerate(iterate_clips(X))]
 
 
 def check_sequence(X: Clips) -> None:
-    """Refuse a single clip, and no clips at all, before reading any of them.
+    """Refuse a single clip, what has no order, and no clips at all, before reading any of them.
 
     Parameters
     ----------
@@ -97,28 +115,70 @@ def check_sequence(X: Clips) -> None:
     Raises
     ------
     TypeError
-        If `X` is a single clip instead of a sequence of clips.
+        If `X` is a single clip instead of a sequence of clips, or has no order.
     ValueError
         If `X` is empty.
     """
-    single = isinstance(X, str | bytes | os.PathLike) or (
-        isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "buifc"
+    kind = type(X).__name__
+    if isinstance(X, str | os.PathLike) and os.path.isdir(X):
+        raise TypeError(
+            f"Expected a sequence of clips, got the folder {os.fspath(X)!r}. Pass the files in it: "
+            "sorted(pathlib.Path(folder).glob('*.wav'))."
+        )
+    single = isinstance(X, str | bytes | os.PathLike | Clip) or is_single(X)
+    single |= isinstance(X, np.ndarray) and (
+        X.ndim == 0 or (X.ndim == 1 and X.dtype.kind in "buifc")
     )
+    if not single and isinstance(X, Mapping):
+        raise TypeError(f"Expected a sequence of clips, got a {kind}. Pass list(clips.values()).")
+    if not single and isinstance(X, Iterator | Set):
+        raise TypeError(
+            f"Expected a sequence of clips, got a {kind}, which has no order or can be gone "
+            "through only once. Pass a list: list(clips)."
+        )
     if single or not hasattr(X, "__len__") or not hasattr(X, "__iter__"):
         raise TypeError(
-            f"Expected a sequence of clips, got a single {type(X).__name__}: {X!r:.60}. "
+            f"Expected a sequence of clips, got a single {kind}: {X!r:.60}. "
             "Wrap one clip in a list: [clip]."
         )
     if len(X) == 0:
         raise ValueError("Expected at least one clip, got an empty sequence.")
 
 
-def check_clip(clip: str | os.PathLike | ArrayLike | Clip, index: int) -> Clip:
-    """Check what can be checked of one clip without reading a file.
+def iterate_clips(X: Any) -> Iterator[Any]:
+    """Iterate over clips: of a table, over its one column.
 
     Parameters
     ----------
-    clip : path, array of samples, or Clip
+    X : clips
+        Not checked.
+
+    Returns
+    -------
+    iterator over clips
+
+    Raises
+    ------
+    TypeError
+        If a table has several columns.
+    """
+    # Iterating over a table gives the names of its columns.
+    if not hasattr(X, "columns"):
+        return iter(X)
+    if X.shape[1] != 1:
+        raise TypeError(
+            f"Expected a sequence of clips, got a table of {X.shape[1]} columns: "
+            f"{', '.join(map(str, X.columns)):.60}. Pass the column of clips: table['path']."
+        )
+    return iter(safe_indexing(X, 0, axis=1))
+
+
+def check_clip(clip: Any, index: int) -> Clip:
+    """Check what can be checked of one clip without decoding a file.
+
+    Parameters
+    ----------
+    clip : path, samples, (rate, samples), mapping, binary file, or Clip
         What a user passed as one.
     index : int
         Its place among the clips.
@@ -130,28 +190,25 @@ def check_clip(clip: str | os.PathLike | ArrayLike | Clip, index: int) -> Clip:
     Raises
     ------
     AudioError
-        If the file is missing, or the array is not one of real numbers in one dimension.
+        If the file is missing, or samples or their rate are none.
     """
     if isinstance(clip, Clip):
         return clip
+    path = _path_in(clip)
+    if path is None:
+        return Clip(*read_source(clip, f"clip {index}"))
+    if os.path.isdir(path):
+        raise AudioError(path, "is a folder", "Pass the files in it.")
+    if not os.path.exists(path):
+        raise AudioError(path, "does not exist", "Check the path, and the working folder.")
+    return Clip(path, path)
+
+
+def _path_in(clip: Any) -> str | None:
+    """Return the path that a clip is, that it maps to, or that is all there is in a row."""
     if isinstance(clip, str | os.PathLike):
-        path = os.fspath(clip)
-        if os.path.isdir(path):
-            raise AudioError(path, "is a folder", "Pass the files in it.")
-        if not os.path.exists(path):
-            raise AudioError(path, "does not exist", "Check the path, and the working folder.")
-        return Clip(path, path)
-    name = f"clip {index}"
-    try:
-        samples = np.asarray(clip)
-    except ValueError:
-        raise AudioError(
-            name, "is a ragged list", "Pass a path or a 1-D array of samples."
-        ) from None
-    if samples.ndim != 1 or samples.dtype.kind not in "iuf":
-        raise AudioError(
-            name,
-            f"is a {type(clip).__name__} of shape {samples.shape} and dtype {samples.dtype}",
-            "Pass a path or a 1-D array of real samples.",
-        )
-    return Clip(name, samples)
+        return os.fspath(clip)
+    if isinstance(clip, Mapping) and clip.get("array") is None and clip.get("bytes") is None:
+        return _path_in(clip.get("path"))
+    is_row = isinstance(clip, list | tuple) or (isinstance(clip, np.ndarray) and clip.ndim == 1)
+    return _path_in(clip[0]) if is_row and len(clip) == 1 else None

@@ -16,7 +16,7 @@ class Listener(Protocol):
     """What reads clips: a `ClipTransformer`."""
 
     sample_rate: int
-    input_sample_rate: int
+    input_sample_rate: int | None
     channel: str | int
 
 

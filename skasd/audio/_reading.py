@@ -1,11 +1,17 @@
 """From a clip to its samples: mono, finite, at the rate of the analysis."""
 
+import os
+from tempfile import TemporaryDirectory
+
 import numpy as np
 
 from skasd.audio._clips import Clip
 from skasd.audio._recording import open_recording
 from skasd.audio._recording_facts import RecordingFacts
 from skasd.exceptions import AudioError
+
+ASSUMED_RATE = 16000
+"""What arrays are taken to be sampled at, in Hz, if nobody has said."""
 
 _LARGEST = 2.0**40
 """Far above integers of 32 bits that nobody scaled; the square still fits into float32."""
@@ -15,7 +21,7 @@ def read_clip(
     clip: Clip,
     *,
     sample_rate: int,
-    input_sample_rate: int = 16000,
+    input_sample_rate: int | None = None,
     channel: str | int = "mean",
     min_samples: int = 1,
 ) -> np.ndarray:
@@ -27,10 +33,12 @@ def read_clip(
         One of what `check_clips` returned.
     sample_rate : int
         Rate of the result, in Hz. Other rates are resampled with soxr's high quality.
-    input_sample_rate : int, default=16000
-        What an array is sampled at, in Hz. A file says so itself.
+    input_sample_rate : int or None, default=None
+        What an array is sampled at, in Hz; 16000 if None. Files and (rate, samples) say so
+        themselves.
     channel : "mean" or int, default="mean"
-        Average of a file's channels, or the index of the one to use.
+        Average of the channels, or the index of the one to use. A 1-D array is of one channel,
+        whichever was picked.
     min_samples : int, default=1
         What the analysis needs, in samples at `sample_rate`.
 
@@ -69,15 +77,15 @@ def read_clip(
     return samples
 
 
-def read_channels(clip: Clip, input_sample_rate: int = 16000) -> tuple[np.ndarray, int]:
+def read_channels(clip: Clip, input_sample_rate: int | None = None) -> tuple[np.ndarray, int]:
     """Read all channels of a clip, at the rate that it was recorded at.
 
     Parameters
     ----------
     clip : Clip
         One of what `check_clips` returned.
-    input_sample_rate : int, default=16000
-        What an array is sampled at, in Hz. A file says so itself.
+    input_sample_rate : int or None, default=None
+        As for `read_clip`.
 
     Returns
     -------
@@ -85,14 +93,24 @@ def read_channels(clip: Clip, input_sample_rate: int = 16000) -> tuple[np.ndarra
         In [-1, 1] for files and integer arrays.
     sample_rate : int
         Their rate, in Hz.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read or is cut off.
     """
     if isinstance(clip.source, str):
         return _read_file(clip.source)
-    return scale_samples(clip.source)[:, np.newaxis], input_sample_rate
+    if isinstance(clip.source, bytes):
+        return _read_content(clip.source, clip.name)
+    # In the order of a file's samples, their mean has the same bits.
+    samples = np.ascontiguousarray(scale_samples(clip.source))
+    sample_rate = clip.sample_rate or input_sample_rate or ASSUMED_RATE
+    return samples if samples.ndim == 2 else samples[:, np.newaxis], sample_rate
 
 
 def recording_facts(
-    clip: Clip, *, input_sample_rate: int = 16000, channel: str | int = "mean"
+    clip: Clip, *, input_sample_rate: int | None = None, channel: str | int = "mean"
 ) -> RecordingFacts:
     """Return what is known of a clip since it was read; read it if it was not yet.
 
@@ -145,18 +163,32 @@ def mix_down(samples: np.ndarray, channel: str | int, name: str) -> np.ndarray:
     return np.ascontiguousarray(samples[:, channel])
 
 
-def _read_whole(clip: Clip, input_sample_rate: int, channel: str | int) -> tuple[np.ndarray, int]:
+def _read_whole(
+    clip: Clip, input_sample_rate: int | None, channel: str | int
+) -> tuple[np.ndarray, int]:
     """Read what is heard of a clip, at the rate that it was recorded at; remember its facts."""
     channels, sample_rate = read_channels(clip, input_sample_rate)
-    # A stream's window is of the channel that was asked for.
-    heard = channel if isinstance(clip.source, str) else "mean"
-    samples = mix_down(channels, heard, clip.name)
+    is_one_channel = isinstance(clip.source, np.ndarray) and clip.source.ndim == 1
+    samples = mix_down(channels, "mean" if is_one_channel else channel, clip.name)
     _check_samples(samples, clip.name)
     facts = RecordingFacts.of(samples, channels, sample_rate)
     if channel == "mean" and channels.shape[1] > 1:
         facts = facts.with_channels(channels)
     clip.analyses[RecordingFacts, input_sample_rate, channel] = facts
     return samples, sample_rate
+
+
+def _read_content(content: bytes, name: str) -> tuple[np.ndarray, int]:
+    """Read a file that is in memory by the same checks, some of which look into the file itself."""
+    with TemporaryDirectory(prefix="skasd-") as folder:
+        path = os.path.join(folder, "recording" + os.path.splitext(name)[1])
+        with open(path, "wb") as file:
+            file.write(content)
+        try:
+            return _read_file(path)
+        except AudioError as error:
+            problem = error.problem.replace(path, name)
+            raise AudioError(name, problem, error.remedy) from error
 
 
 def _read_file(path: str) -> tuple[np.ndarray, int]:

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 
 from skasd._sklearn import safe_indexing
 from skasd._steps import calibrated, first_steps, training_recordings
-from skasd.audio._clips import check_clip, check_sequence
+from skasd.audio._clips import check_clip, check_sequence, iterate_clips
 from skasd.audio._looking import facts_of, misfits_in_words, remarks_on
 from skasd.ensemble._members import lengths_count, share_analyses
 
@@ -84,7 +84,8 @@ class FleetTask(NamedTuple):
         """Return the clips; errors are to call an array by its place among all clips."""
         if not share_analyses(detector):
             return self.X
-        return [check_clip(clip, i) for i, clip in zip(self.indices, self.X, strict=True)]
+        clips = iterate_clips(self.X)
+        return [check_clip(clip, i) for i, clip in zip(self.indices, clips, strict=True)]
 
     def _inner_parallelism(self) -> Any:
         return parallel_config(backend="sequential") if self.in_turn else nullcontext()

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from skasd._sklearn import num_samples, safe_indexing
 from skasd._steps import clip_steps, first_steps, last_step
 from skasd._utils.threads import parallel_threads
-from skasd.audio._clips import Clips, check_clip, check_clips
+from skasd.audio._clips import Clips, check_clip, check_clips, check_sequence, iterate_clips
 from skasd.audio._looking import (
     are_handed_on,
     describe_training,
@@ -224,10 +224,13 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         calibrated_on: str = LEFT_OUT,
     ) -> None:
         """Fit the members, by the plan for so many clips, and set the threshold."""
+        shared = share_analyses(*members.values())
+        if shared:
+            check_sequence(X)
         X, y = indexable(*healthy_clips(X, y))
         if hasattr(self, "training_recordings_"):
             del self.training_recordings_
-        if share_analyses(*members.values()):
+        if shared:
             listeners = [step for member in members.values() for step in first_steps(member)]
             handed_on, X = are_handed_on(X), check_clips(X)
             if not handed_on:
@@ -302,7 +305,8 @@ def _blocks(X: Any, members: Sequence[Any]) -> Iterator[Any]:
     if not take_clips(members[0], X):
         yield X
         return
-    clips, shared = list(X), share_analyses(*members)
+    check_sequence(X)
+    clips, shared = list(iterate_clips(X)), share_analyses(*members)
     if shared:
         check_clips(clips)
     for start in range(0, len(clips), BLOCK):

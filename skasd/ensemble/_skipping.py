@@ -12,7 +12,7 @@ from sklearn.utils import get_tags
 from skasd._sklearn import StrOptions, validate_params
 from skasd._steps import calibrated_step, first_steps, threshold_of, training_recordings
 from skasd._utils.threads import stream_threads
-from skasd.audio._clips import Clip, Clips, check_clip, check_clips, check_sequence
+from skasd.audio._clips import Clip, Clips, check_clip, check_clips, check_sequence, iterate_clips
 from skasd.audio._looking import facts_of, warn_of_misfits
 from skasd.audio._reading import read_clip
 from skasd.detection._calibration import Calibration
@@ -112,7 +112,7 @@ def fit_clips(
     steps = first_steps(detector, fitted=False)
     shared = share_analyses(detector)
     readable, failures = {}, {}
-    for index, source in enumerate(X):
+    for index, source in enumerate(iterate_clips(X)):
         try:
             clip = check_clip(source, index)
             for step in steps:
@@ -187,7 +187,10 @@ def score_clips(  # numpydoc ignore=RT01
     check_clips(X) if on_error == "raise" else check_sequence(X)
     return stream_threads(
         n_jobs,
-        (delayed(judge.score)(clip, index, on_error) for index, clip in enumerate(X)),
+        (
+            delayed(judge.score)(clip, index, on_error)
+            for index, clip in enumerate(iterate_clips(X))
+        ),
     )
 
 

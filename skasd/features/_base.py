@@ -1,5 +1,6 @@
 """Bases of what takes clips and of what takes spectrograms."""
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Hashable, Sequence
 from numbers import Integral
@@ -22,7 +23,7 @@ from skasd.audio._looking import (
     warn_of_misfits,
     warn_of_remarks,
 )
-from skasd.audio._reading import read_clip
+from skasd.audio._reading import ASSUMED_RATE, read_clip
 from skasd.audio._training_recordings import TrainingRecordings
 from skasd.exceptions import AudioError
 
@@ -40,10 +41,12 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
     ----------
     sample_rate : int, default=16000
         Rate at which `transform_clip` gets the samples, in Hz.
-    input_sample_rate : int, default=16000
-        Rate of clips given as arrays, in Hz. Files say so themselves.
+    input_sample_rate : int or None, default=None
+        Rate of clips given as arrays, in Hz. None takes 16000, with a warning if `sample_rate` is
+        another. Files, and arrays given as ``(rate, samples)``, say so themselves.
     channel : "mean" or int, default="mean"
-        Average of a file's channels, or the index of the one to use.
+        Average of the channels, or the index of the one to use; an array of shape (n_samples,) is
+        the one already.
     n_jobs : int or None, default=None
         Number of threads that read and analyze clips.
 
@@ -76,7 +79,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
     """
 
     sample_rate: int = 16000
-    input_sample_rate: int = 16000
+    input_sample_rate: int | None = None
     channel: str | int = "mean"
     n_jobs: int | None = None
 
@@ -84,7 +87,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "sample_rate": [Interval(Integral, 1, None, closed="left")],
-        "input_sample_rate": [Interval(Integral, 1, None, closed="left")],
+        "input_sample_rate": [Interval(Integral, 1, None, closed="left"), None],
         "channel": [Options(str, {"mean"}), Interval(Integral, 0, None, closed="left")],
         "n_jobs": [Integral, None],
     }
@@ -93,7 +96,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         self,
         sample_rate: int = 16000,
         *,
-        input_sample_rate: int = 16000,
+        input_sample_rate: int | None = None,
         channel: str | int = "mean",
         n_jobs: int | None = None,
     ):
@@ -207,11 +210,13 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         -----
         RecordingWarning
             If clips are unlike those of `fit_transform`, with which a pipeline is fitted.
+        UserWarning
+            If the rate of an array had to be guessed, and matters.
         """
         self._validate_params()
         self._check_parameters()
         key = self._analysis_key()
-        clips = check_clips(X)
+        clips = self._check_clips(X)
         results = parallel_threads(
             self.n_jobs, (delayed(self._analyze)(clip, key) for clip in clips)
         )
@@ -220,6 +225,23 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
 
     def _check_parameters(self) -> None:
         """Refuse parameters that do not fit together."""
+
+    def _check_clips(self, X: Clips) -> list[Clip]:
+        """Check clips, and say what arrays are taken for if nobody has said what they are."""
+        clips = check_clips(X)
+        if self._guesses_rates and any(clip.lacks_rate for clip in clips):
+            warnings.warn(
+                f"Nobody has said what the arrays are sampled at: {type(self).__name__}, which "
+                f"analyzes at {self.sample_rate} Hz, takes {ASSUMED_RATE} Hz for it. Pass "
+                "input_sample_rate, or each clip as (rate, samples).",
+                stacklevel=3,
+            )
+        return clips
+
+    @property
+    def _guesses_rates(self) -> bool:
+        """Whether it has to guess what arrays are sampled at, and it matters."""
+        return self.input_sample_rate is None and self.sample_rate != ASSUMED_RATE
 
     def _analyze(self, clip: Clip, key: Hashable) -> np.ndarray:
         return clip.analyze(key, lambda: self._analyze_samples(clip))

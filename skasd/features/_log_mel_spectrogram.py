@@ -41,10 +41,12 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         Lower edge of the lowest band, in Hz.
     fmax : float or None, default=None
         Upper edge of the highest band, in Hz; half of `sample_rate` if None.
-    input_sample_rate : int, default=16000
-        What clips given as arrays are sampled at, in Hz. Files say so themselves.
+    input_sample_rate : int or None, default=None
+        What clips given as arrays are sampled at, in Hz. None takes 16000, with a warning if
+        `sample_rate` is another. Files, and arrays given as ``(rate, samples)``, say so themselves.
     channel : "mean" or int, default="mean"
-        Average of a file's channels, or the index of the one to use.
+        Average of the channels, or the index of the one to use; an array of shape (n_samples,) is
+        the one already.
     min_frames : int, default=1
         Clips of fewer frames are refused: what the step after this one needs.
     n_jobs : int or None, default=None
@@ -97,7 +99,7 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         power: float = 2.0,
         fmin: float = 0.0,
         fmax: float | None = None,
-        input_sample_rate: int = 16000,
+        input_sample_rate: int | None = None,
         channel: str | int = "mean",
         min_frames: int = 1,
         n_jobs: int | None = None,

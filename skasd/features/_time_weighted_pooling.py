@@ -18,14 +18,15 @@ class TimeWeightedPooling(SpectrogramTransformer):
 
     In each band, the levels of all frames are sorted, the largest first, and averaged with the
     weights ``decay**rank``, which are divided by their sum: global weighted ranking pooling. So
-    the pooling asks how loud a band is, and not when.
+    the pooling asks how loud a band is, and not when. A rank counts relative to the length of a
+    clip: in one of twice as many frames as the training clips have, the weights fall half as fast.
 
     Parameters
     ----------
     decay : float or array-like of float, default=1.0
         Not negative. 1 is the mean over time, 0 the maximum; 0.99 is the mean of about the 100
-        largest frames, 1.01 that of about the 100 smallest. Of several, each gives its own
-        features.
+        largest frames of a training clip, 1.01 that of about the 100 smallest. Of several, each
+        gives its own features.
     std : bool, default=False
         Whether the standard deviation over time of each band is a feature, too.
     n_components : int or None, default=None
@@ -36,6 +37,8 @@ class TimeWeightedPooling(SpectrogramTransformer):
     ----------
     n_features_in_ : int
         Number of bands of the spectrograms.
+    n_frames_ : int
+        Number of frames of the training clips, their median.
     projection_ : PrincipalComponents or None
         None without `n_components`.
 
@@ -47,7 +50,10 @@ class TimeWeightedPooling(SpectrogramTransformer):
 
     Notes
     -----
-    Without `n_components`, nothing is learned but the number of bands. The paper chooses `decay`
+    Without `n_components`, nothing is learned but the numbers of bands and of frames. The weight of
+    a rank is ``decay ** (rank * n_frames_ / n_frames)``: in clips as long as the training clips,
+    the paper's; in others, the same for the same share of the frames, so that their length alone
+    moves no level. Only the maximum of a longer clip is higher. The paper chooses `decay`
     for each machine type, from 0 to 1. Beyond 1, which it does not look at, the quiet frames count
     most: what a machine never falls below, while the factory around it comes and goes.
 
@@ -84,7 +90,7 @@ class TimeWeightedPooling(SpectrogramTransformer):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Spectrograms, y: Any = None) -> Self:
-        """Take the number of bands, and find the principal components if they are asked for.
+        """Take the numbers of bands and frames; find principal components if they are asked for.
 
         Parameters
         ----------
@@ -112,6 +118,7 @@ class TimeWeightedPooling(SpectrogramTransformer):
         self._check_decays()
         spectrograms = check_spectrograms(X)
         self.n_features_in_ = spectrograms[0].shape[1]
+        self.n_frames_ = int(np.median([len(spectrogram) for spectrogram in spectrograms]))
         self.projection_ = None
         if self.n_components is not None:
             self.projection_ = PrincipalComponents(self.n_components).fit(self._pool(spectrograms))
@@ -187,7 +194,8 @@ class TimeWeightedPooling(SpectrogramTransformer):
     def _rank_weights(self, n_frames: int) -> np.ndarray:
         """Return the weight of each rank, (n_decays, n_frames)."""
         decays = self._check_decays()
-        rank = np.arange(n_frames)
+        # Fitted before there was an n_frames_, it takes each clip for as long as those of then.
+        rank = np.arange(n_frames) * (getattr(self, "n_frames_", n_frames) / n_frames)
         # Counted from the rank of the largest weight, nothing overflows.
         from_largest = np.where(decays > 1, rank[-1], 0)[:, np.newaxis]
         weights = decays[:, np.newaxis] ** (rank - from_largest)

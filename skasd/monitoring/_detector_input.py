@@ -1,38 +1,47 @@
 """The input that a detector expects."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from skasd._steps import training_recordings, walk
-from skasd.audio._clips import check_clips
+from skasd._steps import first_steps, walk
+from skasd.audio._clips import Clip
+from skasd.audio._reading import ASSUMED_RATE, read_clip
+from skasd.ensemble._members import share_analyses
 
 
-def find_sample_rate(detector: Any, sample_rate: int) -> int:
-    """Return the sample rate, in Hz, that the detector assumes for arrays.
+def find_sample_rate(detector: Any) -> tuple[int, bool]:
+    """Return what a detector takes arrays to be sampled at.
 
     Parameters
     ----------
     detector : fitted detector, or pipeline that ends with one
         What listens.
+
+    Returns
+    -------
     sample_rate : int
-        What to return if no step has an `input_sample_rate`.
-
-    Returns
-    -------
-    int
-        The sample rate, in Hz.
+        In Hz.
+    is_guess : bool
+        Whether nobody has said so, and it matters.
 
     Raises
     ------
     ValueError
         If its steps disagree.
     """
-    return _only("input_sample_rate", detector, sample_rate)
+    is_guess = any(getattr(step, "_guesses_rates", False) for step in first_steps(detector))
+    return _only("input_sample_rate", detector, ASSUMED_RATE), is_guess
 
 
-def find_channel(detector: Any) -> str | int:
-    """Return the channel that the detector analyzes.
+def find_channels(detector: Any) -> set[str | int]:
+    """Return the channels that the steps of a detector analyze: indices, or ``"mean"``."""
+    return {step.channel for _, step in walk(detector) if hasattr(step, "channel")}
+
+
+def find_input(detector: Any) -> Callable[[Clip], Any]:
+    """Return what makes of a clip that which the detector takes.
 
     Parameters
     ----------
@@ -41,15 +50,22 @@ def find_channel(detector: Any) -> str | int:
 
     Returns
     -------
-    "mean" or int
-        The index of the channel, or ``"mean"`` for the mean of all channels.
+    callable
+        The steps of skasd read clips themselves. Others get an array: of the channel, and at the
+        rate, that the detector's steps have as `channel` and `input_sample_rate`, or else of the
+        mean of all channels, at the clip's own rate.
 
     Raises
     ------
     ValueError
-        If its steps disagree.
+        If steps that are not of skasd disagree with others.
     """
-    return _only("channel", detector, "mean")
+    if share_analyses(detector):
+        return lambda clip: clip
+    rate, channel = _only("input_sample_rate", detector, None), _only("channel", detector, "mean")
+    return lambda clip: read_clip(
+        clip, sample_rate=rate or clip.sample_rate or ASSUMED_RATE, channel=channel
+    )
 
 
 def check_takes_clips(detector: Any, n_samples: int, sample_rate: int) -> None:
@@ -71,8 +87,7 @@ def check_takes_clips(detector: Any, n_samples: int, sample_rate: int) -> None:
     """
     noise = np.random.default_rng(0).normal(0, 0.1, n_samples).astype(np.float32)
     try:
-        clips = [noise] if training_recordings(detector) is None else check_clips([noise])
-        detector.score_samples(clips)
+        detector.score_samples([find_input(detector)(Clip("noise", noise, sample_rate))])
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{type(detector).__name__} cannot score a clip of {n_samples / sample_rate:g} s "
@@ -83,7 +98,7 @@ def check_takes_clips(detector: Any, n_samples: int, sample_rate: int) -> None:
 
 def _only(name: str, detector: Any, default: Any) -> Any:
     # Of any step: one that is not ours may take samples as well.
-    values = {getattr(step, name) for _, step in walk(detector) if hasattr(step, name)}
+    values = {getattr(step, name, None) for _, step in walk(detector)} - {None}
     if len(values) > 1:
         raise ValueError(
             f"The detector's steps differ in {name}: {', '.join(map(str, sorted(values, key=str)))}"

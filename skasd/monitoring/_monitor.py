@@ -19,18 +19,19 @@ from skasd._steps import (
     threshold_of,
     training_recordings,
 )
-from skasd.audio._blocks import convert_blocks
+from skasd.audio._blocks import check_blocks
 from skasd.audio._clips import Clip, check_clip
 from skasd.audio._looking import facts_of, remarks_on, warn_of_remarks
 from skasd.audio._training_recordings import TrainingRecordings
 from skasd.detection._base import AnomalyDetectorMixin
 from skasd.ensemble._members import lengths_count
-from skasd.exceptions import RecordingWarning
+from skasd.exceptions import AudioError, RecordingWarning
 from skasd.monitoring._alarm import Alarm
 from skasd.monitoring._arrivals import find_clip, watch_arrivals
 from skasd.monitoring._detector_input import (
     check_takes_clips,
-    find_channel,
+    find_channels,
+    find_input,
     find_sample_rate,
 )
 from skasd.monitoring._false_alarms import (
@@ -46,7 +47,7 @@ from skasd.monitoring._windows import cut_windows
 _CONSTRAINTS = {
     "clip_seconds": [Interval(Real, 0, None, closed="neither")],
     "hop_seconds": [Interval(Real, 0, None, closed="neither"), None],
-    "sample_rate": [Interval(Integral, 1, None, closed="left")],
+    "sample_rate": [Interval(Integral, 1, None, closed="left"), None],
 }
 
 UNKNOWN_SECONDS = 10.0
@@ -76,13 +77,14 @@ class Monitor:
         How often the alarm of a healthy machine may be raised, such as ``"1 per week"``: a number
         per hour, day, week, month or year. It sets the threshold of the windows, computed as if
         these were independent. None takes the detector's threshold.
-    sample_rate : int, default=16000
-        What the blocks are sampled at, in Hz. If the detector takes arrays to be sampled at
-        another rate (`input_sample_rate` of its `LogMelSpectrogram` or `OpenL3Embedding`), the
-        stream is resampled to that.
+    sample_rate : int or None, default=None
+        What the blocks are sampled at, in Hz. None takes what the detector takes arrays for:
+        `input_sample_rate` of its steps or, with a warning if they analyze at another rate, 16000.
 
     Attributes
     ----------
+    sample_rate : int
+        In Hz.
     expected_false_alarms : FalseAlarms or None
         Computed from the threshold: `per_week`, and `window_rate`, the share of healthy windows
         above it. None if the detector knows no p-values, or the alarm has more than 12 windows.
@@ -115,7 +117,10 @@ class Monitor:
 
     A window that cannot be scored, because samples in it are NaN or infinite, is an event with an
     error; it counts neither for nor against the alarm. If input was lost, pass NaN in its place,
-    and the times of what follows stay right. Resampling spreads a NaN over up to 0.1 s.
+    and the times of what follows stay right.
+
+    A window is cut at the stream's own rate, with all its channels, and analyzed as a file of the
+    same samples would be: its score is that of such a file.
 
     Only one window and the last n decisions are held in memory. `OpenL3Embedding` caches its
     embeddings on disk: pass it ``cache=None`` for a machine that is monitored for a long time.
@@ -150,7 +155,7 @@ class Monitor:
         alarm: str = "3 of 5",
         release: int | None = None,
         false_alarms: str | None = None,
-        sample_rate: int = 16000,
+        sample_rate: int | None = None,
     ):
         self._recordings = training_recordings(detector)
         if clip_seconds is None:
@@ -167,16 +172,18 @@ class Monitor:
         self.alarm = alarm
         self.release = Alarm(alarm, release).release
         self.false_alarms = false_alarms
+        self._rate_is_guess = False
+        if sample_rate is None:
+            sample_rate, self._rate_is_guess = find_sample_rate(detector)
         self.sample_rate = sample_rate
         self._offset = -threshold_of(detector)
         step = calibrated_step(detector)
         self._calibration = None if step is None else step._calibration
         self.expected_false_alarms = self._set_false_alarms(step)
-        self._rate = find_sample_rate(detector, sample_rate)
-        self._channel = find_channel(detector)
+        self._input = find_input(detector)
         self._window_length = self._samples("clip_seconds", self.clip_seconds)
         self._hop_length = self._samples("hop_seconds", self.hop_seconds)
-        check_takes_clips(detector, self._window_length, self._rate)
+        check_takes_clips(detector, self._window_length, self.sample_rate)
         self._warn_of_short_windows()
 
     def stream(
@@ -191,7 +198,7 @@ class Monitor:
         Parameters
         ----------
         blocks : iterable of arrays of shape (n_samples,) or (n_samples, n_channels)
-            The stream, in blocks of any size: ints, or floats in [-1, 1].
+            The stream, in blocks of any size: ints of up to 32 bits, or floats in [-1, 1].
         after : iterable of MonitorEvent, default=()
             Events of an earlier run. The alarm and the numbering continue from there.
         replay : bool, default=False
@@ -206,26 +213,33 @@ class Monitor:
         Raises
         ------
         AudioError
-            If a block is not an array of samples, or lacks the detector's channel.
+            If a block is not an array of samples, has its channels first or another number of them
+            than those before, or lacks the detector's channel.
         ValueError
             If `after` is not what this monitor says.
+
+        Warns
+        -----
+        UserWarning
+            If the sample rate had to be guessed, and matters.
         """
+        if self._rate_is_guess:
+            warnings.warn(
+                f"Nobody has said what the stream is sampled at, and {self.sample_rate} Hz is not "
+                "what the detector analyzes at. Pass sample_rate.",
+                stacklevel=2,
+            )
         alarm = Alarm(self.alarm, self.release)
         first = sum(1 for _ in self._take_up(after, alarm))
-        samples = convert_blocks(
-            blocks, channel=self._channel, from_rate=self.sample_rate, to_rate=self._rate
-        )
-        windows = cut_windows(
-            samples, window_length=self._window_length, hop_length=self._hop_length
-        )
+        rate, hop = self.sample_rate, self._hop_length
+        pieces = check_blocks(blocks, find_channels(self.detector))
+        windows = cut_windows(pieces, window_length=self._window_length, hop_length=hop)
         for number, window in enumerate(windows, start=0 if replay else first):
             if number >= first:
-                score, error = self._score(window)
-                start = number * self._hop_length
+                score, error = self._score(Clip(f"window {number}", window, rate))
+                start = number * hop
                 end = start + self._window_length
-                yield self._event(
-                    alarm, number, score, error, start=start / self._rate, end=end / self._rate
-                )
+                yield self._event(alarm, number, score, error, start=start / rate, end=end / rate)
 
     def watch(
         self,
@@ -345,20 +359,19 @@ class Monitor:
             p_value=p_value,
         )
 
-    def _score(self, clip: np.ndarray | str) -> tuple[float, str | None]:
-        """Return the score of a clip, or the reason why it has none."""
-        if isinstance(clip, np.ndarray):
-            n_bad = np.count_nonzero(~np.isfinite(clip))
-            if n_bad:
-                return math.nan, f"{n_bad} of its {len(clip)} samples are NaN or infinite"
+    def _score(self, clip: Clip | str) -> tuple[float, str | None]:
+        """Return the score of a window or a file, or the reason why it has none."""
         try:
-            if self._recordings is None:
-                score = float(self.detector.score_samples([clip])[0])
+            if isinstance(clip, Clip):
+                handed_on = self._input(clip)
             else:
-                handed_on = check_clip(clip, 0)
-                score = float(self.detector.score_samples([handed_on])[0])
-                if isinstance(clip, str):
-                    self._look_at(handed_on, self._recordings)
+                handed_on = clip if self._recordings is None else check_clip(clip, 0)
+            score = float(self.detector.score_samples([handed_on])[0])
+            if isinstance(clip, str) and self._recordings is not None:
+                self._look_at(handed_on, self._recordings)
+        except AudioError as error:
+            # The event says itself which window it is of.
+            return math.nan, error.problem if isinstance(clip, Clip) else str(error)
         except (ValueError, OSError) as error:
             return math.nan, str(error)
         return score, None if math.isfinite(score) else f"its score is {score}"
@@ -396,7 +409,7 @@ class Monitor:
             )
 
     def _samples(self, name: str, seconds: float) -> int:
-        n_samples = round(seconds * self._rate)
+        n_samples = round(seconds * self.sample_rate)
         if n_samples < 1:
-            raise ValueError(f"{name}={seconds}: is less than one sample at {self._rate} Hz.")
+            raise ValueError(f"{name}={seconds}: is less than one sample at {self.sample_rate} Hz.")
         return n_samples

@@ -12,8 +12,8 @@ def cut_windows(
 
     Parameters
     ----------
-    pieces : iterable of ndarrays of shape (n_samples,), float32
-        The stream, in pieces of any size.
+    pieces : iterable of ndarrays of shape (n_samples,) or (n_samples, n_channels)
+        The stream, in pieces of any size and one shape.
     window_length : int
         Length of a window, in samples.
     hop_length : int
@@ -22,7 +22,7 @@ def cut_windows(
 
     Yields
     ------
-    ndarray of shape (window_length,), float32
+    ndarray of shape (window_length,) or (window_length, n_channels), float32
         A window; window i starts at sample ``i * hop_length``. An incomplete last window is
         dropped.
 
@@ -34,9 +34,11 @@ def cut_windows(
     >>> [w.tolist() for w in cut_windows(pieces, window_length=4, hop_length=3)]
     [[0.0, 1.0, 2.0, 3.0], [3.0, 4.0, 5.0, 6.0]]
     """
-    window = np.empty(window_length, np.float32)
+    window = np.empty(0, np.float32)
     n_held, n_to_drop = 0, 0
     for piece in pieces:
+        if not len(window):
+            window = np.empty((window_length, *piece.shape[1:]), np.float32)
         start = 0
         while start < len(piece):
             if n_to_drop:

@@ -4,7 +4,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from skasd._steps import first_steps
-from skasd.audio._clips import Clip, check_clips
+from skasd.audio._clips import Clip
+from skasd.audio._reading import ASSUMED_RATE
 from skasd.features._base import ClipTransformer, SpectrogramTransformer
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features.openl3._openl3_embedding import OpenL3Embedding
@@ -36,9 +37,11 @@ def make_check_input(detector: BaseEstimator) -> np.ndarray | list[Clip]:
     steps = first_steps(detector)
     if all(isinstance(step, ClipTransformer) for step in steps):
         seconds = max(_shortest_seconds(step) for step in steps)
-        n_samples = round((1 + seconds) * steps[0].input_sample_rate)
+        sample_rate = steps[0].input_sample_rate or ASSUMED_RATE
+        n_samples = round((1 + seconds) * sample_rate)
         # Handed on as clips, nobody is told that noise is unlike the training set.
-        return check_clips(noise.normal(0, 0.1, size=(N_CLIPS, n_samples)))
+        clips = noise.normal(0, 0.1, size=(N_CLIPS, n_samples))
+        return [Clip(f"noise {index}", clip, sample_rate) for index, clip in enumerate(clips)]
     if isinstance(steps[0], SpectrogramTransformer):
         n_frames = max(10 + getattr(steps[0], "n_frames", 0), *(step.min_frames for step in steps))
         return noise.normal(-30, 10, size=(N_CLIPS, n_frames, steps[0].n_features_in_))

@@ -17,7 +17,7 @@ def make_baseline(
     n_fft: int = 1024,
     hop_length: int = 512,
     n_mels: int = 128,
-    input_sample_rate: int = 16000,
+    input_sample_rate: int | None = None,
     channel: str | int = "mean",
     epochs: int = 100,
     n_repeats: int = 1,

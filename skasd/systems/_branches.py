@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skasd.audio._reading import ASSUMED_RATE
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features._principal_components import PrincipalComponents
 from skasd.features._window_autoencoder import WindowAutoencoder
@@ -62,11 +63,13 @@ def log_mel_steps(autoencoder: WindowAutoencoder, input: str, **settings: Any) -
     return [spectrogram_step(autoencoder, input, **settings), ("autoencoder", autoencoder)]
 
 
-def openl3_branch(**settings: Any) -> Pipeline:
+def openl3_branch(*, input_sample_rate: int | None, **settings: Any) -> Pipeline:
     """Return the pipeline from clips to 50 principal components of OpenL3 embeddings."""
+    # If that is a guess, the branch beside this one says so.
+    rate = ASSUMED_RATE if input_sample_rate is None else input_sample_rate
     return Pipeline(
         [
-            ("embedding", OpenL3Embedding(**settings)),
+            ("embedding", OpenL3Embedding(input_sample_rate=rate, **settings)),
             ("scaler", StandardScaler()),
             ("pca", PrincipalComponents(n_components=50)),
         ]

@@ -50,7 +50,7 @@ def make_iaeo3(
     n_fft: int | None = None,
     hop_length: int | None = None,
     n_mels: int | None = None,
-    input_sample_rate: int = 16000,
+    input_sample_rate: int | None = None,
     channel: str | int = "mean",
     weights: str | os.PathLike[str] = "auto",
     epochs: int = 30,

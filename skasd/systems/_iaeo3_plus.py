@@ -29,7 +29,7 @@ def make_iaeo3_plus(
     n_fft: int = 1024,
     hop_length: int = 512,
     n_mels: int = 128,
-    input_sample_rate: int = 16000,
+    input_sample_rate: int | None = None,
     channel: str | int = "mean",
     weights: str | os.PathLike[str] = "auto",
     epochs: int = 30,

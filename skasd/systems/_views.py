@@ -49,7 +49,7 @@ def make_views_detector(
     hop_length: int = 512,
     win_length: int | None = None,
     n_mels: int = 128,
-    input_sample_rate: int = 16000,
+    input_sample_rate: int | None = None,
     channel: str | int = "mean",
     contamination: float = 0.1,
     n_jobs: int | None = None,

@@ -18,6 +18,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
 
+from skasd.audio._reading import ASSUMED_RATE
 from skasd.detection._feature_detector import FeatureDetector
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
 
@@ -107,7 +108,7 @@ def clip_transformer_checks(
     >>> checks = dict(clip_transformer_checks(LogMelSpectrogram(n_mels=16)))
     >>> checks["clone_and_parameters"]()
     """
-    rate = getattr(transformer, "input_sample_rate", 16000)
+    rate = getattr(transformer, "input_sample_rate", None) or ASSUMED_RATE
     shortest = getattr(transformer, "min_samples", 1) / getattr(transformer, "sample_rate", rate)
     n_samples = int(np.ceil(rate * max(0.25, 2 * shortest)))
     clips = np.random.default_rng(0).uniform(-0.5, 0.5, size=(N_CLIPS, n_samples))

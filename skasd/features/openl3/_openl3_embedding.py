@@ -59,9 +59,11 @@ class OpenL3Embedding(ClipTransformer):
         Folder that remembers the features of each clip by its content; the user's cache if
         ``"auto"``, no memory if None.
     channel : "mean" or int, default="mean"
-        Average of a file's channels, or the index of the one to use.
-    input_sample_rate : int, default=16000
-        What clips given as arrays are sampled at, in Hz. Files say so themselves.
+        Average of the channels, or the index of the one to use; an array of shape (n_samples,) is
+        the one already.
+    input_sample_rate : int or None, default=None
+        What clips given as arrays are sampled at, in Hz. None takes 16000, with a warning. Files,
+        and arrays given as ``(rate, samples)``, say so themselves.
     n_jobs : int or None, default=None
         Number of clips that are worked on at the same time, each with its share of the cores.
     verbose : int, default=0
@@ -133,7 +135,7 @@ class OpenL3Embedding(ClipTransformer):
         engine: str = "auto",
         cache: str | os.PathLike[str] | None = "auto",
         channel: str | int = "mean",
-        input_sample_rate: int = 16000,
+        input_sample_rate: int | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
     ):
@@ -260,7 +262,7 @@ class OpenL3Embedding(ClipTransformer):
 
     def _map(self, X: Clips, pooling: str | None) -> list[np.ndarray]:
         engine = self._fitted_engine()
-        progress = tqdm(check_clips(X), unit="clip", desc="OpenL3", disable=not self.verbose)
+        progress = tqdm(self._check_clips(X), unit="clip", desc="OpenL3", disable=not self.verbose)
         return parallel_threads(
             self.n_jobs, (delayed(self._recall)(clip, engine, pooling) for clip in progress)
         )
