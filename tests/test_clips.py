@@ -177,7 +177,6 @@ INTS = "holds ints of 64 bits .*Pass the width that was recorded, np.int16 or np
         (io.StringIO("RIFF"), "StringIO that gives no bytes, but str. Open it in the mode"),
         (b"RIFF", r"is a bytes of shape \(\)"),
     ],
-    ids=repr,
 )
 def test_what_is_no_clip(clip, message):
     with pytest.raises(AudioError, match=message):
