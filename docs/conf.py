@@ -67,6 +67,7 @@ html_theme_options = {
 }
 html_sidebars = {"get_started": [], "changelog": [], "contributing": [], "how_it_works": []}
 html_show_sourcelink = False
+toc_object_entries_show_parents = "hide"
 
 
 def find_public_names():
