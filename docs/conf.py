@@ -6,6 +6,7 @@ import pkgutil
 import re
 
 from docutils import nodes
+from sphinx.addnodes import pending_xref
 from sphinx.roles import XRefRole
 
 import skasd
@@ -67,6 +68,7 @@ html_theme_options = {
 }
 html_sidebars = {"get_started": [], "changelog": [], "contributing": [], "how_it_works": []}
 html_show_sourcelink = False
+toc_object_entries_show_parents = "hide"
 
 
 def find_public_names():
@@ -116,6 +118,27 @@ def escape_attributes(app, what, name, obj, options, lines):
     lines[:] = [re.sub(r"n_features_in_(?=[,)])", r"n_features_in\_", line) for line in lines]
 
 
+def link_names(app, doctree):
+    """Link the public names that a page in Markdown holds as code."""
+    if not doctree["source"].endswith(".md"):
+        return
+    for literal in list(doctree.findall(nodes.literal)):
+        name = literal.astext().partition("(")[0]
+        is_name = name in HOMES and ("_" in name or name[0].isupper())
+        if is_name and not isinstance(literal.parent, nodes.reference | nodes.title):
+            link = pending_xref(
+                "",
+                refdoc=app.env.current_document.docname,
+                refdomain="py",
+                reftype="obj",
+                reftarget=HOMES[name],
+                refexplicit=True,
+                refwarn=True,
+            )
+            literal.replace_self(link)
+            link += literal
+
+
 def find_from_any_page(app, env, node, content):
     """Find a public name in See Also by its last part."""
     home = HOMES.get(node.get("reftarget"))
@@ -130,4 +153,5 @@ def setup(app):
     app.add_role("name", NameRole())
     app.connect("autodoc-skip-member", skip_inherited)
     app.connect("autodoc-process-docstring", escape_attributes)
+    app.connect("doctree-read", link_names)
     app.connect("missing-reference", find_from_any_page)

@@ -81,7 +81,7 @@ def evaluate_dcase2020(
     root : str or PathLike
         Folder that contains the machine types' folders, as unpacked from the challenge's archives.
     out : str or PathLike
-        Folder for the results; made if it is missing.
+        Folder for the results; created if it is missing.
     system : {"views", "iaeo3", "iaeo3-opt", "iaeo3-plus", "iae", "baseline"}, default="iaeo3"
         The system; see `make_system`. One is fitted for each machine type and id. This includes the
         baseline, of which the challenge fitted one for each type.
@@ -97,7 +97,7 @@ def evaluate_dcase2020(
         Whether to delete results of other settings in `out`. Otherwise, they are an error.
     n_jobs : int or None, default=None
         Machines that are fitted at the same time, by joblib. Results are the same to the bit
-        if it is the same.
+        if this number is.
     verbose : int, default=0
         1 shows a progress bar over machines.
 
@@ -123,7 +123,7 @@ def evaluate_dcase2020(
     >>> from pathlib import Path
     >>> import soundfile
     >>> from skasd.datasets import make_machine_sounds
-    >>> from skasd.challenge._evaluation import evaluate_dcase2020
+    >>> from skasd.challenge import evaluate_dcase2020
     >>> sounds, _ = make_machine_sounds("fan", n_normal=8, n_anomalous=2, duration=1.0)
     >>> names = [f"train/normal_id_00_{i:08}.wav" for i in range(6)]
     >>> names += [f"test/normal_id_00_{i:08}.wav" for i in range(2)]

@@ -81,7 +81,7 @@ def load_dcase2020(
 
     See Also
     --------
-    fetch_dcase2020 : Downloads the recordings.
+    fetch_dcase2020 : Download the recordings.
 
     References
     ----------
@@ -155,7 +155,7 @@ def load_dcase2021(
         names : list of str
             The file names, as listed in the challenge's CSV files.
         domains : ndarray of shape (n_clips,), str, or None
-            ``"source"`` or ``"target"``. None if the names tell no domain.
+            ``"source"`` or ``"target"``. None if the names do not give a domain.
         attributes : ndarray of shape (n_clips,), str
             The part of the name after the clip's number, such as ``"strength_1_ambient"``, or
             ``""``.

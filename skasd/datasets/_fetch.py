@@ -68,9 +68,9 @@ def fetch_dcase2020(
     """Download the recordings of one machine type of DCASE 2020, unless they already exist.
 
     The archive is downloaded, checked and unpacked under another name, so that the machine type's
-    folder is whole as soon as it is there. A call that was killed is made good by the next one;
-    of two calls at once, the second waits for the first. Mind the license, which is in each
-    record on Zenodo: the development set is CC BY-NC-SA 4.0.
+    folder is complete once it exists. If a call is killed, the next one starts over; of two calls
+    at once, the second waits for the first. Mind the license, which is in each record on Zenodo:
+    the development set is CC BY-NC-SA 4.0.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def fetch_dcase2020(
 
     See Also
     --------
-    load_dcase2020 : Lists the clips.
+    load_dcase2020 : List the clips.
 
     References
     ----------

@@ -114,7 +114,7 @@ class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):
         return self
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
-        """Return the feature with its sign turned.
+        """Return the feature with the opposite sign.
 
         Parameters
         ----------

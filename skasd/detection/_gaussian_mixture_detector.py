@@ -46,8 +46,8 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
     covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
         Form of their covariances. All but ``"full"`` need ``shrinkage=None``.
     shrinkage : {"oas", "ledoit_wolf"} or None, default="oas"
-        How each covariance is shrunk, as scikit-learn's `OAS` or `LedoitWolf` do. None shrinks
-        nothing.
+        How each covariance is shrunk, as scikit-learn's `OAS` or `LedoitWolf` do. None means no
+        shrinkage.
     reg_covar : float, default=1e-6
         Added to the diagonal of each covariance; if there is shrinkage, to that of the
         standardized features.

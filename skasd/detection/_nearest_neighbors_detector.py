@@ -48,13 +48,13 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         features as they are. ``"cosine"`` compares only directions, which suits embeddings; a clip
         of zeros has no direction, and is at distance 1 from all.
     density_neighbors : int or None, default=None
-        The distance to a training clip is divided by that clip's mean distance to so many of its
-        own nearest training clips, or to all others if there are fewer. None divides by nothing.
+        The distance to a training clip is divided by that clip's mean distance to this many of its
+        own nearest training clips, or to all others if there are fewer. None does not divide.
     shrinkage : {"ledoit_wolf", "oas"}, default="ledoit_wolf"
         How the covariance is estimated for ``metric="mahalanobis"``: scikit-learn's functions of
         these names.
     log : bool, default=False
-        Whether the anomaly score is the logarithm of the mean distance. It is closer to a normal
+        Whether the anomaly score is the logarithm of the mean distance, which is closer to a normal
         distribution, so that a `FusionDetector` weighs detectors alike.
     contamination : float, default=0.1
         Share of healthy clips that may be called anomalous, in (0, 0.5].
@@ -65,14 +65,14 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
     Attributes
     ----------
     neighbors_ : NearestNeighbors
-        scikit-learn's search, over the training clips, centered and whitened but for cosines.
+        scikit-learn's search, over the training clips, centered and whitened, except for cosines.
     smallest_ : float
         Least mean distance that has a logarithm of its own, with `log`.
     location_ : ndarray of shape (n_features_in_,)
         Mean of the training clips.
     density_ : ndarray of shape (n_training_clips,)
         What distances to each training clip are divided by, with `density_neighbors`; at least a
-        thousandth of its mean over the clips, as clips that are there many times have no distance.
+        thousandth of its mean over the clips, since duplicates of a clip are at distance 0.
     whitening_ : ndarray of shape (n_features_in_, n_features_in_)
         What centered features are multiplied by, for ``metric="mahalanobis"``.
     X_fit_ : ndarray of shape (n_training_clips, n_features_in_)
@@ -200,7 +200,7 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         return self
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
-        """Compute the mean distance to the nearest training clips, with its sign turned.
+        """Compute the mean distance to the nearest training clips, with the opposite sign.
 
         Parameters
         ----------

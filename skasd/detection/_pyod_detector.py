@@ -59,7 +59,7 @@ class PyODDetector(AnomalyDetectorMixin, BaseEstimator):
     Notes
     -----
     `skasd.save` does not save it, since `skasd.load` could not check what PyOD's detectors hold.
-    Keep it with `joblib.dump`, for files that nobody else can write.
+    Save it with `joblib.dump`, and load only files that nobody else can write.
 
     References
     ----------
@@ -116,7 +116,7 @@ class PyODDetector(AnomalyDetectorMixin, BaseEstimator):
         return self
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
-        """Compute the detector's outlier score, with its sign turned.
+        """Compute the detector's outlier score, with the opposite sign.
 
         Parameters
         ----------

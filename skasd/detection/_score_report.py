@@ -39,7 +39,7 @@ class ScoreReport:
 
     See Also
     --------
-    skasd.RepeatedSeedEnsemble.score_report : Makes one.
+    skasd.RepeatedSeedEnsemble.score_report : Make one.
 
     Notes
     -----

@@ -14,7 +14,7 @@ from skasd.metrics._scores import auc, pauc
 
 
 class DetectionCurveDisplay:
-    """Draw how many anomalous clips are found at how many false alarms.
+    """Draw the share of anomalous clips found against the share of false alarms.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class DetectionCurveDisplay:
         ImportError
             If matplotlib is missing.
         ValueError
-            If the labels or `max_fpr` are not as above.
+            If the labels or `max_fpr` are invalid.
         """
         import_pyplot()
         scores = -detector.score_samples(X)
@@ -140,7 +140,7 @@ class DetectionCurveDisplay:
         ImportError
             If matplotlib is missing.
         ValueError
-            If the labels, the scores or `max_fpr` are not as above.
+            If the labels, the scores or `max_fpr` are invalid.
         """
         is_anomalous, anomaly_scores = validate(y, anomaly_scores)
         areas = {"auc": auc(y, anomaly_scores), "pauc": pauc(y, anomaly_scores, max_fpr)}

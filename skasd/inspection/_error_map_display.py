@@ -33,7 +33,7 @@ class ErrorMapDisplay:
 
     See Also
     --------
-    explain : Put the same into words.
+    explain : The same in words.
 
     Examples
     --------

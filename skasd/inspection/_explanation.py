@@ -51,16 +51,16 @@ class Explanation:
         Each branch's share of the score, in [0, 1]; they sum to 1. Empty if the detector cannot
         be split.
     easier_than_usual : bool
-        Whether the clip stands out by errors that are smaller than a healthy machine's. `spans` and
-        `bands` are then where the errors are missing.
+        Whether the clip stands out because its errors are smaller than a healthy machine's. `spans`
+        and `bands` are then where the errors are missing.
     times : ndarray of shape (n_windows,)
-        Middle of each window, in s; of each frame, if no autoencoder is there.
+        Middle of each window, in s, or of each frame if there is no autoencoder.
     frequencies : ndarray of shape (n_mels,)
         Middle of each band, in Hz.
     spectrogram, prediction : ndarray of shape (n_windows, n_mels)
         Level of each window's middle frame and what the autoencoders say that it should be, in dB.
         Without autoencoders, what it should be is the mean level of the nearest healthy clip in
-        that band; that of the clip itself if no statistic tells.
+        that band, or the clip's own level if no statistic says.
     error : ndarray of shape (n_windows, n_mels)
         Squared error, in dB². Without autoencoders, what each cell adds to the squared distance
         from the nearest healthy clip, negative if it takes away: the mean over the statistics,
@@ -69,19 +69,19 @@ class Explanation:
         `error` above the mean error of the training clips in that band, in dB²; negative if it
         is below. A band that is always hard to predict does not stand out here. Without
         autoencoders, how unusual each cell is: `spans` and `bands` come from what is above 0. It
-        has no unit, and for a single statistic, that sums to 1.
+        has no unit and, for a single statistic, what is above 0 sums to 1.
     p_value : float, default=nan
         Share of healthy clips that score at least as high. NaN if the detector does not know it:
         its threshold comes from clips that it was trained on, or it is not a detector of skasd.
     rarity : str, default=""
         `p_value` in words; empty if it is NaN.
     of_statistics : bool, default=False
-        Whether no autoencoder is there, and statistics say what is unusual.
+        Whether there is no autoencoder, and statistics say what is unusual.
 
     See Also
     --------
-    explain : Makes it.
-    ErrorMapDisplay : Draws it.
+    explain : Make one.
+    ErrorMapDisplay : Draw one.
 
     Examples
     --------
@@ -197,7 +197,7 @@ def explain(
     above it counts as much as it does in the autoencoder's features, in units of ``scale_**2``, and
     is averaged over the windows that an odd frame spoils and over three bands. `spans` and `bands`
     carry half of what is then left above 0. Errors of training clips are lower than those of new
-    ones, by 2 % to 20 % where we measured it; that lifts all bands, and hardly moves the places.
+    ones, by 2 % to 20 % in our measurements; that lifts all bands, and hardly moves the places.
 
     A statistic is a mean over time, or its logarithm, so that the squared distance from the
     training clip that the score comes from is a sum over frames and bands: for a whitened distance

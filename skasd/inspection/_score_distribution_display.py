@@ -78,7 +78,7 @@ class ScoreDistributionDisplay:
         ImportError
             If matplotlib is missing.
         ValueError
-            If the labels are not as above.
+            If the labels are invalid.
         """
         import_pyplot()
         return cls.from_scores(
@@ -116,7 +116,7 @@ class ScoreDistributionDisplay:
         ImportError
             If matplotlib is missing.
         ValueError
-            If the labels and scores are not as above.
+            If the labels or the scores are invalid.
         """
         is_anomalous, anomaly_scores = validate(y, anomaly_scores)
         return cls(np.where(is_anomalous, -1, 1), anomaly_scores, threshold=threshold).plot(ax=ax)

@@ -83,7 +83,8 @@ def score_stability(estimator: BaseEstimator, X: Any, y: ArrayLike | None = None
     TypeError
         If `estimator` has no members.
     ValueError
-        If there are fewer than two members or normal clips, or a member scores all the same.
+        If there are fewer than two members or normal clips, or a member gives all clips the same
+        score.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Ready-made systems: the settings of published ones, turned into pipelines.
+"""Ready-made systems: the default, and published ones as pipelines.
 
 Every factory returns an unfitted detector, whose parameters can be set and searched by name.
 """

@@ -58,7 +58,7 @@ def make_views_detector(
 
     Each view is a statistic over time of the log-mel spectrogram, with a detector of its own:
     whitened distances to the nearest healthy clips, normalized by local density. Six views come
-    from the spectrogram that the settings describe, and three from one of frames that are four
+    from the spectrogram that the settings describe, and three from one whose frames are four
     times shorter, which hears what comes and goes with each turn of a shaft. Their scores are
     joined on one scale, by a soft maximum. Nothing is trained by gradients, nothing is random,
     and keras is not needed.
@@ -102,7 +102,7 @@ def make_views_detector(
 
     Notes
     -----
-    Clips of less than 17 frames, 0.51 s at the default settings, are refused. The views, their
+    Clips of fewer than 17 frames, 0.51 s at the default settings, are refused. The views, their
     weights and how they are joined are the same for all machines. They were chosen by arguments,
     and by thirteen looks at how well they find the anomalous clips of two toy cars, one fan and
     synthetic machines.
