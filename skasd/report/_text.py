@@ -1,0 +1,81 @@
+"""Text on a page: numbers and names, whatever characters these hold."""
+
+import math
+import unicodedata
+
+TURNS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""Characters that turn the direction of writing."""
+
+HIDDEN = {"Cc", "Cs", "Zl", "Zp"}
+"""Unicode's categories of characters that end lines, control, or stand for bytes that are no text."""
+
+
+def visible(text: str) -> str:
+    r"""Escape what would break a line, turn the direction of writing, or is no text at all.
+
+    Parameters
+    ----------
+    text : str
+        Such as the name of a file, which may hold any character and any byte.
+
+    Returns
+    -------
+    str
+        With escapes as Python has them; a byte that is no UTF-8 is ``\xff``.
+
+    Examples
+    --------
+    >>> from skasd.report._text import visible
+    >>> print(visible("two\nlines \udcff.wav"), visible("Lüfter 3.wav"))
+    two\nlines \xff.wav Lüfter 3.wav
+    """
+    return "".join(
+        _escape(each) if each in TURNS or unicodedata.category(each) in HIDDEN else each
+        for each in text
+    )
+
+
+def _escape(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()
+
+
+def number(value: float) -> str:
+    """Round a score for people; a dash for what is not known.
+
+    Examples
+    --------
+    >>> from skasd.report._text import number
+    >>> number(1.234567), number(123456.0), number(float("nan"))
+    ('1.235', '123456', '–')
+    """
+    if math.isnan(value):
+        return "–"
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
+
+
+def share(p_value: float) -> str:
+    """Round a p-value for people; a dash if it is not known.
+
+    Examples
+    --------
+    >>> from skasd.report._text import share
+    >>> share(0.03947), share(1.3e-5), share(float("nan"))
+    ('0.039', '< 0.0001', '–')
+    """
+    if math.isnan(p_value):
+        return "–"
+    return "< 0.0001" if p_value < 1e-4 else f"{p_value:.2g}"
+
+
+def counted(n: int, what: str = "clip") -> str:
+    """Count things: one of them, or several.
+
+    Examples
+    --------
+    >>> from skasd.report._text import counted
+    >>> counted(1), counted(1200)
+    ('1 clip', '1,200 clips')
+    """
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
