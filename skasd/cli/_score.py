@@ -36,6 +36,12 @@ def score(
     report: Annotated[
         bool, typer.Option("--report", help="Say at the end whether the machine has changed.")
     ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Also write a page, such as report.html, as skasd report does."
+        ),
+    ] = None,
     false_alarm_rate: FalseAlarmRate = None,
     fdr: Annotated[
         float | None,
@@ -58,9 +64,12 @@ def score(
     """
     from skasd._steps import calibrated
     from skasd.ensemble._skipping import score_clips
-    from skasd.persistence._model_file import load
+    from skasd.persistence._model_file import load, read_info
+    from skasd.report._write_report import N_EXPLAINED, check_page, write_scored
 
     with nothing_done("score"):
+        if html is not None:
+            check_page(html, N_EXPLAINED)
         if csv_ and json_:
             raise ValueError("--csv and --json exclude each other. Pass one.")
         if fdr is not None and false_alarm_rate is not None:
@@ -93,6 +102,17 @@ def score(
                 typer.echo(line(result))
         if report:
             complain(_report(detector, results))
+        if html is not None:
+            write_scored(
+                detector,
+                paths,
+                results,
+                html,
+                title=model.stem,
+                n_jobs=jobs,
+                fdr=fdr,
+                model_info=read_info(model),
+            )
     if fail_on_anomaly and any(result.prediction == -1 for result in results):
         raise typer.Exit(ANOMALY_FOUND)
     if any(result.error is not None for result in results):

@@ -18,8 +18,9 @@ from skasd.detection._score_report import FEWEST_CLIPS, ScoreReport
 from skasd.ensemble._skipping import ClipScore
 from skasd.exceptions import AudioError
 from skasd.persistence._model_info import ModelInfo, installed_versions
+from skasd.report._chart import Chart
 from skasd.report._sounds import link_to
-from skasd.report._text import counted
+from skasd.report._text import counted, in_folder
 
 VERDICTS = {1: "normal", -1: "anomalous", 0: "not scored"}
 
@@ -39,6 +40,8 @@ class Row:
     ----------
     place : int
         Its place in the batch, from 1 on.
+    name : str
+        Its path within the folder of the batch or, for an array, what errors call it.
     clip : Clip or None
         None if it cannot be opened.
     result : ClipScore
@@ -48,6 +51,7 @@ class Row:
     """
 
     place: int
+    name: str
     clip: Clip | None
     result: ClipScore
     link: str | None
@@ -83,9 +87,10 @@ class Batch:
         self.model_info = model_info or ModelInfo.of(detector, np.empty(0))
         self.is_from_file = model_info is not None
         self.versions = installed_versions()
+        self.folder, names = in_folder([result.clip for result in results])
         in_order = [
-            _row(place, clip, result, page)
-            for place, (clip, result) in enumerate(zip(X, results, strict=True), 1)
+            _row(place, name, clip, result, page)
+            for place, (name, clip, result) in enumerate(zip(names, X, results, strict=True), 1)
         ]
         self.failed = [row for row in in_order if row.result.error is not None]
         scored = [row for row in in_order if row.result.error is None]
@@ -104,6 +109,18 @@ class Batch:
         return float(self.step._calibration.p_values(np.nextafter(self.threshold, np.inf)))
 
     @cached_property
+    def chart(self) -> Chart | None:
+        """The p-values from first to last; None if there are none, or too few to see anything."""
+        if self.step is None or len(self.scored) < 2:
+            return None
+        line = None
+        if self.false_alarm_rate is not None:
+            at_threshold = float(self.step._calibration.p_values(self.threshold))
+            line = math.sqrt(at_threshold * self.false_alarm_rate)
+        p_values = [row.result.p_value for row in self.scored]
+        return Chart.of([row.place for row in self.scored], p_values, line)
+
+    @cached_property
     def drift(self) -> ScoreReport | None:
         """How the batch compares with the training clips; None if nobody can say."""
         if self.step is None or len(self.scored) < FEWEST_CLIPS:
@@ -113,7 +130,8 @@ class Batch:
     @property
     def verdict(self) -> str:
         """What there is to say first, in a few sentences."""
-        return " ".join(filter(None, (self._found(), self._by_chance(), self._moved())))
+        failed = f"{self._n_failed()}." if self.failed and self.scored else ""
+        return " ".join(filter(None, (self._found(), self._by_chance(), failed, self._moved())))
 
     @property
     def is_alarming(self) -> bool:
@@ -140,14 +158,12 @@ class Batch:
         if not n_scored:
             return f"No verdict: {self._n_failed()}."
         if n_scored == 1:
-            found = f"The clip is {self.scored[0].verdict}."
-        elif n_anomalous in (0, n_scored):
-            found = f"{'All' if n_anomalous else 'None'} of the {n_scored:,} clips "
-            found += "are anomalous." if n_anomalous else "is anomalous."
+            return f"The clip is {self.scored[0].verdict}."
+        if n_anomalous in (0, n_scored):
+            subject = f"{'All' if n_anomalous else 'None'} of the {n_scored:,} clips"
         else:
-            verb = "is" if n_anomalous == 1 else "are"
-            found = f"{n_anomalous:,} of {n_scored:,} clips {verb} anomalous."
-        return f"{found} {self._n_failed().capitalize()}." if self.failed else found
+            subject = f"{n_anomalous:,} of {n_scored:,} clips"
+        return f"{subject} {'are' if n_anomalous > 1 else 'is'} anomalous."
 
     def _n_failed(self) -> str:
         return f"{counted(len(self.failed))} could not be scored"
@@ -158,8 +174,8 @@ class Batch:
         if self.false_alarm_rate is None or len(self.scored) < 2:
             return ""
         expected = self.false_alarm_rate * len(self.scored)
-        about = "fewer than 1" if expected < 0.95 else f"about {expected:,.0f}"
-        return f"Of as many healthy clips, {about} would be by chance."
+        about = "less than one" if expected < 0.95 else f"about {expected:,.0f}"
+        return f"Of {counted(len(self.scored), 'healthy clip')}, {about} would be."
 
     def _moved(self) -> str:
         if self.drift is None or self.drift.verdict != "more anomalous":
@@ -170,9 +186,9 @@ class Batch:
         )
 
 
-def _row(place: int, clip: Any, result: ClipScore, page: Path) -> Row:
+def _row(place: int, name: str, clip: Any, result: ClipScore, page: Path) -> Row:
     try:
         checked = check_clip(clip, place - 1)
     except AudioError:
-        return Row(place, None, result, None)
-    return Row(place, checked, result, link_to(checked, page))
+        return Row(place, name, None, result, None)
+    return Row(place, name, checked, result, link_to(checked, page))

@@ -59,10 +59,12 @@ def odd_clips(
 
     Parameters
     ----------
-    detector, n_explained, healthy, n_jobs
-        See `write_report`.
+    detector : fitted detector
+        It takes clips.
     batch : Batch
         The batch.
+    n_explained, healthy, n_jobs
+        See `write_report`.
 
     Returns
     -------
@@ -107,8 +109,7 @@ def _neighbors_of(clip: Clip, others: HealthyClips, sounds: Sounds) -> list[Neig
 
 
 def _same(one: Clip, other: Clip) -> bool:
-    sources = one.source, other.source
-    if all(isinstance(source, str) for source in sources):
+    if isinstance(one.source, str) and isinstance(other.source, str):
         return os.path.realpath(one.source) == os.path.realpath(other.source)
     return one.source is other.source
 

@@ -161,10 +161,12 @@ def write_scored(
 
     Parameters
     ----------
-    detector, X, path, healthy, n_explained, title, n_jobs
+    detector, X
         See `write_report`.
     results : sequence of ClipScore
         Of each clip, in their order.
+    path, healthy, n_explained, title, n_jobs
+        See `write_report`.
     fdr : float or None, default=None
         False discovery rate by which the clips were judged together; None if by the threshold.
     model_info : ModelInfo or None, default=None
