@@ -22,7 +22,8 @@ def open_recording(path: str) -> Iterator["SoundFile"]:
     try:
         if os.path.getsize(path) == 0:
             raise AudioError(path, "is an empty file", "Record it again or leave it out.")
-        with soundfile.SoundFile(path) as file:
+        # A name may hold bytes that are no text; only Windows wants text.
+        with soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path)) as file:
             yield file
     except (soundfile.SoundFileError, OSError) as error:
         raise AudioError(

@@ -13,6 +13,7 @@ from skasd.inspection._explanation import Explanation, explain
 from skasd.inspection._nearest_clips import HealthyClips
 from skasd.report._batch import Batch, Row
 from skasd.report._sounds import Sound, Sounds
+from skasd.report._text import in_folder
 
 N_NEAREST = 2
 SIZE_INCHES, DOTS_PER_INCH = (5.6, 6.8), 120
@@ -104,8 +105,11 @@ def _neighbors_of(clip: Clip, others: HealthyClips, sounds: Sounds) -> list[Neig
         nearest = others.nearest(clip, N_NEAREST + 1)
     except AudioError:
         return []
-    found = [others.clips[index] for index in nearest if not _same(others.clips[index], clip)]
-    return [Neighbor(each.name, sounds.sound_of(each)) for each in found[:N_NEAREST]]
+    found = [index for index in nearest if not _same(others.clips[index], clip)]
+    _, names = in_folder([each.name for each in others.clips])
+    return [
+        Neighbor(names[index], sounds.sound_of(others.clips[index])) for index in found[:N_NEAREST]
+    ]
 
 
 def _same(one: Clip, other: Clip) -> bool:

@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from skasd._version import __version__
-from skasd.report._text import counted, number, share, visible
+from skasd.report._text import counted, number, sentence, share, visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -58,7 +58,7 @@ def _environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(counted=counted, number=number, share=share)
+    environment.filters.update(counted=counted, number=number, sentence=sentence, share=share)
     return environment
 
 

@@ -89,6 +89,27 @@ def share(p_value: float) -> str:
     return "< 0.0001" if p_value < 1e-4 else f"{p_value:.2g}"
 
 
+def sentence(text: str) -> str:
+    """Begin a text with a capital, and leave units as they are.
+
+    Parameters
+    ----------
+    text : str
+        Words without a full stop.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from skasd.report._text import sentence
+    >>> sentence("unusual throughout, at 12 to 82 Hz")
+    'Unusual throughout, at 12 to 82 Hz.'
+    """
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 def counted(n: int, what: str = "clip") -> str:
     """Count things: one of them, or several.
 
