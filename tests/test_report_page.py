@@ -570,6 +570,17 @@ def test_nearest_clips_are_those_of_the_detector(metric):
     assert healthy.nearest(NEW[-1], 3) == expected.tolist()
 
 
+def test_healthy_clips_that_cannot_be_read(tmp_path, mixture):
+    write_report(mixture, 3 * NEW[-1:], tmp_path / "page.html", healthy=[NEW[0][:9]])
+    page = read(tmp_path / "page.html")
+    (row,) = rows_of(page.one("table", **{"class": "problems"}))
+    assert row[0] == "clip 0"
+    assert "is too short" in row[1]
+    assert len(page.one("article").all("audio")) == 1
+    with pytest.raises(TypeError, match="single str"):
+        write_report(mixture, NEW, tmp_path / "page.html", healthy="healthy.wav")
+
+
 @pytest.mark.parametrize("name", ["detector", "mixture"])
 def test_nearly_the_same_clip_is_the_nearest(request, name):
     healthy = HealthyClips(request.getfixturevalue(name), HEALTHY)

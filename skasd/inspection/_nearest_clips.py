@@ -35,6 +35,11 @@ class HealthyClips:
     failures : list of AudioError
         What is wrong with the others.
 
+    Raises
+    ------
+    ValueError
+        If the detector has no steps before the last one.
+
     Notes
     -----
     The distance is that of the features which the detector judges: whitened as it whitens them, if
@@ -92,6 +97,8 @@ class HealthyClips:
         AudioError
             If the clip cannot be analyzed.
         """
+        if not self.clips:
+            return []
         shares = shares_of_fused(self._detector, clip)
         if not shares.any():
             shares = np.ones(len(self._groups))
@@ -120,6 +127,11 @@ class HealthyClips:
         if share_analyses(self._detector):
             clip = check_clip(clip, index)
         walks = [walk(member, clip)[0] for group in self._groups for member in group]
+        if not all(walks):
+            raise ValueError(
+                f"{type(self._detector).__name__} has no steps whose features could be compared. "
+                "Leave out the healthy clips."
+            )
         return [np.concatenate([branch.features for branch in branches]) for branches in walks]
 
 

@@ -5,7 +5,6 @@ from base64 import b64encode
 from io import BytesIO
 from typing import Any, NamedTuple
 
-from skasd._steps import check_detector
 from skasd.audio._clips import Clip, Clips
 from skasd.exceptions import AudioError
 from skasd.inspection._error_map_display import ErrorMapDisplay
@@ -74,7 +73,6 @@ def odd_clips(
     unread : list of AudioError
         What is wrong with healthy clips that could not be compared with.
     """
-    check_detector(detector)
     rows = batch.anomalous[:n_explained]
     if not rows:
         return [], []

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 
 from skasd._steps import check_detector
 from skasd._utils.files import write_whole
-from skasd.audio._clips import Clips
+from skasd.audio._clips import Clips, check_sequence
 from skasd.ensemble._skipping import ClipScore, score_clips
 from skasd.inspection._matplotlib import import_pyplot
 
@@ -71,6 +71,8 @@ def write_report(
         If matplotlib is missing and clips are to be explained.
     OSError
         If the file cannot be written.
+    TypeError
+        If `X` or `healthy` is a single clip.
     ValueError
         If `path` is not one of a page, there is no folder for it, or `n_explained` is negative.
 
@@ -103,6 +105,8 @@ def write_report(
     path = Path(path)
     check_page(path, n_explained)
     check_detector(detector)
+    if healthy is not None:
+        check_sequence(healthy)
     results = list(score_clips(detector, X, on_error=on_error, n_jobs=n_jobs))
     write_scored(
         detector,
