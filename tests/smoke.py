@@ -61,6 +61,9 @@ def main():
             command("explain", model, folder / "new" / "7.wav", "-o", folder / "odd.png")
             assert (folder / "odd.png").stat().st_size > 10_000
             print("explained a clip")
+            command("report", model, folder / "new", "-o", folder / "pump.html")
+            assert "<audio" in (folder / "pump.html").read_text(encoding="utf-8")
+            print("wrote a page")
         if find_spec("onnx"):
             skasd.export_onnx(detector, folder / "pump.onnx", duration=SECONDS)
             print("exported to ONNX")

@@ -579,6 +579,21 @@ def test_error_map_display(plt, detector):
     assert (box.get_x(), 1000 * box.get_y()) == pytest.approx(
         (explanation.spans[0][0], explanation.bands[0][0])
     )
+    marked = [(box.get_x(), box.get_y()) for box in display.axes_[0].patches]
+    assert marked == [(box.get_x(), box.get_y()) for box in display.axes_[2].patches]
+    assert [ax.get_title(loc="right") for ax in display.axes_] == [
+        "boxes: what is unusual",
+        "",
+        "boxes: what is unusual",
+    ]
+    hertz = [label.get_text() for label in display.axes_[0].get_yticklabels()]
+    assert (hertz[0], hertz[-1]) == ("0", "8")
+    seconds = display.axes_[2].get_xticks()
+    assert seconds[0] == pytest.approx(explanation.times[0] - 0.016)
+    assert seconds[-1] == pytest.approx(explanation.times[-1] + 0.016)
+    title = display.figure_.get_suptitle()
+    assert explanation.location in title
+    assert title.startswith(f"Anomalous clip: score {explanation.anomaly_score:.4g}, threshold")
     units = [ax.get_ylabel() for ax in display.figure_.axes[3:]]
     assert units == ["level in dB", "level in dB", "error in dB²"]
     display.figure_.canvas.draw()
@@ -612,10 +627,29 @@ def test_score_distribution_display(plt):
     np.testing.assert_array_equal(anomalous.get_xdata(), SCORES[30:])
     assert threshold.get_xdata()[0] == 0.5
     assert display.ax_.get_xscale() == "linear"
+    ticks = display.ax_.get_xticks()
+    assert (ticks[0], ticks[-1]) == pytest.approx((SCORES.min(), SCORES.max()))
+    assert display.ax_.get_title(loc="left") == "Scores of normal and of anomalous clips"
     labels = [label.get_text() for label in display.ax_.get_yticklabels()]
     assert labels == ["normal\n(30 clips)", "anomalous\n(40 clips)"]
     far = ScoreDistributionDisplay.from_scores(Y, np.where(Y == 1, SCORES, 1e4 + SCORES))
     assert far.ax_.get_xscale() == "symlog"
+    ticks = far.ax_.get_xticks()
+    assert (ticks[0], ticks[-1]) == pytest.approx((SCORES[:30].min(), 1e4 + SCORES[30:].max()))
+    alike = ScoreDistributionDisplay.from_scores([1, -1], [2.0, 2.0])
+    alike.figure_.canvas.draw()
+
+
+def test_error_map_of_a_single_band_and_window(plt):
+    cell = np.ones((1, 1))
+    explanation = Explanation(
+        anomaly_score=2.0, threshold=1.0, spans=[(0.0, 0.5)], bands=[(0.0, 500.0)],
+        contributions={}, easier_than_usual=False, times=np.array([0.25]),
+        frequencies=np.array([400.0]), spectrogram=cell, prediction=cell, error=cell, excess=cell,
+    )  # fmt: skip
+    display = ErrorMapDisplay(explanation).plot()
+    display.figure_.canvas.draw()
+    assert "p-value" not in display.figure_.get_suptitle()
 
 
 @pytest.mark.parametrize("max_fpr", [0.1, 0.35, 1])

@@ -136,6 +136,7 @@ SURFACE = {
         "read_info",
         "save",
     ],
+    "skasd.report": ["write_report"],
     "skasd.systems": [
         "make_baseline",
         "make_iaeo3",

@@ -16,9 +16,10 @@ from skasd.cli._explain import explain
 from skasd.cli._fit import fit
 from skasd.cli._info import info
 from skasd.cli._monitor import monitor
+from skasd.cli._report import report
 from skasd.cli._score import score
 
 __all__ = ["app"]
 
-COMMANDS = (calibrate, check, evaluate, explain, fit, info, monitor, score)
+COMMANDS = (calibrate, check, evaluate, explain, fit, info, monitor, report, score)
 """The commands, which join the application when they are imported."""

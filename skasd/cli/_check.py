@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 
 from skasd.audio._folders import find_clips
 from skasd.cli._app import ANOMALY_FOUND, SOME_NOT_SCORED, app, complain, nothing_done, say
+from skasd.cli._options import Force
 from skasd.cli._places import PAGES, try_place
 
 
@@ -25,6 +26,7 @@ def check(
     fail_on_finding: Annotated[
         bool, typer.Option("--fail-on-finding", help="Exit code 1 if anything is wrong.")
     ] = False,
+    force: Force = False,
 ) -> None:
     """Look at recordings before a detector is fitted on them, and say what is wrong with them.
 
@@ -33,20 +35,18 @@ def check(
     unlike all others; anomalies by their name. Exit code 3: some clips cannot be read. Exit code 1,
     with --fail-on-finding: something is wrong; this takes precedence.
     """
-    from skasd._utils.files import write_whole
     from skasd.audio._check_recordings import check_recordings
-    from skasd.audio._recording_page import make_page
+    from skasd.report._write_recordings import write_recordings
 
     with nothing_done("check"):
         if html is not None:
-            try_place(html, replaces=PAGES, what="page", force=False)
+            try_place(html, replaces=PAGES, what="page", force=force)
         hidden = not Console(stderr=True).is_terminal
         report = check_recordings(
             find_clips(recordings), progress=lambda clips: tqdm(clips, unit="clip", disable=hidden)
         )
         if html is not None:
-            with write_whole(html) as file:
-                file.write(make_page(report).encode())
+            write_recordings(report, html)
         if json_:
             typer.echo(json.dumps(report.as_dict(), indent=1))
         for line in () if json_ else str(report).splitlines():

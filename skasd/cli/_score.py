@@ -28,11 +28,13 @@ from skasd.cli._app import (
 from skasd.cli._options import (
     FailOnAnomaly,
     FalseAlarmRate,
+    Force,
     ModelFile,
     OnError,
     OnErrorOption,
     jobs_option,
 )
+from skasd.cli._places import PAGES, try_place
 from skasd.cli._text import in_utf_8, on_one_line
 
 if TYPE_CHECKING:
@@ -52,6 +54,12 @@ def score(
     report: Annotated[
         bool, typer.Option("--report", help="Say at the end whether the machine has changed.")
     ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Also write a page, such as report.html, as skasd report does."
+        ),
+    ] = None,
     false_alarm_rate: FalseAlarmRate = None,
     fdr: Annotated[
         float | None,
@@ -62,6 +70,7 @@ def score(
             "for lists of clips, or of machines.",
         ),
     ] = None,
+    force: Force = False,
     on_error: OnErrorOption = OnError.SKIP,
 ) -> None:
     """Score recordings: one line each, with path, anomaly score, verdict and p-value.
@@ -75,9 +84,13 @@ def score(
     """
     from skasd._steps import calibrated
     from skasd.ensemble._skipping import score_clips
-    from skasd.persistence._model_file import load
+    from skasd.persistence._model_file import load, read_info
+    from skasd.report._write_report import N_EXPLAINED, check_page, write_scored
 
     with nothing_done("score"):
+        if html is not None:
+            check_page(html, N_EXPLAINED)
+            try_place(html, replaces=PAGES, what="page", force=force)
         if csv_ and json_:
             raise ValueError("--csv and --json exclude each other. Pass one.")
         if fdr is not None and false_alarm_rate is not None:
@@ -109,6 +122,17 @@ def score(
             results = _control_discoveries(results, fdr)
             for result in results:
                 _write(line(result))
+        if html is not None:
+            write_scored(
+                detector,
+                paths,
+                results,
+                html,
+                title=model.stem,
+                n_jobs=jobs,
+                fdr=fdr,
+                model_info=read_info(model),
+            )
     could_report = _report(detector, results) if report else True
     if fail_on_anomaly and any(result.prediction == -1 for result in results):
         raise typer.Exit(ANOMALY_FOUND)

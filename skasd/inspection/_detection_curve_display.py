@@ -172,7 +172,11 @@ class DetectionCurveDisplay:
             ax.set_prop_cycle(color=PALETTE, linestyle=["-", "--", "-.", ":"])
             ax.axline((0, 0), (1, 1), color="gray", linewidth=0.7, linestyle=":", label="chance")
             ax.axvline(self.max_fpr, color="gray", linewidth=0.5)
-            ax.set(xlabel="false positive rate", ylabel="true positive rate")
+            ax.set(
+                xlabel="share of normal clips called anomalous\n(false positive rate)",
+                ylabel="share of anomalous clips that are found\n(true positive rate)",
+            )
+            ax.set_title(f"ROC curve (shaded: pAUC, up to {self.max_fpr:g})", loc="left")
             ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
         areas = f"AUC {self.auc:.3f}, pAUC {self.pauc:.3f}"
         label = areas if self.name is None else f"{self.name} ({areas})"

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from skasd.inspection._explanation import Explanation, explain
-from skasd.inspection._matplotlib import import_pyplot
+from skasd.inspection._matplotlib import import_pyplot, ticks_with_ends
 
 _TICKS_HZ = np.array([250, 500, 1000, 2000, 4000, 8000, 16000, 32000])
 
@@ -17,7 +17,7 @@ class ErrorMapDisplay:
     """Draw the spectrogram of a clip, its prediction and the error, one above the other.
 
     Without autoencoders, these are the spectrogram, the usual levels, and how unusual each cell is.
-    Boxes in the last one show the spans and bands of the explanation.
+    Boxes in the first and the last one show the spans and bands of the explanation.
 
     Parameters
     ----------
@@ -99,9 +99,10 @@ class ErrorMapDisplay:
         """
         plt = import_pyplot()
         if axes is None:
-            _, axes = plt.subplots(
+            figure, axes = plt.subplots(
                 3, 1, figsize=(8, 8), sharex=True, sharey=True, layout="constrained"
             )
+            figure.suptitle(self._title(), fontsize="medium")
         self.axes_ = np.asarray(axes, dtype=object).ravel()
         if len(self.axes_) != 3:
             raise ValueError(f"axes holds {len(self.axes_)} axes. Pass three, or None.")
@@ -119,26 +120,38 @@ class ErrorMapDisplay:
         title, label = f"Squared error {side} its mean in training", "error in dB²"
         if explanation.of_statistics:
             title, label = "Distance from healthy clips", "share of what is unusual"
-        self._draw(self.axes_[2], unusual, limits, title, label, "magma")
-        self._draw_boxes(self.axes_[2])
+        image = self._draw(self.axes_[2], unusual, limits, title, label, "magma")
+        if explanation.of_statistics:
+            # A share of so small a cell says nothing as a number.
+            image.colorbar.set_ticks(limits, labels=["none", "most"])
+        for ax in self.axes_[[0, 2]]:
+            self._draw_boxes(ax)
         self.axes_[2].set_xlabel("time in s")
         return self
+
+    def _title(self) -> str:
+        explanation = self.explanation
+        verdict = "Anomalous" if explanation.is_anomalous else "Normal"
+        numbers = f"score {explanation.anomaly_score:.4g}, threshold {explanation.threshold:.4g}"
+        if not np.isnan(explanation.p_value):
+            numbers += f", p-value {explanation.p_value:.2g}"
+        return f"{verdict} clip: {numbers}\n{explanation.location}"
 
     def _draw_levels(self, ax: Any, levels: np.ndarray, limits: Any, title: str) -> None:
         self._draw(ax, levels, limits, title, "level in dB", "viridis")
 
-    def _draw(self, ax: Any, values: Any, limits: Any, title: Any, label: Any, colors: Any) -> None:
+    def _draw(self, ax: Any, values: Any, limits: Any, title: Any, label: Any, colors: Any) -> Any:
         from librosa import hz_to_mel, mel_to_hz
 
-        frequencies = self.explanation.frequencies
+        mels = _edges(hz_to_mel(self.explanation.frequencies), beyond=1)
+        times = _edges(self.explanation.times, beyond=0.5)
         image = ax.pcolormesh(
-            self.explanation.times,
-            frequencies / 1000,
+            times,
+            mel_to_hz(mels) / 1000,
             values.T,
             vmin=limits[0],
             vmax=limits[1],
             cmap=colors,
-            shading="nearest",
             rasterized=True,
         )
         self.figure_.colorbar(image, ax=ax, label=label)
@@ -149,11 +162,15 @@ class ErrorMapDisplay:
                 lambda mels: mel_to_hz(mels) / 1000,
             ),
         )
-        ticks = _TICKS_HZ[(frequencies[0] <= _TICKS_HZ) & (frequencies[-1] >= _TICKS_HZ)]
-        ax.set_yticks(ticks / 1000, [f"{hertz / 1000:g}" for hertz in ticks])
+        ticks = mel_to_hz(ticks_with_ends(mels[0], mels[-1], hz_to_mel(_TICKS_HZ))) / 1000
+        ax.set_yticks(ticks, [_rounded(kilohertz) for kilohertz in ticks])
         ax.minorticks_off()
-        ax.set(ylabel="frequency in kHz", ylim=(frequencies[0] / 1000, frequencies[-1] / 1000))
+        ax.set(ylabel="frequency in kHz", ylim=(ticks[0], ticks[-1]))
+        ax.set_xlim(times[0], times[-1])
+        seconds = ticks_with_ends(times[0], times[-1], ax.xaxis.get_major_locator()())
+        ax.set_xticks(seconds, [_rounded(each) for each in seconds])
         ax.set_title(title, loc="left")
+        return image
 
     def _draw_boxes(self, ax: Any) -> None:
         from matplotlib.patches import Rectangle
@@ -161,3 +178,15 @@ class ErrorMapDisplay:
         for (start, end), (low, high) in product(self.explanation.spans, self.explanation.bands):
             corner, size = (start, low / 1000), (end - start, (high - low) / 1000)
             ax.add_patch(Rectangle(corner, *size, fill=False, color="white", linewidth=0.8))
+        ax.set_title("boxes: what is unusual", loc="right", fontsize="small")
+
+
+def _edges(middles: np.ndarray, *, beyond: float) -> np.ndarray:
+    """Return where cells end; the outermost ones, so many steps beyond their middles, or at 0."""
+    step = np.diff(middles).mean() if len(middles) > 1 else middles[0]
+    ends = np.maximum([middles[0] - beyond * step, middles[-1] + beyond * step], 0)
+    return np.concatenate([ends[:1], (middles[1:] + middles[:-1]) / 2, ends[1:]])
+
+
+def _rounded(value: float) -> str:
+    return f"{round(value, 2):g}"

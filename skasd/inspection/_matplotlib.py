@@ -1,9 +1,13 @@
 """Matplotlib, once a picture is asked for."""
 
+from collections.abc import Iterable
 from typing import Any
 
 PALETTE = BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#e69f00", "#009e73", "#cc79a7"
 """From Okabe and Ito: color-blind readers tell them apart."""
+
+_LEAST_ROOM = 0.07
+"""Of an axis, between the tick at its end and the next one."""
 
 
 def import_pyplot() -> Any:
@@ -15,3 +19,27 @@ def import_pyplot() -> Any:
             'Pictures need matplotlib: pip install "skasd[examples]", or pip install matplotlib.'
         ) from error
     return plt
+
+
+def ticks_with_ends(low: float, high: float, inner: Iterable[float]) -> list[float]:
+    """Return ticks at both ends of an axis, and those between that are far enough from them.
+
+    Parameters
+    ----------
+    low, high : float
+        Ends of the axis, on a linear scale.
+    inner : iterable of float
+        Other ticks.
+
+    Returns
+    -------
+    list of float
+
+    Examples
+    --------
+    >>> from skasd.inspection._matplotlib import ticks_with_ends
+    >>> ticks_with_ends(0, 9.9, [0, 2, 4, 6, 8, 10])
+    [0, 2, 4, 6, 8, 9.9]
+    """
+    room = _LEAST_ROOM * (high - low)
+    return [low, *(tick for tick in inner if low + room <= tick <= high - room), high]

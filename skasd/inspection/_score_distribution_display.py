@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator
 
 from skasd._steps import threshold_of
 from skasd.audio._clips import Clips
-from skasd.inspection._matplotlib import BLUE, ORANGE, import_pyplot
+from skasd.inspection._matplotlib import BLUE, ORANGE, import_pyplot, ticks_with_ends
 from skasd.metrics._labels import validate
 
 _FAR = 20  # times the width of the normal clips' scores
@@ -156,15 +156,35 @@ class ScoreDistributionDisplay:
         if self.threshold is not None:
             ax.axvline(self.threshold, color="black", linestyle="--", linewidth=1)
             # Between the rows, where there are no marks.
-            ax.annotate(" threshold ", (self.threshold, 0.5), va="center", ha=self._free_side())
-        ax.set(xlabel="anomaly score", ylim=(-0.5, 1.5))
+            text = " threshold of the verdict "
+            ax.annotate(text, (self.threshold, 0.5), va="center", ha=self._free_side())
+        ax.set(xlabel="anomaly score (higher is more anomalous)", ylim=(-0.5, 1.5))
+        ax.set_title("Scores of normal and of anomalous clips", loc="left")
         ax.set_yticks([0, 1], labels)
+        self._set_ticks()
         return self
 
     def _free_side(self) -> str:
         left, right = self.ax_.get_xlim()
         ends = self.ax_.transData.transform([(left, 0), (self.threshold, 0), (right, 0)])[:, 0]
         return "left" if ends[1] < (ends[0] + ends[2]) / 2 else "right"
+
+    def _set_ticks(self) -> None:
+        """Put a tick at the lowest and at the highest score, and some between."""
+        ax, axis = self.ax_, self.ax_.xaxis
+        shown = [self.anomaly_scores.min(), self.anomaly_scores.max()]
+        if shown[0] == shown[1]:
+            return
+        limits = ax.get_xlim()
+        # Where they are on the axis, whatever its scale.
+        scale = axis.get_transform()
+        inner = scale.transform(axis.get_major_locator()())
+        low, high = scale.transform(shown)
+        ticks = ticks_with_ends(low, high, inner)
+        values = scale.inverted().transform(np.asarray(ticks))
+        ax.set_xticks(values, [f"{value:.3g}" for value in values])
+        ax.minorticks_off()
+        ax.set_xlim(limits)
 
     def _set_scale(self) -> None:
         normal = self.anomaly_scores[self.y == 1]
