@@ -177,7 +177,7 @@ def test_memory_is_that_of_a_window(detector):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert n_events == 40
-    assert peak < 4 * 50_000 * 4
+    assert peak < 8 * 50_000 * 4
 
 
 @pytest.mark.parametrize(

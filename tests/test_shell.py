@@ -352,7 +352,7 @@ def test_monitor_reads_a_header(folder, model, tmp_path):
     content = wav(sound, 44100)
     said = "standard input is WAV, by its RIFF header: 44100 Hz, channels: 2, s16le"
     (tmp_path / "night.wav").write_bytes(content)
-    line = ("monitor", model, "--clip-seconds=0.6")
+    line = ("monitor", model, "--clip-seconds=0.75")
     expected = run(*line, tmp_path / "night.wav").stdout
     assert expected.count("\n") == 2
     shown = run(*line, "-", input=content)
@@ -400,7 +400,7 @@ def test_nobody_reads_in_any_command(folder, model, tmp_path, monkeypatch):
         ("explain", model, folder / "odd.wav"),
         ("score", model, folder / "odd.wav", "--csv"),
         ("info", model, "--json"),
-        ("monitor", model, folder / "odd.wav", "--clip-seconds=0.6"),
+        ("monitor", model, folder / "odd.wav", "--clip-seconds=0.75"),
     )
     monkeypatch.setattr("typer.echo", closed)
     monkeypatch.setattr("skasd.cli._app._drop_output", lambda: None)
