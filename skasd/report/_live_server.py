@@ -9,6 +9,7 @@ from hmac import compare_digest
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
+from socketserver import TCPServer
 from threading import BoundedSemaphore
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, quote
@@ -137,7 +138,7 @@ class LiveServer(ThreadingHTTPServer):
         self.find = find
         self.host = host
         self.token: str | None = None
-        bound = ip_address(self.server_address[0])
+        bound = ip_address(str(self.server_address[0]))
         self.is_local, self._is_any = bound.is_loopback, bound.is_unspecified
         self._free = BoundedSemaphore(MOST_REQUESTS)
 
@@ -162,7 +163,7 @@ class LiveServer(ThreadingHTTPServer):
 
     def server_bind(self) -> None:
         """Bind, without asking the network what this computer is called."""
-        super(ThreadingHTTPServer.__mro__[2], self).server_bind()
+        TCPServer.server_bind(self)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer in a thread of its own, or turn away."""
@@ -205,7 +206,7 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self._send(answer)
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815
 
     def send_error(self, code: int, message: Any = None, explain: Any = None) -> None:
         """Refuse a request that is none, or of another method."""

@@ -9,7 +9,7 @@ VERDICTS = ("normal", "anomalous", "not scored")
 
 
 def write_metrics(events: LiveEvents) -> str:
-    """Write what a monitor has counted and said last.
+    r"""Write what a monitor has counted and said last.
 
     Parameters
     ----------
@@ -24,13 +24,14 @@ def write_metrics(events: LiveEvents) -> str:
     --------
     >>> from skasd.report._live_events import LiveEvents
     >>> from skasd.report._metrics import write_metrics
-    >>> print("\\n".join(write_metrics(LiveEvents()).splitlines()[3:7]))
+    >>> print("\n".join(write_metrics(LiveEvents()).splitlines()[3:7]))
     # HELP skasd_windows_total Windows or clips since the monitor started, by verdict.
     # TYPE skasd_windows_total counter
     skasd_windows_total{verdict="normal"} 0
     skasd_windows_total{verdict="anomalous"} 0
     """
-    counts, lines = events.counts, []
+    counts = events.counts
+    lines: list[str] = []
 
     def metric(name: str, kind: str, meaning: str, samples: dict[str, float | None]) -> None:
         known = {labels: value for labels, value in samples.items() if value is not None}
@@ -65,7 +66,7 @@ def write_metrics(events: LiveEvents) -> str:
             {"": event.threshold},
         )
         metric(
-            "p_value_ratio",
+            "p_value",
             "gauge",
             "Share of healthy windows that sound as odd as the last one.",
             {"": event.p_value},

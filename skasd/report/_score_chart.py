@@ -1,6 +1,7 @@
 """The scores of a monitor's last windows, as a picture."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple, Self
 
 from skasd.report._chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
@@ -90,5 +91,5 @@ def _columns(scores: Sequence[float | None]) -> list[float | None]:
     """Return the highest score of each of at most `MOST_POINTS` groups."""
     n_columns = min(len(scores), MOST_POINTS)
     bounds = [round(number * len(scores) / n_columns) for number in range(n_columns + 1)]
-    groups = [scores[start:stop] for start, stop in zip(bounds, bounds[1:], strict=False)]
+    groups = [scores[start:stop] for start, stop in pairwise(bounds)]
     return [max((score for score in group if score is not None), default=None) for group in groups]
