@@ -144,6 +144,8 @@ def monitor(
             detector=detector,
             title=f"{model.stem}: monitor",
         )
+        if events is not None:
+            outlets.resume(events, Path(source) if os.path.isdir(source) else None)
         if source == "-":
             pipe = partial(
                 read_pipe,
@@ -184,7 +186,6 @@ def monitor(
             settings = {"model": _digest(model), **sound.settings(monitor)}
             event_file = stack.enter_context(EventFile(events, settings))
             after, write = event_file, event_file.append
-            outlets.resume(events, sound.path if isinstance(sound, FolderSource) else None)
         try:
             for event in sound.events(monitor, after, stopping):
                 now = datetime.now(UTC)

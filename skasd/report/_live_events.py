@@ -174,12 +174,12 @@ class LiveEvents:
             return list(self._odd)[::-1]
 
     def resume(self, path: Path, folder: Path | None) -> None:
-        """Take up what an earlier run has written.
+        """Take up what an earlier run has written, if there is anything.
 
         Parameters
         ----------
         path : Path
-            The event file.
+            The event file, which whoever appends to it checks.
         folder : Path or None
             Where the clips are; None if what was heard is not there.
         """
@@ -231,9 +231,14 @@ class LiveEvents:
 
 
 def _last_events(path: Path) -> Iterator[tuple[MonitorEvent, datetime | None]]:
+    if not path.is_file():
+        return
     with open(path, "rb") as file:
         lines = deque(islice(file, 1, None), maxlen=MOST_WINDOWS)
     for line in lines:
+        if not line.endswith(b"\n"):
+            # The rest of a run that was killed as it wrote.
+            return
         try:
             event, written = MonitorEvent.from_json(line), json.loads(line).get("time")
             yield event, None if written is None else datetime.fromisoformat(written)
