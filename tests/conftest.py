@@ -124,3 +124,18 @@ def bad_clip(request, tmp_path, noise):
         "nothing": None,
     }
     return arrays.get(name, path), BAD_CLIPS[name]
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory):
+    """Return the file of a model that is fitted in no time, for windows of a quarter of a second."""
+    from sklearn.pipeline import make_pipeline
+
+    import skasd
+
+    clips = np.random.default_rng(0).normal(0, 0.1, (10, 4000)).astype(np.float32)
+    spectrogram = skasd.LogMelSpectrogram(n_fft=512, hop_length=256, n_mels=8)
+    steps = spectrogram, skasd.TimeWeightedPooling(), skasd.FeatureDetector(feature=7)
+    path = tmp_path_factory.mktemp("model") / "fan.skasd"
+    skasd.save(make_pipeline(*steps).fit(clips), path)
+    return path

@@ -13,18 +13,11 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 import soundfile
-from sklearn.pipeline import make_pipeline
 from test_report_page import HOSTILE, VOID, read_html, rows_of, shape, wait_until
 from typer.testing import CliRunner
 
 import skasd
-from skasd import (
-    FeatureDetector,
-    LogMelSpectrogram,
-    Monitor,
-    TimeWeightedPooling,
-    make_views_detector,
-)
+from skasd import Monitor, make_views_detector
 from skasd.audio._clips import Clip
 from skasd.cli import app
 from skasd.datasets import make_machine_sounds
@@ -48,11 +41,9 @@ def detector():
 
 
 @pytest.fixture(scope="module")
-def simple():
-    """A detector that is fitted in no time, and cannot explain."""
-    clips = np.random.default_rng(0).normal(0, 0.1, (10, 4000)).astype(np.float32)
-    spectrogram = LogMelSpectrogram(n_fft=512, hop_length=256, n_mels=8)
-    return make_pipeline(spectrogram, TimeWeightedPooling(), FeatureDetector(feature=7)).fit(clips)
+def simple(model):
+    """A detector that cannot explain."""
+    return skasd.load(model)
 
 
 @pytest.fixture
@@ -454,13 +445,6 @@ def test_hostile_names_are_text(simple):
 
 
 # From the command line.
-
-
-@pytest.fixture(scope="module")
-def model(simple, tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "fan.skasd"
-    skasd.save(simple, path)
-    return path
 
 
 def signal_of(decisions):
