@@ -128,7 +128,7 @@ def bad_clip(request, tmp_path, noise):
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory):
-    """Return the file of a model that is fitted in no time, for windows of a quarter of a second."""
+    """Return the file of a model of quarters of a second, which is fitted in no time."""
     from sklearn.pipeline import make_pipeline
 
     import skasd
