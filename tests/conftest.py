@@ -1,6 +1,7 @@
 """Clips that every test module shares."""
 
 import os
+import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -139,3 +140,17 @@ def model(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "fan.skasd"
     skasd.save(make_pipeline(*steps).fit(clips), path)
     return path
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Return a Chromium that playwright drives."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    with api.sync_playwright() as playwright:
+        if path is None and not Path(playwright.chromium.executable_path).exists():
+            pytest.skip("there is no Chromium")
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()

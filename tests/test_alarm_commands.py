@@ -1,8 +1,14 @@
+import io
 import json
 import os
+import re
+import runpy
 import shlex
 import sys
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -11,6 +17,7 @@ from typer.testing import CliRunner
 from skasd.cli import app
 from skasd.monitoring import MonitorEvent, _alarm_command
 from skasd.monitoring._alarm_command import AlarmCommand
+from skasd.monitoring._monitor_event import ClipFile
 
 WRITE = """
 import pathlib, sys
@@ -144,6 +151,71 @@ class Said:
 def test_wrong_commands(command, message):
     with pytest.raises(ValueError, match=message):
         AlarmCommand(command, print)
+
+
+# The guide's scripts.
+
+GUIDE = Path(__file__).parents[1] / "docs" / "guide" / "monitoring.md"
+
+
+def script_of_guide(name, folder):
+    blocks = re.findall(r"```{code-block} python\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+    (block,) = [each for each in blocks if f":caption: {name}\n" in each]
+    path = folder / name
+    path.write_text(block.partition("\n\n")[2])
+    return path
+
+
+def test_webhook_of_the_guide(tmp_path, said):
+    posted = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self):
+            posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            """Say nothing."""
+
+    script = script_of_guide("post_alarm.py", tmp_path)
+    with HTTPServer(("127.0.0.1", 0), Hook) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/hooks/fan"
+        run(shlex.join([sys.executable, str(script), url]), [event(1, "raised")], said)
+        server.shutdown()
+    assert said == []
+    assert [each["alarm_change"] for each in posted] == ["raised"]
+
+
+@pytest.mark.parametrize("clip", [None, ClipFile("a\nBcc: x@example.org\n.wav", 1, 1)])
+def test_mail_of_the_guide(tmp_path, monkeypatch, clip):
+    sent = []
+
+    class Server:
+        def __init__(self, host, timeout):
+            assert host == "mail.example.org"
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *exception):
+            """Leave."""
+
+        def send_message(self, message):
+            sent.append(message)
+
+    script = script_of_guide("mail_alarm.py", tmp_path)
+    monkeypatch.setattr("smtplib.SMTP", Server)
+    monkeypatch.setattr(sys, "argv", ["", "mail.example.org", "fan@example.org", "me@example.org"])
+    told = replace(event(1, "raised"), clip=clip)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(line_of(told)))
+    runpy.run_path(str(script))
+    (message,) = sent
+    assert message["Subject"] == "skasd: alarm raised"
+    assert message["To"] == "me@example.org"
+    assert message["Bcc"] is None
+    assert "anomaly score 3.5" in message.get_content()
 
 
 # From the command line.
