@@ -5,7 +5,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -28,6 +27,9 @@ MOST_ODD = 12
 
 MOST_BYTES = 64_000_000
 """Of the samples of these; older ones can then no longer be played."""
+
+LONGEST_LINE = 1 << 20
+"""In bytes; the first line of an event file is far shorter."""
 
 NO_LONGER_KEPT = "Its sound is no longer kept."
 
@@ -234,7 +236,10 @@ def _last_events(path: Path) -> Iterator[tuple[MonitorEvent, datetime | None]]:
     if not path.is_file():
         return
     with open(path, "rb") as file:
-        lines = deque(islice(file, 1, None), maxlen=MOST_WINDOWS)
+        if not file.readline(LONGEST_LINE).startswith(b'{"skasd_events"'):
+            # Whoever appends to it will refuse it.
+            return
+        lines = deque(file, maxlen=MOST_WINDOWS)
     for line in lines:
         if not line.endswith(b"\n"):
             # The rest of a run that was killed as it wrote.
