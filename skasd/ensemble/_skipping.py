@@ -180,10 +180,34 @@ def score_clips(  # numpydoc ignore=RT01
     >>> scores[1].error
     'holds no samples. Record it again or leave it out.'
     """
-    judge = _Judge(detector)
     step = calibrated_step(detector)
     if step is not None:
         step._warn_if_seen()
+    return _scores(_Judge(detector), X, on_error, n_jobs)
+
+
+def score_for_calibration(detector: BaseEstimator, X: Clips, on_error: str) -> Iterator[ClipScore]:
+    """Score clips of any length, by which the threshold is to be set.
+
+    Parameters
+    ----------
+    detector : fitted detector, or pipeline that ends with one
+        It takes clips.
+    X : clips
+        Paths or arrays of samples.
+    on_error : {"raise", "skip"}
+        As for `score_clips`.
+
+    Returns
+    -------
+    iterator of ClipScore
+    """
+    judge = _Judge(detector)
+    judge.lengths_count = False
+    return _scores(judge, X, on_error, None)
+
+
+def _scores(judge: "_Judge", X: Clips, on_error: str, n_jobs: int | None) -> Iterator[ClipScore]:
     check_clips(X) if on_error == "raise" else check_sequence(X)
     return stream_threads(
         n_jobs,
