@@ -24,6 +24,6 @@ def read_au(file: Bytes) -> Contents:
     n_frames = (extent.end - start) // (channels * _BYTES[coding])
     if extent.is_regular:
         return Contents(n_frames, extent.is_cut)
-    sound = range(start, max(start, extent.end))
+    sound = range(start, extent.end)
     head = header[:4] + struct.pack(f"{order}II", 24, len(sound)) + header[12:]
     return Contents(n_frames, pieces=(head, sound))

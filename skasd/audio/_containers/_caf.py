@@ -31,12 +31,12 @@ def read_caf(file: Bytes) -> Contents:
     if not channels or packet != channels * -(-bits // 8) or per_packet != 1:
         raise file.damaged(f"it declares {channels} channels of {bits} bits in {packet} bytes")
     n_frames = (extent.end - start) // packet
-    if extent.is_regular:
-        return Contents(n_frames, extent.is_cut)
-    sound = range(start, extent.end)
+    if extent.is_regular and not extent.is_cut:
+        return Contents(n_frames)
+    sound = range(start, min(extent.end, file.size))
     head = file.at(0, 8) + b"desc" + struct.pack(">q", 32) + desc
     head += b"data" + struct.pack(">qI", 4 + len(sound), 0)
-    return Contents(n_frames, pieces=(head, sound))
+    return Contents(n_frames, extent.is_cut, pieces=(head, sound))
 
 
 def _read_alac(file: Bytes, chunks: dict[bytes, Chunk], is_cut: bool) -> Contents:

@@ -54,7 +54,9 @@ class Bytes:
         self.size = file.seek(0, os.SEEK_END)
 
     def at(self, start: int, n_bytes: int) -> bytes:
-        """Return the bytes at a place; fewer at the end of the file."""
+        """Return the bytes at a place; fewer at the end of the file, none before its start."""
+        if start < 0:
+            return b""
         self.file.seek(start)
         return self.file.read(n_bytes)
 

@@ -36,7 +36,7 @@ def read_riff(file: Bytes) -> Contents:
         (size,) = struct.unpack("<q", file.at(chunks[b"ds64"].start + 8, 8).ljust(8, b"\0"))
     extent = find_extent(file, data.start, size, layout)
     end = min(extent.end, file.size)
-    is_regular = extent.is_regular and all(chunk.is_regular for chunk in chunks.values())
+    is_regular = extent.is_regular and data.is_regular
     form = _read_format(file, chunks[b"fmt "], layout.size[0])
     n_frames = form.count_frames(extent.end - data.start)
     pieces = () if is_regular else _as_wav(file, chunks, range(data.start, end), layout.size[0])
