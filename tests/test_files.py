@@ -487,3 +487,41 @@ def test_checksum_of_ogg_is_that_of_zlib_the_other_way_round():
     page = bytes(np.random.default_rng(0).integers(0, 256, 999, np.uint8))
     assert _checksum(page) == ogg_checksum(page)
     assert _checksum(page) != zlib.crc32(page)
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xf3\x88", b"\xff\xfb\x90\x00", b"ID3", b"fLaC", b"OggS"]
+)
+def test_beginnings_are_refused(tmp_path, content):
+    refuse(tmp_path, content, "is truncated|is damaged|cannot be read")
+
+
+def test_sound_in_two_chunks_is_refused(tmp_path):
+    refuse(tmp_path, wav(PCM, tail=chunk(b"data", PCM)), "goes on after the length")
+
+
+def test_adpcm_of_a_recorder_that_was_killed(tmp_path, ffmpeg):
+    soundfile.write(tmp_path / "sound.wav", SOUND, RATE)
+    ffmpeg("-i", tmp_path / "sound.wav", "-c:a", "adpcm_ima_wav", tmp_path / "whole.wav")
+    content = (tmp_path / "whole.wav").read_bytes()
+    place = content.index(b"data") + 4
+    for length in (0, 2**32 - 1):
+        open_ended = content[:place] + struct.pack("<I", length) + content[place + 4 :]
+        samples = read_bytes(tmp_path, open_ended[:-5])
+        assert len(samples) == 2 * 2041
+        np.testing.assert_array_equal(samples, read(tmp_path / "whole.wav")[: len(samples)])
+
+
+@pytest.mark.posix
+def test_name_that_is_no_text(tmp_path):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.wav")
+    try:
+        with open(path, "wb") as file:
+            file.write(wav(PCM))
+    except OSError:
+        pytest.skip("this file system has names of text alone")
+    assert len(read_clip(*check_clips([path]), sample_rate=RATE)) == 6000
+    with open(path, "wb") as file:
+        file.write(wav(PCM)[:500])
+    with pytest.raises(AudioError, match="is truncated"):
+        read_clip(*check_clips([path]), sample_rate=RATE)

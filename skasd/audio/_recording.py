@@ -124,14 +124,16 @@ def open_recording(path: str) -> Iterator[Recording]:
         _check_kind(path)
         with open(path, "rb", buffering=65536) as stream:
             contents = read_contents(stream, path)
-            source = Pieces(stream, contents.pieces) if contents.pieces else path
+            # Names that are no text are bytes outside Windows.
+            name = path if os.name == "nt" else os.fsencode(path)
+            source = Pieces(stream, contents.pieces) if contents.pieces else name
             with SequentialFile(source) as file:
                 _check_rate(path, file.samplerate)
                 yield Recording(path, file, contents)
     except (soundfile.SoundFileError, OSError) as error:
         raise AudioError(
             path,
-            f"cannot be read: {str(error).removesuffix('.')}",
+            f"cannot be read: {getattr(error, 'error_string', str(error)).removesuffix('.')}",
             "It may be damaged, cut off, or no WAV, FLAC, OGG or MP3 file.",
         ) from error
 

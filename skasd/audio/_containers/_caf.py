@@ -40,7 +40,8 @@ def read_caf(file: Bytes) -> Contents:
 
 
 def _read_alac(file: Bytes, chunks: dict[bytes, Chunk], is_cut: bool) -> Contents:
-    if b"pakt" not in chunks:
-        raise file.damaged("it does not declare its packets")
-    (n_frames,) = struct.unpack(">q", file.at(chunks[b"pakt"].start + 8, 8).ljust(8, b"\0"))
+    packets = file.at(chunks[b"pakt"].start, 16) if b"pakt" in chunks else b""
+    n_frames = int.from_bytes(packets[8:], "big", signed=True)
+    if len(packets) < 16 or n_frames < 0:
+        raise file.damaged("it does not declare how many samples it holds")
     return Contents(n_frames, is_cut, excess="end")

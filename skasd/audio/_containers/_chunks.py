@@ -114,16 +114,19 @@ def find_extent(file: Bytes, start: int, size: int, layout: Layout | None = None
 
 def _means_unknown(size: int, start: int) -> bool:
     # Some count the header in, or only whole samples.
-    return size >= 2**60 or any(0 <= each - size <= start + 64 for each in _UNKNOWN_LENGTHS)
+    reach = min(start, 4096) + 64
+    return size >= 2**60 or any(0 <= each - size <= reach for each in _UNKNOWN_LENGTHS)
 
 
 def _chunks_follow(file: Bytes, start: int, size: int, layout: Layout | None) -> bool:
-    """Whether all after the contents of a chunk is chunks, and padding after them."""
+    """Whether all after some sound is chunks that hold no more of it, and padding."""
     end = start + size
     if layout is None:
         return end == file.size
     position = end
     for chunk in walk(file, _next_chunk(file, start, size, layout), layout):
+        if chunk.name[:4] in (b"data", b"SSND"):
+            return False
         if not _is_name(chunk.name[:4]) or chunk.size < 0:
             return position > end and file.is_blank(position)
         position = chunk.start + chunk.size
