@@ -27,6 +27,7 @@ from skasd.audio import check_clips, read_clip
 
 SECONDS = 20
 MEGABYTES = 300
+MARK = "fuzz: "
 READ, REFUSED = "read", "refused by an AudioError"
 
 KINDS = {
@@ -131,7 +132,7 @@ def work(seed: int, first: int, stop: int, path: Path) -> None:
     limit_memory()
     for index in range(first, stop):
         path.write_bytes(make_file(seeds, seed, index))
-        print(read_one(path), flush=True)
+        print(MARK + read_one(path), flush=True)
 
 
 class Watchdog:
@@ -183,8 +184,9 @@ def watch(seed: int, first: int, stop: int, keep: Path | None) -> Counter:
             assert child.stdout is not None
             for line in child.stdout:
                 watchdog.restart(SECONDS)
-                note(line.rstrip("\n"), first)
-                first += 1
+                if line.startswith(MARK):  # and is not what libsndfile prints
+                    note(line.removeprefix(MARK).rstrip("\n"), first)
+                    first += 1
             watchdog.stop()
             if child.wait() or first < stop:
                 late = f"took more than {SECONDS} s"

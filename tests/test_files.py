@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from skasd import AudioError, ClipTransformer, FeatureDetector, score_clips
 from skasd.audio import check_clips, read_clip
 from skasd.audio._blocks import read_blocks
+from skasd.audio._recording import open_recording
 
 RATE = 16000
 SOUND = (
@@ -525,3 +526,25 @@ def test_name_that_is_no_text(tmp_path):
         file.write(wav(PCM)[:500])
     with pytest.raises(AudioError, match="is truncated"):
         read_clip(*check_clips([path]), sample_rate=RATE)
+
+
+def test_silence_is_not_searched_for_chunks(tmp_path):
+    head = aiff(b"", length=0, n_frames=0)
+    path = tmp_path / "long"
+    path.write_bytes(head)
+    os.truncate(path, len(head) + 3 * 2**30)
+    with open_recording(str(path)) as recording:
+        assert not next(recording.blocks(100)).any()
+
+
+@pytest.mark.parametrize("build", [wav, rf64, w64, au, caf])
+def test_recorders_that_were_killed_after_more_than_4_gib(tmp_path, build):
+    """The file has a hole, and takes no space."""
+    head = build(b"", length=0)
+    path = tmp_path / "long"
+    path.write_bytes(head + b"\1\0\0\1")
+    os.truncate(path, len(head) + 5 * 2**30)
+    with open_recording(str(path)) as recording:
+        block = next(recording.blocks(100))
+    expected = [[256], [1]] if build in (au, caf) else [[1], [256]]
+    np.testing.assert_array_equal(block[:2] * 32768, expected)

@@ -25,5 +25,6 @@ def read_au(file: Bytes) -> Contents:
     if extent.is_regular:
         return Contents(n_frames, extent.is_cut)
     sound = range(start, extent.end)
-    head = header[:4] + struct.pack(f"{order}II", 24, len(sound)) + header[12:]
+    # The longest length means none, for libsndfile too.
+    head = header[:4] + struct.pack(f"{order}II", 24, min(len(sound), 2**32 - 1)) + header[12:]
     return Contents(n_frames, pieces=(head, sound))

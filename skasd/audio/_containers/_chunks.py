@@ -58,10 +58,15 @@ class Extent(NamedTuple):
 
 
 def walk(file: Bytes, start: int, layout: Layout) -> Iterator[Chunk]:
-    """Iterate over chunks; after one that was written without its pad byte, none is regular."""
+    """Iterate over chunks, to the first thing that is none.
+
+    After one that was written without its pad byte, none is regular.
+    """
     is_regular = True
     while start + layout.header_size <= file.size:
         header = file.at(start, layout.header_size)
+        if not _is_name(header[:4]):
+            return
         (size,) = struct.unpack(layout.size, header[layout.id_size :])
         size -= layout.header_size if layout.counts_header else 0
         contents = start + layout.header_size
@@ -101,13 +106,12 @@ def find_extent(file: Bytes, start: int, size: int, layout: Layout | None = None
     end = start + size
     if start > file.size:
         raise file.damaged("it ends before its sound begins")
-    if size < 0 or (size == 0 and not _chunks_follow(file, start, 0, layout)):
+    is_followed = 0 <= size <= file.size - start and _chunks_follow(file, start, size, layout)
+    if _means_unknown(size, start) and not is_followed:
         return Extent(file.size, is_regular=False)
     if end > file.size:
-        if _means_unknown(size, start):
-            return Extent(file.size, is_regular=False)
         return Extent(end, is_cut=True)
-    if not file.is_blank(end) and not _chunks_follow(file, start, size, layout):
+    if not is_followed and not file.is_blank(end):
         raise file.damaged("it goes on after the length that it declares")
     return Extent(end)
 
@@ -115,7 +119,7 @@ def find_extent(file: Bytes, start: int, size: int, layout: Layout | None = None
 def _means_unknown(size: int, start: int) -> bool:
     # Some count the header in, or only whole samples.
     reach = min(start, 4096) + 64
-    return size >= 2**60 or any(0 <= each - size <= reach for each in _UNKNOWN_LENGTHS)
+    return not 0 < size < 2**60 or any(0 <= each - size <= reach for each in _UNKNOWN_LENGTHS)
 
 
 def _chunks_follow(file: Bytes, start: int, size: int, layout: Layout | None) -> bool:
@@ -127,10 +131,10 @@ def _chunks_follow(file: Bytes, start: int, size: int, layout: Layout | None) ->
     for chunk in walk(file, _next_chunk(file, start, size, layout), layout):
         if chunk.name[:4] in (b"data", b"SSND"):
             return False
-        if not _is_name(chunk.name[:4]) or chunk.size < 0:
-            return position > end and file.is_blank(position)
         position = chunk.start + chunk.size
-    return file.size - position < layout.header_size and position - file.size < layout.align
+    if -layout.align < file.size - position < layout.header_size:
+        return True
+    return position > end and file.is_blank(position)
 
 
 def _padded(size: int, layout: Layout) -> int:

@@ -123,6 +123,8 @@ def _as_wav(
         magic = b"RIFX" if order == ">" else b"RIFF"
         header = magic + struct.pack(f"{order}I", riff_size) + b"WAVE" + kept
         return header + b"data" + struct.pack(f"{order}I", len(sound)), sound
+    if order == ">":
+        raise file.unsupported("more than a RIFX file can declare")
     sizes = struct.pack("<qqqI", riff_size + 36, len(sound), 0, 0)
     header = b"RF64\xff\xff\xff\xffWAVEds64" + struct.pack("<I", 28) + sizes + kept
     return header + b"data\xff\xff\xff\xff", sound
