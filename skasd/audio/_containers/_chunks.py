@@ -58,10 +58,7 @@ class Extent(NamedTuple):
 
 
 def walk(file: Bytes, start: int, layout: Layout) -> Iterator[Chunk]:
-    """Iterate over chunks, to the first thing that is none.
-
-    After one that was written without its pad byte, none is regular.
-    """
+    """Iterate over chunks; after one that was written without its pad byte, none is regular."""
     is_regular = True
     while start + layout.header_size <= file.size:
         header = file.at(start, layout.header_size)
