@@ -134,7 +134,7 @@ def open_recording(path: str) -> Iterator[Recording]:
     except (soundfile.SoundFileError, OSError) as error:
         raise AudioError(
             path,
-            f"cannot be read: {str(error).removesuffix('.')}",
+            f"cannot be read: {getattr(error, 'error_string', str(error)).removesuffix('.')}",
             "It may be damaged, cut off, or no WAV, FLAC, OGG or MP3 file.",
         ) from error
 

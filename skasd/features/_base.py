@@ -466,7 +466,7 @@ def check_spectrograms(
         if not np.isfinite(spectrogram).all():
             raise AudioError(
                 f"clip {index}",
-                "holds NaN or infinity in its spectrogram",
+                "its spectrogram holds NaN or infinity",
                 "Repair it or leave it out.",
             )
         spectrograms.append(spectrogram)
