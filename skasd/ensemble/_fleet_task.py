@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from skasd._sklearn import safe_indexing
 from skasd._steps import calibrated
 from skasd.audio._clips import check_clip, check_sequence
+from skasd.detection._base import check_scores
 from skasd.ensemble._members import share_analyses
 
 FIT_ERRORS = (ValueError, ArithmeticError, OSError, MemoryError)
@@ -65,7 +66,9 @@ class FleetTask(NamedTuple):
             clips = self._clips(detector)
             if method == "p_values":
                 # A pipeline does not pass this one on.
-                return calibrated(detector)._calibration.p_values(-detector.score_samples(clips))
+                scores = detector.score_samples(clips)
+                check_scores(scores, clips)
+                return calibrated(detector)._calibration.p_values(-scores)
             return np.asarray(getattr(detector, method)(clips))
 
     def _clips(self, detector: BaseEstimator) -> Any:

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skasd._sklearn import num_samples, safe_indexing
 from skasd._steps import clip_steps, first_steps, last_step
+from skasd._utils.fitted import Array, Estimator, ListOf
 from skasd._utils.threads import parallel_threads
 from skasd.audio._clips import Clips, check_clip, check_clips
 from skasd.detection._base import LEFT_OUT, AnomalyDetectorMixin, as_member
@@ -67,6 +68,13 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
     >>> RepeatedSeedEnsemble(FeatureDetector(), n_repeats=2).fit(X).member_scores([[5.0]])
     array([[5., 5.]])
     """
+
+    _fitted = {
+        **AnomalyDetectorMixin._fitted,
+        "estimators_": ListOf(Estimator("score_samples"), fewest=1),
+        "score_means_": Array(("n_members",), "f8"),
+        "score_stds_": Array(("n_members",), "f8", above=0),
+    }
 
     def member_scores(self, X: Clips | ArrayLike) -> np.ndarray:
         """Compute the anomaly score of each clip by each member.
@@ -121,6 +129,11 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         if not hasattr(self, "estimators_"):
             raise AttributeError(f"This {type(self).__name__} is not fitted.")
         return self.estimators_[0]
+
+    def _check_fitted(self) -> None:
+        super()._check_fitted()
+        if len(self.estimators_) != len(self.score_means_):
+            raise ValueError(f"{len(self.estimators_)} members have other means of their scores")
 
     def _score_block(self, X: Any) -> np.ndarray:
         return np.column_stack([_anomaly_score(member, X) for member in self.estimators_])

@@ -14,6 +14,7 @@ from skasd._steps import calibrated_step, first_steps, threshold_of
 from skasd._utils.threads import stream_threads
 from skasd.audio._clips import Clip, Clips, check_clip, check_clips, check_sequence
 from skasd.audio._reading import read_clip
+from skasd.detection._base import check_scores
 from skasd.detection._calibration import Calibration
 from skasd.ensemble._members import share_analyses, take_clips
 from skasd.exceptions import AudioError
@@ -194,7 +195,9 @@ def _score(
         clip = check_clip(source, index)
         if not shared:
             _read(clip)
-        anomaly_score = -float(detector.score_samples([clip if shared else source])[0])
+        scores = detector.score_samples([clip if shared else source])
+        check_scores(scores, [clip])
+        anomaly_score = -float(scores[0])
     except AudioError as error:
         if on_error == "raise":
             raise

@@ -12,13 +12,23 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from skasd._sklearn import Interval, Options, fit_context
+from skasd._sklearn import N_JOBS, Interval, Options, fit_context
+from skasd._utils.fitted import Number, Part
 from skasd._utils.threads import parallel_threads
 from skasd.audio._clips import Clip, Clips, check_clips
 from skasd.audio._reading import read_clip
 from skasd.exceptions import AudioError
 
 Spectrograms = Sequence[np.ndarray] | np.ndarray
+
+HIGHEST_RATE = 1_000_000
+"""In Hz: far above what any recorder of sound or ultrasound has."""
+
+MOST_RESAMPLED = 1000
+"""How many times higher one rate may be than the other."""
+
+MOST_BANDS = 2**20
+"""Far above what any spectrogram has."""
 
 
 class ClipTransformer(TransformerMixin, BaseEstimator):
@@ -67,10 +77,10 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
     n_jobs: int | None = None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "sample_rate": [Interval(Integral, 1, None, closed="left")],
-        "input_sample_rate": [Interval(Integral, 1, None, closed="left")],
+        "sample_rate": [Interval(Integral, 1, HIGHEST_RATE, closed="both")],
+        "input_sample_rate": [Interval(Integral, 1, HIGHEST_RATE, closed="both")],
         "channel": [Options(str, {"mean"}), Interval(Integral, 0, None, closed="left")],
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
     }
 
     def __init__(
@@ -160,6 +170,12 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
 
     def _check_parameters(self) -> None:
         """Refuse parameters that do not fit together."""
+        low, high = sorted([self.input_sample_rate, self.sample_rate])
+        if high > MOST_RESAMPLED * low:
+            raise ValueError(
+                f"input_sample_rate={self.input_sample_rate} and sample_rate={self.sample_rate} "
+                f"differ by more than {MOST_RESAMPLED} times. Pass rates of the same sound."
+            )
 
     def _analyze(self, clip: Clip, key: Hashable) -> np.ndarray:
         return clip.analyze(key, lambda: self.transform_clip(self._read(clip)))
@@ -216,6 +232,11 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
     n_features_in_: int
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
+
+    _fitted: ClassVar[dict[str, Part]] = {"n_features_in_": Number("i", low=1, high=MOST_BANDS)}
+
+    def _check_fitted(self) -> None:
+        """Refuse a fitted state that `_fitted` cannot describe."""
 
     @abstractmethod
     def transform_spectrogram(self, spectrogram: np.ndarray) -> np.ndarray:

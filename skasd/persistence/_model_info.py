@@ -41,7 +41,7 @@ class ModelInfo:
         Quantiles of the anomaly scores of the healthy clips that the threshold comes from:
         ``"0.5"`` is their median.
     check_scores : list of float
-        Scores of a noise that `skasd.load` scores again if versions differ.
+        Scores of a noise that `skasd.load` scores again.
     """
 
     detector: str
@@ -111,15 +111,41 @@ class ModelInfo:
             If the text is not what `to_json` returns.
         """
         try:
-            return cls(**json.loads(text))
-        except TypeError as error:
+            info = cls(**json.loads(text))
+        except (TypeError, RecursionError) as error:
             raise ValueError(str(error)) from error
+        for name, is_right in info._checks().items():
+            if not is_right:
+                raise ValueError(f"{name} is {getattr(info, name)!r:.80}")
+        return info
+
+    def _checks(self) -> dict[str, bool]:
+        quantiles = self.training_quantiles
+        return {
+            "detector": isinstance(self.detector, str),
+            "created": isinstance(self.created, str),
+            "versions": _maps_to(str, self.versions),
+            "settings": _maps_to(object, self.settings),
+            "n_clips": self.n_clips is None or type(self.n_clips) is int,
+            "threshold": _are_numbers([self.threshold]),
+            "training_quantiles": quantiles is None
+            or (_maps_to(float | int, quantiles) and _are_numbers(list(quantiles.values()))),
+            "check_scores": isinstance(self.check_scores, list) and _are_numbers(self.check_scores),
+        }
 
 
 def installed_versions() -> dict[str, str]:
     """Return the installed versions of skasd, Python and `PACKAGES`."""
     versions = {name: metadata.version(name) for name in PACKAGES}
     return {"skasd": __version__, "python": platform.python_version(), **versions}
+
+
+def _maps_to(kind: Any, value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, kind) for each in value.values())
+
+
+def _are_numbers(values: list[Any]) -> bool:
+    return all(type(each) in (int, float) and np.isfinite(each) for each in values)
 
 
 def _settings(detector: BaseEstimator) -> dict[str, Any]:

@@ -1,9 +1,8 @@
-"""The types that a model file may hold."""
+"""The types that a model file may hold: those whose content can be checked, by how skops has them."""
 
-import json
+from typing import Any
 
-from sklearn.frozen import FrozenEstimator
-from sklearn.utils import Bunch
+from sklearn.base import BaseEstimator
 
 from skasd.detection._feature_detector import FeatureDetector
 from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
@@ -19,9 +18,10 @@ from skasd.features._spectrogram_statistics import SpectrogramStatistics
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
 from skasd.features.openl3._openl3_embedding import OpenL3Embedding
 from skasd.persistence._old_names import MOVED
+from skasd.persistence._sklearn_states import STATES
 from skasd.persistence._trees import TREE
 
-TRUSTED = (
+OURS: tuple[type[Any], ...] = (
     FeatureDetector,
     FrameAutoencoder,
     FusionDetector,
@@ -35,41 +35,35 @@ TRUSTED = (
     RepeatedSeedEnsemble,
     SpectrogramStatistics,
     TimeWeightedPooling,
-    FrozenEstimator,
-    Bunch,
 )
-"""Types that are trusted besides those that skops trusts: scikit-learn's and NumPy's."""
+"""Estimators of skasd. What is fitted in each is in its `_fitted`."""
 
-CALLABLE_NODES = {"MethodNode", "OperatorFuncNode", "PartialNode"}
-"""Nodes that skops can hold and a detector never needs: objects that could be called."""
+FOREST = "sklearn.ensemble._iforest.IsolationForest"
+
+SCALARS = {"bool", "bool_", "float32", "float64", "int32", "int64"}
+"""NumPy's types of single numbers."""
+
+BUNCH = "sklearn.utils._bunch.Bunch"
+
+TRUSTED_BY_LOADER = {
+    "JsonNode": {"builtins.str"},
+    "ListNode": {"builtins.list"},
+    "TupleNode": {"builtins.tuple"},
+    "DictNode": {"builtins.dict", BUNCH},
+    "TypeNode": {"builtins.str", "builtins.int"},
+    "NdArrayNode": {"numpy.ndarray", *(f"numpy.{name}" for name in SCALARS)},
+    "RandomStateNode": {"numpy.random.mtrand.RandomState"},
+}
+"""Kind of node → types that it may be of; `trusted_estimators` are the types of ObjectNode."""
 
 
-def trusted_names() -> set[str]:
-    """Return the names of `TRUSTED`: those that skops writes now, and former ones."""
-    names = {f"{each.__module__}.{each.__qualname__}" for each in TRUSTED}
-    old = {old for old, place in MOVED.items() if f"{place}.{old.rpartition('.')[2]}" in names}
-    return names | old | {TREE}
+def trusted_estimators() -> dict[str, type[BaseEstimator]]:
+    """Return the estimators that may be in a file, by the names they have and once had there."""
+    named = {f"{each.__module__}.{each.__qualname__}": each for each in (*OURS, *STATES)}
+    former = {old: f"{place}.{old.rpartition('.')[2]}" for old, place in MOVED.items()}
+    return {**named, **{old: named[now] for old, now in former.items() if now in named}}
 
 
-def check_nodes(schema: bytes) -> None:
-    """Refuse objects that could be called once they are loaded.
-
-    Parameters
-    ----------
-    schema : bytes
-        Description by skops of the file's content, as JSON of any form.
-
-    Raises
-    ------
-    TypeError
-        If it holds such a thing.
-    """
-    pending = [json.loads(schema)]
-    while pending:
-        each = pending.pop()
-        if isinstance(each, dict):
-            if each.get("__loader__") in CALLABLE_NODES:
-                raise TypeError(f"it holds a {each['__loader__']}, which could be called")
-            pending += each.values()
-        elif isinstance(each, list):
-            pending += each
+def trusted_names() -> list[str]:
+    """Return the names that skops is to trust, besides those that it trusts itself."""
+    return sorted({*trusted_estimators(), TREE, BUNCH})
