@@ -102,7 +102,7 @@ class Number(NamedTuple):
     def check(self, value: Any, sizes: Sizes) -> None:
         """Raise a ValueError that says what is wrong with a value."""
         kind = Integral if self.dtype == "i" else Real
-        _require(isinstance(value, kind) and not isinstance(value, bool), f"is {value!r:.80}")
+        _require(isinstance(value, kind) and not isinstance(value, bool), f"is {_shown(value)}")
         is_inside = self.low <= value <= self.high and value > self.above and np.isfinite(value)
         _require(bool(is_inside), f"is {value}, which is out of range")
 
@@ -124,7 +124,7 @@ class Text(NamedTuple):
     def check(self, value: Any, sizes: Sizes) -> None:
         """Raise a ValueError that says what is wrong with a value."""
         is_known = isinstance(value, str) and (self.options is None or value in self.options)
-        _require(is_known, f"is {value!r:.80}")
+        _require(is_known, f"is {_shown(value)}")
 
 
 class ListOf(NamedTuple):
@@ -192,7 +192,7 @@ class Exactly(NamedTuple):
 
     def check(self, value: Any, sizes: Sizes) -> None:
         """Raise a ValueError that says what is wrong with a value."""
-        _require(type(value) is type(self.value) and value == self.value, f"is {value!r:.80}")
+        _require(type(value) is type(self.value) and value == self.value, f"is {_shown(value)}")
 
 
 Table = Mapping[str, Part]
@@ -268,6 +268,10 @@ def check_chain(
     fits = fits and all(each.shape[0] == n_in for each, n_in in zip(coefs, ends, strict=False))
     fits = fits and all(len(b) == n_out for b, n_out in zip(intercepts, ends[1:], strict=True))
     _require(fits, f"the layers do not lead from {n_inputs} numbers to {n_outputs}")
+
+
+def _shown(value: Any) -> str:
+    return " ".join(repr(value).split())[:80]
 
 
 def _require(holds: bool, problem: str) -> None:

@@ -40,10 +40,13 @@ class SavedFile(NamedTuple):
         Where it is.
     digest : str or None
         Digest of its archive. None in a list of a version of skasd that wrote none.
+    key : bytes or None
+        The key that it was saved with.
     """
 
     path: str
     digest: str | None
+    key: bytes | None
 
 
 def save_fleet(
@@ -87,10 +90,11 @@ def save_fleet(
     with write_whole_folder(folder, stale.__contains__) as part:
         for machine in detectors:
             path = part / file_name(machine)
-            if isinstance(detectors, SavedDetectors) and detectors.file_of(machine) is not None:
-                digests[machine] = _take_over(detectors, machine, folder, path, key)
-            else:
+            file = detectors.file_of(machine) if isinstance(detectors, SavedDetectors) else None
+            if file is None:
                 digests[machine] = save(detectors[machine], path, key)
+            else:
+                digests[machine] = _take_over(file, folder, path, key)
         content = {
             "format": FORMAT,
             "machines": list(detectors),
@@ -136,36 +140,31 @@ def load_fleet(
     fleet = FleetDetector(None)
     digests = content.get("digests", {})
     files = {
-        machine: SavedFile(str(folder / file_name(machine)), digests.get(machine))
+        machine: SavedFile(str(folder / file_name(machine)), digests.get(machine), key)
         for machine in content["machines"]
     }
-    fleet.detectors_ = SavedDetectors(files, partial(_load_file, load, key))
+    fleet.detectors_ = SavedDetectors(files, partial(_load_file, load))
     fleet.failures_ = content["failures"]
     return fleet
 
 
 def _load_file(
-    load: Callable[[str, bytes | None, str | None], BaseEstimator],
-    key: bytes | None,
-    file: SavedFile,
+    load: Callable[[str, bytes | None, str | None], BaseEstimator], file: SavedFile
 ) -> BaseEstimator:
-    return load(file.path, key, file.digest)
+    return load(file.path, file.key, file.digest)
 
 
-def _take_over(
-    detectors: SavedDetectors, machine: str, folder: Path, path: Path, key: bytes | None
-) -> str:
+def _take_over(file: SavedFile, folder: Path, path: Path, key: bytes | None) -> str:
     """Put the file of a detector that was loaded, and not fitted since, into a new folder."""
-    file, former_key = detectors.files[machine], detectors.load.args[1]
     is_there = folder.exists() and os.path.samefile(Path(file.path).parent, folder)
-    if is_there and file.digest is not None and key == former_key:
+    if is_there and file.digest is not None and key == file.key:
         try:
             os.link(file.path, path)
         except OSError:
             pass  # some file systems have no links
         else:
             return file.digest
-    return write_archive(path, read_archive(file.path, former_key, digest=file.digest), key)
+    return write_archive(path, read_archive(file.path, file.key, digest=file.digest), key)
 
 
 def file_name(machine: str) -> str:
@@ -254,8 +253,10 @@ def _list_digest(content: dict, key: bytes) -> str:
 
 def _check_list_key(path: Path, content: dict, key: bytes | None) -> None:
     found = content.get("hmac")
-    if (key is None) == (found is None):
-        if key is None or hmac.compare_digest(_list_digest(content, key), found):
+    if key is None and found is None:
+        return
+    if key is not None and found is not None:
+        if hmac.compare_digest(_list_digest(content, key), found):
             return
         problem = "was saved with another key than the one that is given, or changed since"
     elif key is None:

@@ -2,6 +2,7 @@
 
 import os
 import struct
+import tokenize
 import warnings
 import zipfile
 import zlib
@@ -40,6 +41,7 @@ _MALFORMED = (
     TypeError,
     ValueError,
     struct.error,
+    tokenize.TokenError,
     zipfile.BadZipFile,
     zlib.error,
 )

@@ -101,7 +101,7 @@ class Schema:
 
     def _resolve(self, node: Node) -> Node:
         """Return the node that skops takes for one that has been visited."""
-        return self._first.get(node.get("__id__"), node)
+        return self._first.get(node.get("__id__", 0), node)
 
     def _check_depth(self, depth: int, n_estimators: int) -> None:
         if depth > DEEPEST:

@@ -60,9 +60,6 @@ def _per_feature(dtype: str = "f", **bounds: Any) -> Array:
 
 
 def _check_scaler(scaler: StandardScaler) -> None:
-    seen = scaler.n_samples_seen_
-    part: Part = _per_feature("i", low=0) if np.ndim(seen) else Number("i", low=0)
-    check_fitted(scaler, {"n_samples_seen_": part})
     _require(not scaler.with_std or scaler.scale_ is not None, "has no scale_")
     _require(not scaler.with_mean or scaler.mean_ is not None, "has no mean_")
 

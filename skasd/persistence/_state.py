@@ -30,7 +30,8 @@ def check_state(detector: BaseEstimator) -> None:
         If a parameter is out of range, or an array of another shape or dtype than it must be for
         the others, or not finite, or out of range.
     """
-    for estimator in estimators_in(detector):
+    # What an estimator holds is found after it, and checked before it.
+    for estimator in reversed(list(estimators_in(detector))):
         _check_attributes(estimator)
         _check_parameters(estimator)
         state = _state_of(estimator)

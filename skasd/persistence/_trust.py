@@ -1,4 +1,4 @@
-"""The types that a model file may hold: those whose content can be checked, by how skops has them."""
+"""The types that a model file may hold: those whose content can be checked."""
 
 from typing import Any
 
