@@ -82,6 +82,11 @@ def fit_clips(
     --------
     score_clips : Scores clips of which some cannot be analyzed.
 
+    Notes
+    -----
+    If the fit fails, an estimator of skasd is as it was before. scikit-learn's own `Pipeline` is
+    not: some of its steps may have been fitted anew. Fit a clone of it, and replace it by that.
+
     Examples
     --------
     >>> import numpy as np
