@@ -269,8 +269,7 @@ def _load_and_score(path: Path) -> int:
         detector = skasd.load(path)
     except SkasdError:
         return 1
-    except BaseException as error:
-        print(f"{path.name}: {type(error).__name__}: {error}", file=sys.stderr)
+    except BaseException:
         return 2
     try:
         rng = np.random.default_rng(1)

@@ -64,6 +64,7 @@ ATTACKS = {
     "trees that say they are larger": "test_tree_that_says_it_is_larger",
     "places of the file's choice": "test_places_are_the_loaders",
     "a download at load": "test_loading_downloads_nothing",
+    "lines that are printed at load": "test_loading_prints_nothing",
     "types that cannot be checked": "test_types_that_cannot_be_checked",
     "scores that are not those of the file": "test_check_scores_count_whatever_the_versions",
     "a description that is none": "test_description_that_is_none",
@@ -533,6 +534,14 @@ def test_places_are_the_loaders(tmp_path, monkeypatch):
         honest.score_samples(CLIPS[:2])
     monkeypatch.setenv("SKASD_OPENL3_WEIGHTS", str(DATA))
     np.testing.assert_array_equal(honest.score_samples(CLIPS[:2]), expected)
+
+
+def test_loading_prints_nothing(fitted, tmp_path, capfd):
+    forest = copy.deepcopy(fitted["forest"]).set_params(verbose=1000)
+    skasd.save(forest, tmp_path / "model.skasd")
+    capfd.readouterr()
+    skasd.load(tmp_path / "model.skasd")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_loading_downloads_nothing(tmp_path, monkeypatch):

@@ -28,16 +28,16 @@ def make_check_input(detector: BaseEstimator) -> np.ndarray:
     detector : fitted detector, or pipeline that ends with one
         What is to score the noise.
 
+    Returns
+    -------
+    ndarray of shape (2, n_samples), (2, n_frames, n_mels) or (2, n_features)
+        The noise.
+
     Raises
     ------
     ValueError
         If the shortest clip that it takes is so long, or its analysis so fine, that scoring it
         would take more memory or time than anyone has use for.
-
-    Returns
-    -------
-    ndarray of shape (2, n_samples), (2, n_frames, n_mels) or (2, n_features)
-        The noise.
 
     Examples
     --------

@@ -182,6 +182,10 @@ def load(path: str | os.PathLike[str], *, key: bytes | str | None = None) -> Det
         a relative 1e-6 if the installed versions differ, 1e-3 if not. Noise is not scored by
         OpenL3 unless versions differ and its weights are on this machine.
 
+    See Also
+    --------
+    save : Saves the detector.
+
     Notes
     -----
     The file is all that is read, and nothing is written or downloaded.
@@ -193,10 +197,6 @@ def load(path: str | os.PathLike[str], *, key: bytes | str | None = None) -> Det
 
     What the digest and these checks cannot tell: who wrote the file, unless there is a `key`. A
     stranger's detector can call every clip normal.
-
-    See Also
-    --------
-    save : Saves the detector.
 
     Examples
     --------

@@ -114,7 +114,7 @@ def _check_random_state(random_state: np.random.RandomState) -> None:
 
 
 def forget_places(detector: BaseEstimator) -> None:
-    """Forget folders and files of the machine where a detector was saved.
+    """Forget folders of the machine where a detector was saved, and what was to be printed there.
 
     Parameters
     ----------
@@ -124,3 +124,5 @@ def forget_places(detector: BaseEstimator) -> None:
     for estimator in estimators_in(detector):
         if isinstance(estimator, OpenL3Embedding):
             estimator._forget_places()
+        if "verbose" in vars(estimator):
+            estimator.verbose = type(estimator.verbose)(0)
