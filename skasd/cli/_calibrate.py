@@ -125,7 +125,8 @@ def _score_windows(
     detector: Any, clips: list[str], clip_seconds: float, on_error: OnError
 ) -> tuple[list[list[float]], dict[str, str]]:
     """Return the anomaly scores of each recording's windows, and what could not be scored."""
-    recordings, failures = [], {}
+    recordings: list[list[float]] = []
+    failures: dict[str, str] = {}
     for clip in clips:
         try:
             scores, failed = _scores_of_windows(detector, clip, clip_seconds)

@@ -13,7 +13,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from skasd._sklearn import Interval, Options, fit_context
+from skasd._sklearn import N_JOBS, Interval, Options, fit_context
+from skasd._utils.fitted import Estimator, Number, Part
 from skasd._utils.threads import parallel_threads
 from skasd.audio._clips import Clip, Clips, check_clips
 from skasd.audio._looking import (
@@ -28,6 +29,15 @@ from skasd.audio._training_recordings import TrainingRecordings
 from skasd.exceptions import AudioError
 
 Spectrograms = Sequence[np.ndarray] | np.ndarray
+
+HIGHEST_RATE = 1_000_000
+"""In Hz: far above what any recorder of sound or ultrasound has."""
+
+MOST_RESAMPLED = 1000
+"""How many times higher one rate may be than the other."""
+
+MOST_BANDS = 2**20
+"""Far above what any spectrogram has."""
 
 
 class ClipTransformer(TransformerMixin, BaseEstimator):
@@ -85,12 +95,19 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
 
     training_recordings_: TrainingRecordings
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "sample_rate": [Interval(Integral, 1, None, closed="left")],
-        "input_sample_rate": [Interval(Integral, 1, None, closed="left"), None],
-        "channel": [Options(str, {"mean"}), Interval(Integral, 0, None, closed="left")],
-        "n_jobs": [Integral, None],
+    _fitted: ClassVar[dict[str, Part]] = {
+        "training_recordings_": Estimator(TrainingRecordings, optional=True)
     }
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "sample_rate": [Interval(Integral, 1, HIGHEST_RATE, closed="both")],
+        "input_sample_rate": [Interval(Integral, 1, HIGHEST_RATE, closed="both"), None],
+        "channel": [Options(str, {"mean"}), Interval(Integral, 0, None, closed="left")],
+        "n_jobs": N_JOBS,
+    }
+
+    def _check_fitted(self) -> None:
+        """Refuse a fitted state that `_fitted` cannot describe."""
 
     def __init__(
         self,
@@ -225,6 +242,12 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
 
     def _check_parameters(self) -> None:
         """Refuse parameters that do not fit together."""
+        low, high = sorted([self.input_sample_rate or ASSUMED_RATE, self.sample_rate])
+        if high > MOST_RESAMPLED * low:
+            raise ValueError(
+                f"input_sample_rate={self.input_sample_rate} and sample_rate={self.sample_rate} "
+                f"differ by more than {MOST_RESAMPLED} times. Pass rates of the same sound."
+            )
 
     def _check_clips(self, X: Clips) -> list[Clip]:
         """Check clips, and say what arrays are taken for if nobody has said what they are."""
@@ -318,6 +341,11 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
     n_features_in_: int
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
+
+    _fitted: ClassVar[dict[str, Part]] = {"n_features_in_": Number("i", low=1, high=MOST_BANDS)}
+
+    def _check_fitted(self) -> None:
+        """Refuse a fitted state that `_fitted` cannot describe."""
 
     @abstractmethod
     def transform_spectrogram(self, spectrogram: np.ndarray) -> np.ndarray:

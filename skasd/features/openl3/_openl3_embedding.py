@@ -1,10 +1,11 @@
 """OpenL3 embeddings as a transformer of clips."""
 
 import os
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from numbers import Integral, Real
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
 from skasd._sklearn import Interval, Options, StrOptions, fit_context
+from skasd._utils.fitted import Text
 from skasd._utils.threads import parallel_threads, threads_each
 from skasd.audio._clips import Clip, Clips, check_clips
 from skasd.exceptions import WeightsError
@@ -52,7 +54,8 @@ class OpenL3Embedding(ClipTransformer):
     weights : "auto" or path, default="auto"
         The published weights, as .h5 or .h5.gz. ``"auto"`` looks into the folder that the
         environment variable ``SKASD_OPENL3_WEIGHTS`` names, the folder of an installed openl3
-        package, and the user's cache; then it downloads them into that.
+        package, and the user's cache; then it downloads them into that. A file's name alone is
+        looked for in the working directory and in those folders.
     engine : {"auto", "ncnn", "keras"}, default="auto"
         What runs the network. ``"auto"`` is ncnn; Keras is for a GPU.
     cache : "auto", path or None, default="auto"
@@ -80,7 +83,9 @@ class OpenL3Embedding(ClipTransformer):
 
     Notes
     -----
-    Nothing is learned. The network is loaded on first use, and never pickled.
+    Nothing is learned. The network is loaded on first use, and never pickled. A model file says
+    what the weights are called and what their digest is, but not where they are: what `skasd.load`
+    returns looks for them as above, and uses the cache of the user who loads it.
 
     An entry of the cache takes about 2 kB for 512 numbers, and 205 kB if `embed` remembers a
     clip of 10 s at a hop of 0.1 s. The folder is ``skasd/openl3-embeddings`` in the user's cache;
@@ -111,7 +116,7 @@ class OpenL3Embedding(ClipTransformer):
         "input_repr": [StrOptions({"linear", "mel128", "mel256"})],
         "content_type": [StrOptions({"env", "music"})],
         "embedding_size": [Options(Integral, {512, 6144})],
-        "hop_size": [Interval(Real, 1 / SAMPLE_RATE, None, closed="left")],
+        "hop_size": [Interval(Real, 1 / SAMPLE_RATE, 3600, closed="both")],
         "center": ["boolean"],
         "frontend": [StrOptions({"kapre", "librosa"})],
         "pooling": [StrOptions(set(POOLINGS))],
@@ -120,6 +125,8 @@ class OpenL3Embedding(ClipTransformer):
         "cache": [str, os.PathLike, None],
         "verbose": ["verbose"],
     }
+
+    _fitted = {**ClipTransformer._fitted, "weights_digest_": Text()}
 
     def __init__(
         self,
@@ -297,6 +304,39 @@ class OpenL3Embedding(ClipTransformer):
         embeddings = engine.embed(network_input(windows, self.input_repr, self.frontend))
         return POOLINGS[pooling](embeddings, axis=0) if pooling else embeddings
 
+    def _check_fitted(self) -> None:
+        if not re.fullmatch("[0-9a-f]{64}", self.weights_digest_):
+            raise ValueError(f"weights_digest_ is {self.weights_digest_!r:.80}")
+
+    def _forget_places(self) -> None:
+        """Keep no place of the machine where it was fitted, but the name of the weights."""
+        self.weights = "auto" if self.weights == "auto" else PurePath(self.weights).name
+        self.cache = None if self.cache is None else "auto"
+
+    def _has_weights(self) -> bool:
+        """Tell whether the weights are on this machine."""
+        try:
+            self._find_weights(may_download=False)
+        except WeightsError:
+            return False
+        return True
+
+    def _find_weights(self, *, may_download: bool = True) -> Path:
+        try:
+            return find_weights(
+                self.weights,
+                self.input_repr,
+                self.content_type,
+                self.verbose,
+                may_download=may_download,
+            )
+        except WeightsError:
+            # What was read before may be anywhere.
+            path = _read_from.get(getattr(self, "weights_digest_", ""))
+            if path is None or not path.is_file():
+                raise
+            return path
+
     def _fitted_engine(self) -> Engine:
         check_is_fitted(self)
         engine = self._load_engine()
@@ -310,11 +350,13 @@ class OpenL3Embedding(ClipTransformer):
         return engine
 
     def _load_engine(self) -> Engine:
-        path = find_weights(self.weights, self.input_repr, self.content_type, self.verbose)
+        path = self._find_weights()
         kind = "ncnn" if self.engine == "auto" else self.engine
         modified = path.stat().st_mtime_ns
         n_threads = threads_each(self.n_jobs)
-        return _load_engine(path, modified, self.input_repr, self.embedding_size, kind, n_threads)
+        engine = _load_engine(path, modified, self.input_repr, self.embedding_size, kind, n_threads)
+        _read_from[engine.network.digest] = path
+        return engine
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "weights_digest_")
@@ -323,6 +365,10 @@ class OpenL3Embedding(ClipTransformer):
         tags = super().__sklearn_tags__()
         tags.requires_fit = True
         return tags
+
+
+_read_from: dict[str, Path] = {}
+"""Digest → file, of the weights that this process has read."""
 
 
 @lru_cache(maxsize=2)

@@ -35,7 +35,12 @@ BLOB_IDS = {
 
 
 def find_weights(
-    weights: str | os.PathLike, input_repr: str, content_type: str, verbose: int = 0
+    weights: str | os.PathLike,
+    input_repr: str,
+    content_type: str,
+    verbose: int = 0,
+    *,
+    may_download: bool = True,
 ) -> Path:
     """Return the file that holds the weights, downloaded if it is nowhere else.
 
@@ -44,12 +49,15 @@ def find_weights(
     weights : "auto" or path
         A file, or ``"auto"``: the folder that the environment variable ``SKASD_OPENL3_WEIGHTS``
         names, the folder of an installed openl3 package, the user's cache, a download into it.
+        A name without a folder is looked for in the working directory and in those folders.
     input_repr : {"linear", "mel128", "mel256"}
         Which network.
     content_type : {"env", "music"}
         What it was trained on.
     verbose : int, default=0
         1 shows a progress bar of a download.
+    may_download : bool, default=True
+        Whether to download weights that are nowhere.
 
     Returns
     -------
@@ -62,29 +70,37 @@ def find_weights(
     """
     if weights != "auto":
         path = Path(weights)
-        if not path.is_file():
-            raise WeightsError(f"weights={str(path)!r}", "there is no such file", _ways())
-        return path
+        folders = _folders() if path.name == str(path) else []
+        for each in (path, *(folder / path for folder in folders)):
+            if each.is_file():
+                return each
+        raise WeightsError(f"weights={str(path)!r}", "there is no such file", _ways())
     name = f"openl3_audio_{input_repr}_{content_type}"
     published = f"{name}-v0_4_0.h5.gz"
     candidates = [published, f"{name}-v0_4_0.h5", f"{name}.h5.gz", f"{name}.h5"]
-    folder = os.environ.get(FOLDER_VARIABLE)
-    package = importlib.util.find_spec("openl3")
-    folders = [
-        *([Path(folder)] if folder else []),
-        *map(Path, (package and package.submodule_search_locations) or []),
-        cache_folder(),
-    ]
-    for path in (folder / candidate for folder in folders for candidate in candidates):
+    for path in (folder / candidate for folder in _folders() for candidate in candidates):
         if path.is_file():
             return path
+    folder = os.environ.get(FOLDER_VARIABLE)
     if folder:
         raise WeightsError(
             FOLDER_VARIABLE,
             f"names {folder}, which holds none of {', '.join(candidates)}",
             _ways(),
         )
+    if not may_download:
+        raise WeightsError(published, "is not on this machine", _ways())
     return _download(published, cache_folder() / published, verbose)
+
+
+def _folders() -> list[Path]:
+    folder = os.environ.get(FOLDER_VARIABLE)
+    package = importlib.util.find_spec("openl3")
+    return [
+        *([Path(folder)] if folder else []),
+        *map(Path, (package and package.submodule_search_locations) or []),
+        cache_folder(),
+    ]
 
 
 def cache_folder() -> Path:
