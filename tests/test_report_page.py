@@ -116,8 +116,12 @@ class Page(HTMLParser):
         self.open[-1].children.append(data)
 
 
+def read_html(html):
+    return Page(html).root
+
+
 def read(path):
-    return Page(path.read_text(encoding="utf-8")).root
+    return read_html(path.read_text(encoding="utf-8"))
 
 
 def rows_of(table):

@@ -15,6 +15,7 @@ import typer
 from skasd.audio._pipes import read_pipe
 from skasd.cli._app import ANOMALY_FOUND, SOME_NOT_SCORED, app, complain, nothing_done
 from skasd.cli._options import ModelFile
+from skasd.cli._outlets import Mqtt, MqttPasswordFile, OnAlarm, Outlets, Serve
 from skasd.cli._sources import FolderSource, PipeSource, RecordingSource, Source
 from skasd.cli._stopping import Stopped, Stopping
 from skasd.exceptions import AudioError
@@ -101,8 +102,15 @@ def monitor(
         bool, typer.Option("--once", help="Folder: score the clips that are there, and stop.")
     ] = False,
     timestamps: Annotated[
-        bool, typer.Option("--timestamps", help="Add the time of day to each event.")
+        bool,
+        typer.Option(
+            "--timestamps", help="Add the time of day to each event, as --serve does as well."
+        ),
     ] = False,
+    serve: Serve = None,
+    on_alarm: OnAlarm = None,
+    mqtt: Mqtt = None,
+    mqtt_password_file: MqttPasswordFile = None,
     fail_on_anomaly: Annotated[
         bool, typer.Option("--fail-on-anomaly", help="Exit code 1 if a window is anomalous.")
     ] = False,
@@ -127,6 +135,17 @@ def monitor(
         stopping = stack.enter_context(Stopping())
         stack.enter_context(suppress(Stopped))
         detector = load(model)
+        outlets = Outlets(
+            stack,
+            serve=serve,
+            on_alarm=on_alarm,
+            mqtt=mqtt,
+            mqtt_password_file=mqtt_password_file,
+            detector=detector,
+            title=f"{model.stem}: monitor",
+        )
+        if events is not None:
+            outlets.resume(events, Path(source) if os.path.isdir(source) else None)
         if source == "-":
             pipe = partial(
                 read_pipe,
@@ -169,9 +188,13 @@ def monitor(
             after, write = event_file, event_file.append
         try:
             for event in sound.events(monitor, after, stopping):
-                now = datetime.now(UTC).isoformat(timespec="milliseconds")
-                write(event, **({"time": now} if timestamps else {}))
+                now = datetime.now(UTC)
+                is_timed = timestamps or outlets.need_times
+                write(
+                    event, **({"time": now.isoformat(timespec="milliseconds")} if is_timed else {})
+                )
                 found.add(event)
+                outlets.add(event, now, monitor._last_clip)
                 if stopping.requested:
                     break
         except AudioError as error:

@@ -181,6 +181,8 @@ class Monitor:
         self._calibration = None if step is None else step._calibration
         self.expected_false_alarms = self._set_false_alarms(step)
         self._input = find_input(detector)
+        # What the last event is of, without what was made of it.
+        self._last_clip: Clip | None = None
         self._window_length = self._samples("clip_seconds", self.clip_seconds)
         self._hop_length = self._samples("hop_seconds", self.hop_seconds)
         check_takes_clips(detector, self._window_length, self.sample_rate)
@@ -237,6 +239,7 @@ class Monitor:
         for number, window in enumerate(windows, start=0 if replay else first):
             if number >= first:
                 score, error = self._score(Clip(f"window {number}", window, rate))
+                self._last_clip = Clip(f"window {number}", window, rate)
                 start = number * hop
                 end = start + self._window_length
                 yield self._event(alarm, number, score, error, start=start / rate, end=end / rate)
@@ -296,6 +299,7 @@ class Monitor:
         for number, arrival in enumerate(arrivals, start=first):
             clip, score, error = self._score_clip(folder, arrival)
             seen[clip.name] = clip
+            self._last_clip = Clip(clip.name, os.fspath(folder / clip.name))
             yield self._event(alarm, number, score, error, clip=clip)
 
     def _set_false_alarms(self, step: AnomalyDetectorMixin | None) -> FalseAlarms | None:

@@ -91,7 +91,7 @@ def _odd_clip(detector: Any, row: Row, others: HealthyClips | None, sounds: Soun
         # Of a detector that can say nothing of its clips, or a file that is gone by now.
         problem = str(error)
     else:
-        picture = _picture_of(explanation)
+        picture = f"data:image/webp;base64,{b64encode(draw(explanation)).decode()}"
         middle = sum(explanation.spans[0]) / 2
     sound = sounds.sound_of(row.clip, middle)
     neighbors = [] if others is None else _neighbors_of(row.clip, others, sounds)
@@ -116,8 +116,19 @@ def _same(one: Clip, other: Clip) -> bool:
     return one.source is other.source
 
 
-def _picture_of(explanation: Explanation) -> str:
-    """Draw the maps as WebP, which is a fifth of a PNG's size."""
+def draw(explanation: Explanation) -> bytes:
+    """Draw the maps as WebP, which is a fifth of a PNG's size.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        Of a clip.
+
+    Returns
+    -------
+    bytes
+        The file.
+    """
     from matplotlib.figure import Figure
 
     # Not with pyplot, which keeps every figure.
@@ -125,4 +136,4 @@ def _picture_of(explanation: Explanation) -> str:
     ErrorMapDisplay(explanation).plot(axes=figure.subplots(3, 1, sharex=True, sharey=True))
     file = BytesIO()
     figure.savefig(file, format="webp", dpi=DOTS_PER_INCH, pil_kwargs={"quality": 85})
-    return f"data:image/webp;base64,{b64encode(file.getvalue()).decode()}"
+    return file.getvalue()

@@ -14,13 +14,19 @@ if TYPE_CHECKING:
 STYLE, SCRIPT = "style.css", "tables.js"
 
 
-def make_page(template: str, **content: Any) -> str:
+def make_page(
+    template: str, *, script: str = SCRIPT, is_served: bool = False, **content: Any
+) -> str:
     """Fill in a template; all that is filled in is text, whatever is in it.
 
     Parameters
     ----------
     template : str
         Name of a template that extends ``base.html``.
+    script : str, default="tables.js"
+        Name of the page's script.
+    is_served : bool, default=False
+        Whether pictures and sounds come from the page's own server, instead of being in it.
     **content
         What the template asks for, and `title`.
 
@@ -34,15 +40,39 @@ def make_page(template: str, **content: Any) -> str:
     The page's own policy allows no style and no script but the two that are in it, by their hashes,
     and pictures and sounds that are in it as well.
     """
-    style, script = _source(STYLE), _source(SCRIPT)
-    policy = (
-        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; media-src data:; "
-        f"style-src {_hash(style)}; script-src {_hash(script)}"
-    )
     return (
         _environment()
         .get_template(template)
-        .render(policy=policy, style=style, script=script, version=__version__, **content)
+        .render(
+            policy=page_policy(script, is_served=is_served),
+            style=_source(STYLE),
+            script=_source(script),
+            version=__version__,
+            **content,
+        )
+    )
+
+
+@cache
+def page_policy(script: str = SCRIPT, *, is_served: bool = False) -> str:
+    """Return the policy of a page, as browsers take it.
+
+    Parameters
+    ----------
+    script, is_served
+        See `make_page`.
+
+    Returns
+    -------
+    str
+        A Content-Security-Policy.
+    """
+    media = "'self'" if is_served else "data:"
+    fetched = "connect-src 'self'; " if is_served else ""
+    return (
+        f"default-src 'none'; base-uri 'none'; form-action 'none'; img-src {media}; "
+        f"media-src {media}; {fetched}style-src {_hash(_source(STYLE))}; "
+        f"script-src {_hash(_source(script))}"
     )
 
 

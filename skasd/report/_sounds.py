@@ -45,6 +45,25 @@ class Sound(NamedTuple):
     missing: str | None = None
 
 
+class Played(NamedTuple):
+    """What is played of a recording, as a file.
+
+    Parameters
+    ----------
+    flac : bytes
+        The file.
+    start, seconds : float
+        See `Sound`.
+    is_whole : bool
+        See `Sound`.
+    """
+
+    flac: bytes
+    start: float
+    seconds: float
+    is_whole: bool
+
+
 class Sounds:
     """The sounds of one page, which share its room.
 
@@ -77,39 +96,60 @@ class Sounds:
         if not self._room:
             return Sound(None, missing="Not in this page, to keep it small.")
         try:
-            rate = self._input_sample_rate
-            if isinstance(clip.source, str):
-                rate = read_sample_rate(clip.source)
-            rate = min(max(rate, PLAYABLE[0]), PLAYABLE[1])
-            samples = read_clip(
-                clip,
-                sample_rate=rate,
-                input_sample_rate=self._input_sample_rate,
-                channel=self._channel,
-            )
+            played = self.play(clip, around)
         except AudioError as error:
             return Sound(None, missing=f"Cannot be played: {error.problem}.")
-        n_played = min(len(samples), round(LONGEST * rate))
-        start = min(max(round(around * rate) - n_played // 2, 0), len(samples) - n_played)
-        uri = _as_flac(samples[start : start + n_played], rate)
+        uri = f"data:audio/flac;base64,{b64encode(played.flac).decode()}"
         if len(uri) > self._room:
             # What comes later is less odd, and does not overtake.
             self._room = 0
             return self.sound_of(clip)
         self._room -= len(uri)
-        return Sound(uri, start / rate, n_played / rate, n_played == len(samples))
+        return Sound(uri, played.start, played.seconds, played.is_whole)
+
+    def play(self, clip: Clip, around: float = 0.0) -> Played:
+        """Encode what is played of a clip.
+
+        Parameters
+        ----------
+        clip, around
+            See `sound_of`.
+
+        Returns
+        -------
+        Played
+
+        Raises
+        ------
+        AudioError
+            If the clip cannot be read.
+        """
+        rate = clip.sample_rate or self._input_sample_rate
+        if isinstance(clip.source, str):
+            rate = read_sample_rate(clip.source)
+        rate = min(max(rate, PLAYABLE[0]), PLAYABLE[1])
+        samples = read_clip(
+            clip,
+            sample_rate=rate,
+            input_sample_rate=self._input_sample_rate,
+            channel=self._channel,
+        )
+        n_played = min(len(samples), round(LONGEST * rate))
+        start = min(max(round(around * rate) - n_played // 2, 0), len(samples) - n_played)
+        flac = _as_flac(samples[start : start + n_played], rate)
+        return Played(flac, start / rate, n_played / rate, n_played == len(samples))
 
 
 def _first(steps: list[Any], name: str, default: Any) -> Any:
     return next((getattr(step, name) for step in steps if hasattr(step, name)), default)
 
 
-def _as_flac(samples: Any, sample_rate: int) -> str:
+def _as_flac(samples: Any, sample_rate: int) -> bytes:
     import soundfile
 
     file = BytesIO()
     soundfile.write(file, samples / max(1, abs(samples).max()), sample_rate, format="FLAC")
-    return f"data:audio/flac;base64,{b64encode(file.getvalue()).decode()}"
+    return file.getvalue()
 
 
 def link_to(clip: Clip, page: Path) -> str | None:
