@@ -3,7 +3,7 @@
 import warnings
 from abc import abstractmethod
 from collections.abc import Hashable, Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import joblib
@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from skasd._sklearn import Interval, Options, fit_context
 from skasd._utils.threads import parallel_threads
 from skasd.audio._clips import Clip, Clips, check_clips
+from skasd.audio._length import MAX_SECONDS
 from skasd.audio._looking import (
     are_handed_on,
     describe_training,
@@ -49,6 +50,10 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         the one already.
     n_jobs : int or None, default=None
         Number of threads that read and analyze clips.
+    max_seconds : float or None, default=3600.0
+        How long a clip may be, in seconds; None is as long as it likes. A longer one, or one of
+        more samples than an hour of 48 kHz in stereo, is an `AudioError` before memory is taken
+        for it.
 
     Attributes
     ----------
@@ -64,7 +69,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
     Notes
     -----
     A subclass with parameters of its own lists them in its `__init__`, as scikit-learn asks; those
-    of the four above that it leaves out keep their defaults. The parameters are all that the
+    of the five above that it leaves out keep their defaults. The parameters are all that the
     analysis of a clip may depend on: two instances with the same ones share it.
 
     Examples
@@ -82,6 +87,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
     input_sample_rate: int | None = None
     channel: str | int = "mean"
     n_jobs: int | None = None
+    max_seconds: float | None = MAX_SECONDS
 
     training_recordings_: TrainingRecordings
 
@@ -90,6 +96,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         "input_sample_rate": [Interval(Integral, 1, None, closed="left"), None],
         "channel": [Options(str, {"mean"}), Interval(Integral, 0, None, closed="left")],
         "n_jobs": [Integral, None],
+        "max_seconds": [Interval(Real, 0, None, closed="neither"), None],
     }
 
     def __init__(
@@ -99,11 +106,13 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         input_sample_rate: int | None = None,
         channel: str | int = "mean",
         n_jobs: int | None = None,
+        max_seconds: float | None = MAX_SECONDS,
     ):
         self.sample_rate = sample_rate
         self.input_sample_rate = input_sample_rate
         self.channel = channel
         self.n_jobs = n_jobs
+        self.max_seconds = max_seconds
 
     @abstractmethod
     def transform_clip(self, samples: np.ndarray) -> np.ndarray:
@@ -278,6 +287,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
             input_sample_rate=self.input_sample_rate,
             channel=self.channel,
             min_samples=self.min_samples,
+            max_seconds=self.max_seconds,
         )
 
     def __sklearn_is_fitted__(self) -> bool:

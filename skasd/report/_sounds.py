@@ -10,6 +10,7 @@ from urllib.parse import quote
 from skasd._steps import first_steps
 from skasd.audio._blocks import read_sample_rate
 from skasd.audio._clips import Clip
+from skasd.audio._length import MAX_SECONDS
 from skasd.audio._reading import read_clip
 from skasd.exceptions import AudioError
 
@@ -58,6 +59,7 @@ class Sounds:
         steps = first_steps(detector)
         self._channel = _first(steps, "channel", "mean")
         self._input_sample_rate = _first(steps, "input_sample_rate", 16000)
+        self._max_seconds = _first(steps, "max_seconds", MAX_SECONDS)
         self._room = MOST_BYTES
 
     def sound_of(self, clip: Clip, around: float = 0.0) -> Sound:
@@ -86,6 +88,7 @@ class Sounds:
                 sample_rate=rate,
                 input_sample_rate=self._input_sample_rate,
                 channel=self._channel,
+                max_seconds=self._max_seconds,
             )
         except AudioError as error:
             return Sound(None, missing=f"Cannot be played: {error.problem}.")

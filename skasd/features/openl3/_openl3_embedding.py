@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 from skasd._sklearn import Interval, Options, StrOptions, fit_context
 from skasd._utils.threads import parallel_threads, threads_each
 from skasd.audio._clips import Clip, Clips, check_clips
+from skasd.audio._length import MAX_SECONDS
 from skasd.exceptions import WeightsError
 from skasd.features._base import ClipTransformer
 from skasd.features.openl3._cache import EmbeddingCache, default_folder
@@ -66,6 +67,9 @@ class OpenL3Embedding(ClipTransformer):
         and arrays given as ``(rate, samples)``, say so themselves.
     n_jobs : int or None, default=None
         Number of clips that are worked on at the same time, each with its share of the cores.
+    max_seconds : float or None, default=3600.0
+        How long a clip may be, in seconds; None is as long as it likes. A longer one is refused
+        before memory is taken for it.
     verbose : int, default=0
         1 shows a progress bar over clips, and one of a download.
 
@@ -137,6 +141,7 @@ class OpenL3Embedding(ClipTransformer):
         channel: str | int = "mean",
         input_sample_rate: int | None = None,
         n_jobs: int | None = None,
+        max_seconds: float | None = MAX_SECONDS,
         verbose: int = 0,
     ):
         self.input_repr = input_repr
@@ -152,6 +157,7 @@ class OpenL3Embedding(ClipTransformer):
         self.channel = channel
         self.input_sample_rate = input_sample_rate
         self.n_jobs = n_jobs
+        self.max_seconds = max_seconds
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
