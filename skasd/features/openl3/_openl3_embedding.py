@@ -88,7 +88,8 @@ class OpenL3Embedding(ClipTransformer):
 
     An entry of the cache takes about 2 kB for 512 numbers, and 205 kB if `embed` remembers a
     clip of 10 s at a hop of 0.1 s. The folder is ``skasd/openl3-embeddings`` in the user's cache;
-    delete it to clear the cache.
+    delete it to clear the cache. It is made for its owner alone: whoever can write there can set
+    features, and with them scores. Damaged entries are computed anew.
 
     References
     ----------
@@ -291,8 +292,11 @@ class OpenL3Embedding(ClipTransformer):
             if self.cache is None:
                 return self._embed(samples, engine, pooling)
             folder = default_folder() if self.cache == "auto" else self.cache
+            shape: tuple[int, ...] = (self.embedding_size,)
+            if pooling is None:
+                shape = (len(split_windows(samples, self.hop_size, self.center)), *shape)
             return EmbeddingCache(folder).fetch(
-                samples, settings, lambda: self._embed(samples, engine, pooling)
+                samples, settings, shape, lambda: self._embed(samples, engine, pooling)
             )
 
         key = (type(self), *settings, self.input_sample_rate, self.channel)
