@@ -192,9 +192,7 @@ def _read_whole(
     return samples, sample_rate
 
 
-def _read_content(
-    content: bytes, name: str, max_seconds: float | None
-) -> tuple[np.ndarray, int]:
+def _read_content(content: bytes, name: str, max_seconds: float | None) -> tuple[np.ndarray, int]:
     """Read a file that is in memory by the same checks, some of which look into the file itself."""
     with TemporaryDirectory(prefix="skasd-") as folder:
         path = os.path.join(folder, "recording" + os.path.splitext(name)[1])

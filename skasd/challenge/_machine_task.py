@@ -123,7 +123,9 @@ class MachineTask:
     def _scored_names(self, failed_clips: Mapping[str, str]) -> list[str]:
         """Return the names of the clips that have scores, in the order of the clips."""
         pairs = zip(self.test.names, self.test.paths, strict=True)
-        return [name for name, path in pairs if str(path) not in failed_clips]
+        # Of training and of test, two clips may have the same name; the root may have another.
+        failed = {Path(clip).parts[-2:] for clip in failed_clips}
+        return [name for name, path in pairs if Path(path).parts[-2:] not in failed]
 
     def fingerprint(self) -> str:
         """Compute a digest that identifies the clips by their names, sizes and times."""

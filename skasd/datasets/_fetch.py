@@ -231,8 +231,9 @@ def _problem_of_member(member: zipfile.ZipInfo, path: PurePath) -> str | None:
         return "a symbolic link"
     if path.anchor or ".." in path.parts:
         return "outside the folder"
-    lengths = [len(os.fsencode(part)) for part in path.parts]
-    if not lengths or max(lengths) > LONGEST_NAME or sum(lengths) > LONGEST_PATH:
+    longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
+    is_too_long = longest > LONGEST_NAME or len(os.fsencode(path)) > LONGEST_PATH
+    if not longest or is_too_long:
         return "of a name that no file can have"
     if member.flag_bits & 1 or member.compress_type not in (
         zipfile.ZIP_STORED,

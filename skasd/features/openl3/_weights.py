@@ -139,9 +139,7 @@ def read_weights(path: Path) -> Mapping[str, np.ndarray]:
         ) from error
 
 
-def _read_in_a_child(
-    content: bytes, shapes: dict[str, tuple[int, ...]]
-) -> dict[str, np.ndarray]:
+def _read_in_a_child(content: bytes, shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
     """Read what a stranger may have written, where it can be ended."""
     # Where a program is frozen, its executable is no Python.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **ONE_THREAD}
