@@ -269,6 +269,12 @@ def link_out(group, name, other, shape):
     group[name] = h5py.ExternalLink(other, "x")
 
 
+def link_layer_out(group, name, other, shape):
+    layer, file = group.name, group.file
+    del file[layer]
+    file[layer] = h5py.ExternalLink(other, "/")
+
+
 def link_within(group, name, other, shape):
     group[name] = h5py.SoftLink(group.name + "/spare")
 
@@ -303,6 +309,7 @@ STRANGE_WEIGHTS = {
         "not in the file",
     ),
     "link to another file": (link_elsewhere(link_out), "link to somewhere else"),
+    "a layer in another file": (link_elsewhere(link_layer_out), "link to somewhere else"),
     "link within the file": (link_elsewhere(link_within), "link to somewhere else"),
     "virtual dataset": (link_elsewhere(link_virtually), "packed, or in several places"),
     "gzip": (

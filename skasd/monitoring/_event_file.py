@@ -43,9 +43,9 @@ class EventFile:
     Notes
     -----
     A lock on the file itself, whatever its name or that of a link, keeps other processes away. It
-    is released when the process ends, however it ends. An event is handed to the operating system before the next window
-    is read, so a killed process loses none; it is not forced to the disk, and a machine
-    without power may lose the last.
+    is released when the process ends, however it ends. An event is handed to the operating system
+    before the next window is read, so a killed process loses none; it is not forced to the disk,
+    and a machine without power may lose the last.
 
     Examples
     --------

@@ -17,7 +17,7 @@ from skasd._sklearn import Interval, Options, StrOptions, fit_context
 from skasd._utils.threads import parallel_threads, threads_each
 from skasd.audio._clips import Clip, Clips, check_clips
 from skasd.audio._length import MAX_SECONDS
-from skasd.exceptions import WeightsError
+from skasd.exceptions import AudioError, WeightsError
 from skasd.features._base import ClipTransformer
 from skasd.features.openl3._cache import EmbeddingCache, default_folder
 from skasd.features.openl3._engines import ENGINES, Engine
@@ -289,15 +289,24 @@ class OpenL3Embedding(ClipTransformer):
 
         def fetch() -> np.ndarray:
             samples = self._read(clip)
+
+            def compute() -> np.ndarray:
+                embeddings = self._embed(samples, engine, pooling)
+                if not np.isfinite(embeddings).all():
+                    raise AudioError(
+                        clip.name,
+                        "gives NaN or infinity in OpenL3Embedding",
+                        "Scale it to [-1, 1], and check whose weights these are.",
+                    )
+                return embeddings
+
             if self.cache is None:
-                return self._embed(samples, engine, pooling)
+                return compute()
             folder = default_folder() if self.cache == "auto" else self.cache
             shape: tuple[int, ...] = (self.embedding_size,)
             if pooling is None:
                 shape = (len(split_windows(samples, self.hop_size, self.center)), *shape)
-            return EmbeddingCache(folder).fetch(
-                samples, settings, shape, lambda: self._embed(samples, engine, pooling)
-            )
+            return EmbeddingCache(folder).fetch(samples, settings, shape, compute)
 
         key = (type(self), *settings, self.input_sample_rate, self.channel)
         return clip.analyze(key, fetch)

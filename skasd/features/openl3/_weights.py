@@ -123,14 +123,17 @@ def read_weights(path: Path) -> Mapping[str, np.ndarray]:
 
     Notes
     -----
-    A published file is known by its blob id. Any other is read in a child process, with limits on
-    time and memory.
+    A published file is known by its blob id. Any other is read in a child process, which can be
+    ended: with limits on time and, where the system has them, on memory.
     """
     try:
         with open(path, "rb") as file:
             content = file.read(MOST_BYTES + 1)
         is_published = git_blob_id(io.BytesIO(content)) in BLOB_IDS.values()
-        return (read_arrays if is_published else _read_in_a_child)(content, expected_shapes())
+        # The executable of a frozen program is that program, and no Python.
+        if is_published or getattr(sys, "frozen", False):
+            return read_arrays(content, expected_shapes())
+        return _read_in_a_child(content, expected_shapes())
     except PROBLEMS as error:
         raise WeightsError(
             str(path),
@@ -141,7 +144,6 @@ def read_weights(path: Path) -> Mapping[str, np.ndarray]:
 
 def _read_in_a_child(content: bytes, shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
     """Read what a stranger may have written, where it can be ended."""
-    # Where a program is frozen, its executable is no Python.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **ONE_THREAD}
     try:
         child = subprocess.run(

@@ -1,8 +1,9 @@
 """What is read of a weights file: arrays of known names, shapes and storage, and nothing else.
 
 As a program, it takes the file from standard input, shapes and seconds from its arguments, and
-writes the arrays, one behind the other, to standard output. HDF5's own reader follows what a damaged file says, in circles if it says so: in a
-process of its own, it can be ended. So nothing of skasd is imported here.
+writes the arrays, one behind the other, to standard output. HDF5's own reader follows what a
+damaged file says, in circles if it says so: in a process of its own, it can be ended. So nothing of
+skasd is imported here.
 """
 
 import gzip
@@ -80,9 +81,21 @@ def _places(file: Any) -> Any:
     convolutions = [name for name in names if re.match("conv2d|audio_embedding_layer", name)]
     for kind, layers in (("norm", norms), ("conv", convolutions)):
         for i, layer in enumerate(layers):
-            for path in _names(file[layer], "weight_names"):
+            for path in _names(_follow(file, layer), "weight_names"):
                 parameter = path.rpartition("/")[2].partition(":")[0]
                 yield f"{kind}_{i}/{parameter}", f"{layer}/{path}"
+
+
+def _follow(file: Any, path: str) -> Any:
+    """Go to a place in the file, and nowhere else."""
+    import h5py
+
+    place = file
+    for part in path.split("/"):
+        if not isinstance(place.get(part, getlink=True), h5py.HardLink):
+            raise ValueError(f"its {path} is a link to somewhere else")
+        place = place[part]
+    return place
 
 
 def _names(group: Any, attribute: str) -> list[str]:
@@ -98,24 +111,20 @@ def _names(group: Any, attribute: str) -> list[str]:
 def _read(file: Any, path: str, name: str, shape: tuple[int, ...]) -> np.ndarray:
     import h5py
 
-    group = file
-    for part in path.split("/"):
-        if not isinstance(group.get(part, getlink=True), h5py.HardLink):
-            raise ValueError(f"its {name} is a link to somewhere else")
-        group = group[part]
-    if not isinstance(group, h5py.Dataset) or group.shape != shape:
-        found = getattr(group, "shape", None)
+    dataset = _follow(file, path)
+    if not isinstance(dataset, h5py.Dataset) or dataset.shape != shape:
+        found = getattr(dataset, "shape", None)
         raise ValueError(
             f"it holds other weights than OpenL3's audio network: {name} should be of shape "
             f"{shape}, and is of shape {found}"
         )
-    if group.dtype.kind != "f" or group.dtype.itemsize > 8:
-        raise ValueError(f"its {name} are of dtype {group.dtype}")
-    if group.id.get_create_plist().get_layout() not in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT):
+    if dataset.dtype.kind != "f" or dataset.dtype.itemsize > 8:
+        raise ValueError(f"its {name} are of dtype {dataset.dtype}")
+    if dataset.id.get_create_plist().get_layout() not in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT):
         raise ValueError(f"its {name} are packed, or in several places")
-    if group.external or group.id.get_storage_size() != group.nbytes:
+    if dataset.external or dataset.id.get_storage_size() != dataset.nbytes:
         raise ValueError(f"its {name} are not in the file")
-    array = np.asarray(group, np.float32)
+    array = np.asarray(dataset, np.float32)
     if not np.isfinite(array).all():
         raise ValueError(f"its {name} hold NaN or infinity")
     if name.endswith("moving_variance") and array.min() < 0:
