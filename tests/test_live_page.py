@@ -226,7 +226,7 @@ def test_answers_have_strict_headers(page):
     page.add(event(0), NOON, None)
     for target in ("/", "/metrics", "/state.json", "/nothing"):
         _, headers, body = ask(page, target)
-        status, of_head, none = ask(page, target, "HEAD")
+        _, of_head, none = ask(page, target, "HEAD")
         assert none == b""
         assert int(of_head["Content-Length"]) == len(body)
         assert headers["X-Content-Type-Options"] == "nosniff"

@@ -1,11 +1,13 @@
 """From a clip to its samples: mono, finite, at the rate of the analysis."""
 
+import math
 import os
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from skasd.audio._clips import Clip
+from skasd.audio._length import MAX_SECONDS, check_length
 from skasd.audio._recording import open_recording
 from skasd.audio._recording_facts import RecordingFacts
 from skasd.exceptions import AudioError
@@ -24,6 +26,7 @@ def read_clip(
     input_sample_rate: int | None = None,
     channel: str | int = "mean",
     min_samples: int = 1,
+    max_seconds: float | None = MAX_SECONDS,
 ) -> np.ndarray:
     """Read one clip as mono samples at the rate that the analysis works at.
 
@@ -41,6 +44,9 @@ def read_clip(
         whichever was picked.
     min_samples : int, default=1
         What the analysis needs, in samples at `sample_rate`.
+    max_seconds : float or None, default=3600.0
+        How long a clip may be, in seconds; None is as long as it likes. A longer one is refused
+        before memory is taken for it.
 
     Returns
     -------
@@ -51,7 +57,7 @@ def read_clip(
     ------
     AudioError
         If the file cannot be read, is cut off or has no such channel; if the clip is
-        empty, too short, or holds NaN, infinite or huge samples.
+        empty, too short, too long, or holds NaN, infinite or huge samples.
 
     Examples
     --------
@@ -61,7 +67,7 @@ def read_clip(
     >>> read_clip(clip, sample_rate=16000, input_sample_rate=44100).shape
     (16000,)
     """
-    samples, recorded_rate = _read_whole(clip, input_sample_rate, channel)
+    samples, recorded_rate = _read_whole(clip, input_sample_rate, channel, max_seconds)
     if recorded_rate != sample_rate:
         import soxr
 
@@ -77,14 +83,16 @@ def read_clip(
     return samples
 
 
-def read_channels(clip: Clip, input_sample_rate: int | None = None) -> tuple[np.ndarray, int]:
+def read_channels(
+    clip: Clip, input_sample_rate: int | None = None, max_seconds: float | None = MAX_SECONDS
+) -> tuple[np.ndarray, int]:
     """Read all channels of a clip, at the rate that it was recorded at.
 
     Parameters
     ----------
     clip : Clip
         One of what `check_clips` returned.
-    input_sample_rate : int or None, default=None
+    input_sample_rate, max_seconds
         As for `read_clip`.
 
     Returns
@@ -97,20 +105,26 @@ def read_channels(clip: Clip, input_sample_rate: int | None = None) -> tuple[np.
     Raises
     ------
     AudioError
-        If the file cannot be read or is cut off.
+        If the file cannot be read or is cut off, or the clip is too long.
     """
     if isinstance(clip.source, str):
-        return _read_file(clip.source)
+        return _read_file(clip.source, max_seconds)
     if isinstance(clip.source, bytes):
-        return _read_content(clip.source, clip.name)
+        return _read_content(clip.source, clip.name, max_seconds)
+    sample_rate = clip.sample_rate or input_sample_rate or ASSUMED_RATE
+    n_samples, *more = clip.source.shape
+    check_length(clip.name, n_samples, math.prod(more), sample_rate, max_seconds)
     # In the order of a file's samples, their mean has the same bits.
     samples = np.ascontiguousarray(scale_samples(clip.source))
-    sample_rate = clip.sample_rate or input_sample_rate or ASSUMED_RATE
     return samples if samples.ndim == 2 else samples[:, np.newaxis], sample_rate
 
 
 def recording_facts(
-    clip: Clip, *, input_sample_rate: int | None = None, channel: str | int = "mean"
+    clip: Clip,
+    *,
+    input_sample_rate: int | None = None,
+    channel: str | int = "mean",
+    max_seconds: float | None = MAX_SECONDS,
 ) -> RecordingFacts:
     """Return what is known of a clip since it was read; read it if it was not yet.
 
@@ -118,7 +132,7 @@ def recording_facts(
     ----------
     clip : Clip
         One of what `check_clips` returned.
-    input_sample_rate, channel
+    input_sample_rate, channel, max_seconds
         As for `read_clip`.
 
     Returns
@@ -132,7 +146,7 @@ def recording_facts(
     """
     key = (RecordingFacts, input_sample_rate, channel)
     if key not in clip.analyses:
-        _read_whole(clip, input_sample_rate, channel)
+        _read_whole(clip, input_sample_rate, channel, max_seconds)
     return clip.analyses[key]
 
 
@@ -164,10 +178,10 @@ def mix_down(samples: np.ndarray, channel: str | int, name: str) -> np.ndarray:
 
 
 def _read_whole(
-    clip: Clip, input_sample_rate: int | None, channel: str | int
+    clip: Clip, input_sample_rate: int | None, channel: str | int, max_seconds: float | None
 ) -> tuple[np.ndarray, int]:
     """Read what is heard of a clip, at the rate that it was recorded at; remember its facts."""
-    channels, sample_rate = read_channels(clip, input_sample_rate)
+    channels, sample_rate = read_channels(clip, input_sample_rate, max_seconds)
     is_one_channel = isinstance(clip.source, np.ndarray) and clip.source.ndim == 1
     samples = mix_down(channels, "mean" if is_one_channel else channel, clip.name)
     _check_samples(samples, clip.name)
@@ -178,24 +192,35 @@ def _read_whole(
     return samples, sample_rate
 
 
-def _read_content(content: bytes, name: str) -> tuple[np.ndarray, int]:
+def _read_content(content: bytes, name: str, max_seconds: float | None) -> tuple[np.ndarray, int]:
     """Read a file that is in memory by the same checks, some of which look into the file itself."""
     with TemporaryDirectory(prefix="skasd-") as folder:
         path = os.path.join(folder, "recording" + os.path.splitext(name)[1])
         with open(path, "wb") as file:
             file.write(content)
         try:
-            return _read_file(path)
+            return _read_file(path, max_seconds)
         except AudioError as error:
             problem = error.problem.replace(path, name)
             raise AudioError(name, problem, error.remedy) from error
 
 
-def _read_file(path: str) -> tuple[np.ndarray, int]:
+def _read_file(path: str, max_seconds: float | None) -> tuple[np.ndarray, int]:
     with open_recording(path) as recording:
-        blocks = list(recording.blocks())
-        samples = np.concatenate(blocks) if blocks else np.empty((0, recording.n_channels))
-        return samples, recording.sample_rate
+        n_channels, sample_rate = recording.n_channels, recording.sample_rate
+        n_room = 0
+        # One that is cut off is read for its error alone, and may declare any length.
+        if not recording.is_cut:
+            check_length(path, recording.n_frames, n_channels, sample_rate, max_seconds)
+            n_room = recording.n_frames + 1
+        samples = np.empty((n_room, n_channels), np.float32)
+        n_read = 0
+        for block in recording.blocks():
+            n_read += len(block)
+            check_length(path, n_read, n_channels, sample_rate, max_seconds)
+            if n_room:
+                samples[n_read - len(block) : n_read] = block
+        return samples[:n_read], sample_rate
 
 
 def _check_samples(samples: np.ndarray, name: str) -> None:

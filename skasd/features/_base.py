@@ -3,7 +3,7 @@
 import warnings
 from abc import abstractmethod
 from collections.abc import Hashable, Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import joblib
@@ -17,6 +17,7 @@ from skasd._sklearn import N_JOBS, Interval, Options, fit_context
 from skasd._utils.fitted import Estimator, Number, Part
 from skasd._utils.threads import parallel_threads
 from skasd.audio._clips import Clip, Clips, check_clips
+from skasd.audio._length import MAX_SECONDS
 from skasd.audio._looking import (
     are_handed_on,
     describe_training,
@@ -59,6 +60,10 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         the one already.
     n_jobs : int or None, default=None
         Number of threads that read and analyze clips.
+    max_seconds : float or None, default=3600.0
+        How long a clip may be, in seconds; None is as long as it likes. A longer one, or one of
+        more samples than an hour of 48 kHz in stereo, is an `AudioError` before memory is taken
+        for it.
 
     Attributes
     ----------
@@ -74,7 +79,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
     Notes
     -----
     A subclass with parameters of its own lists them in its `__init__`, as scikit-learn asks; those
-    of the four above that it leaves out keep their defaults. The parameters are all that the
+    of the five above that it leaves out keep their defaults. The parameters are all that the
     analysis of a clip may depend on: two instances with the same ones share it.
 
     Examples
@@ -92,6 +97,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
     input_sample_rate: int | None = None
     channel: str | int = "mean"
     n_jobs: int | None = None
+    max_seconds: float | None = MAX_SECONDS
 
     training_recordings_: TrainingRecordings
 
@@ -104,6 +110,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         "input_sample_rate": [Interval(Integral, 1, HIGHEST_RATE, closed="both"), None],
         "channel": [Options(str, {"mean"}), Interval(Integral, 0, None, closed="left")],
         "n_jobs": N_JOBS,
+        "max_seconds": [Interval(Real, 0, None, closed="neither"), None],
     }
 
     def _check_fitted(self) -> None:
@@ -116,11 +123,13 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         input_sample_rate: int | None = None,
         channel: str | int = "mean",
         n_jobs: int | None = None,
+        max_seconds: float | None = MAX_SECONDS,
     ):
         self.sample_rate = sample_rate
         self.input_sample_rate = input_sample_rate
         self.channel = channel
         self.n_jobs = n_jobs
+        self.max_seconds = max_seconds
 
     @abstractmethod
     def transform_clip(self, samples: np.ndarray) -> np.ndarray:
@@ -301,6 +310,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
             input_sample_rate=self.input_sample_rate,
             channel=self.channel,
             min_samples=self.min_samples,
+            max_seconds=self.max_seconds,
         )
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -11,6 +11,7 @@ from scipy import sparse
 from skasd._sklearn import Interval
 from skasd._utils.packages import needed_for
 from skasd.audio._clips import Clips
+from skasd.audio._length import MAX_SECONDS
 from skasd.features._base import ClipTransformer
 from skasd.features._short_time_spectrum import short_time_power
 
@@ -57,6 +58,9 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         Clips of fewer frames are refused: what the step after this one needs.
     n_jobs : int or None, default=None
         Number of threads that read and analyze clips.
+    max_seconds : float or None, default=3600.0
+        How long a clip may be, in seconds; None is as long as it likes. A longer one is refused
+        before memory is taken for it.
 
     See Also
     --------
@@ -109,6 +113,7 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         channel: str | int = "mean",
         min_frames: int = 1,
         n_jobs: int | None = None,
+        max_seconds: float | None = MAX_SECONDS,
     ):
         self.sample_rate = sample_rate
         self.n_fft = n_fft
@@ -122,6 +127,7 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         self.channel = channel
         self.min_frames = min_frames
         self.n_jobs = n_jobs
+        self.max_seconds = max_seconds
 
     @property
     def min_samples(self) -> int:

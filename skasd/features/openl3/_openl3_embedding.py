@@ -18,7 +18,8 @@ from skasd._sklearn import Interval, Options, StrOptions, fit_context
 from skasd._utils.fitted import Text
 from skasd._utils.threads import parallel_threads, threads_each
 from skasd.audio._clips import Clip, Clips, check_clips
-from skasd.exceptions import WeightsError
+from skasd.audio._length import MAX_SECONDS
+from skasd.exceptions import AudioError, WeightsError
 from skasd.features._base import ClipTransformer
 from skasd.features.openl3._cache import EmbeddingCache, default_folder
 from skasd.features.openl3._engines import ENGINES, Engine
@@ -69,6 +70,9 @@ class OpenL3Embedding(ClipTransformer):
         and arrays given as ``(rate, samples)``, say so themselves.
     n_jobs : int or None, default=None
         Number of clips that are worked on at the same time, each with its share of the cores.
+    max_seconds : float or None, default=3600.0
+        How long a clip may be, in seconds; None is as long as it likes. A longer one is refused
+        before memory is taken for it.
     verbose : int, default=0
         1 shows a progress bar over clips, and one of a download.
 
@@ -89,7 +93,8 @@ class OpenL3Embedding(ClipTransformer):
 
     An entry of the cache takes about 2 kB for 512 numbers, and 205 kB if `embed` remembers a
     clip of 10 s at a hop of 0.1 s. The folder is ``skasd/openl3-embeddings`` in the user's cache;
-    delete it to clear the cache.
+    delete it to clear the cache. It is made for its owner alone: whoever can write there can set
+    features, and with them scores. Damaged entries are computed anew.
 
     References
     ----------
@@ -144,6 +149,7 @@ class OpenL3Embedding(ClipTransformer):
         channel: str | int = "mean",
         input_sample_rate: int | None = None,
         n_jobs: int | None = None,
+        max_seconds: float | None = MAX_SECONDS,
         verbose: int = 0,
     ):
         self.input_repr = input_repr
@@ -159,6 +165,7 @@ class OpenL3Embedding(ClipTransformer):
         self.channel = channel
         self.input_sample_rate = input_sample_rate
         self.n_jobs = n_jobs
+        self.max_seconds = max_seconds
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -289,12 +296,24 @@ class OpenL3Embedding(ClipTransformer):
 
         def fetch() -> np.ndarray:
             samples = self._read(clip)
+
+            def compute() -> np.ndarray:
+                embeddings = self._embed(samples, engine, pooling)
+                if not np.isfinite(embeddings).all():
+                    raise AudioError(
+                        clip.name,
+                        "gives NaN or infinity in OpenL3Embedding",
+                        "Scale it to [-1, 1], and check whose weights these are.",
+                    )
+                return embeddings
+
             if self.cache is None:
-                return self._embed(samples, engine, pooling)
+                return compute()
             folder = default_folder() if self.cache == "auto" else self.cache
-            return EmbeddingCache(folder).fetch(
-                samples, settings, lambda: self._embed(samples, engine, pooling)
-            )
+            shape: tuple[int, ...] = (self.embedding_size,)
+            if pooling is None:
+                shape = (len(split_windows(samples, self.hop_size, self.center)), *shape)
+            return EmbeddingCache(folder).fetch(samples, settings, shape, compute)
 
         key = (type(self), *settings, self.input_sample_rate, self.channel)
         return clip.analyze(key, fetch)
