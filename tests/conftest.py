@@ -1,6 +1,7 @@
 """Clips that every test module shares."""
 
 import os
+import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,3 +125,32 @@ def bad_clip(request, tmp_path, noise):
         "nothing": None,
     }
     return arrays.get(name, path), BAD_CLIPS[name]
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory):
+    """Return the file of a model of quarters of a second, which is fitted in no time."""
+    from sklearn.pipeline import make_pipeline
+
+    import skasd
+
+    clips = np.random.default_rng(0).normal(0, 0.1, (10, 4000)).astype(np.float32)
+    spectrogram = skasd.LogMelSpectrogram(n_fft=512, hop_length=256, n_mels=8)
+    steps = spectrogram, skasd.TimeWeightedPooling(), skasd.FeatureDetector(feature=7)
+    path = tmp_path_factory.mktemp("model") / "fan.skasd"
+    skasd.save(make_pipeline(*steps).fit(clips), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Return a Chromium that playwright drives."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    with api.sync_playwright() as playwright:
+        if path is None and not Path(playwright.chromium.executable_path).exists():
+            pytest.skip("there is no Chromium")
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -172,6 +172,7 @@ class MqttPublisher:
         with self._changed:
             all_taken = self._changed.wait_for(lambda: not self._n_waiting, self._last_seconds)
         self._client.disconnect()
+        self._report_left_out()
         if all_taken:
             self._client.loop_stop()
         else:
@@ -193,9 +194,7 @@ class MqttPublisher:
                 self._say(f"{MOST_WAITING:,} events wait for the broker; newer ones are left out")
             self._n_left_out += 1
             return
-        if self._n_left_out:
-            self._say(f"{self._n_left_out:,} events were left out")
-            self._n_left_out = 0
+        self._report_left_out()
         self._publish("events", line)
         if self._client.is_connected():
             self._publish("state", line, retain=True)
@@ -252,6 +251,11 @@ class MqttPublisher:
         with self._changed:
             self._n_waiting -= 1
             self._changed.notify_all()
+
+    def _report_left_out(self) -> None:
+        if self._n_left_out:
+            self._say(f"{self._n_left_out:,} events were left out")
+            self._n_left_out = 0
 
     def _report(self, problem: str | None) -> None:
         """Report what has changed, and nothing again and again."""

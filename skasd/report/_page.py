@@ -67,8 +67,9 @@ def page_policy(script: str = SCRIPT, *, is_served: bool = False) -> str:
     str
         A Content-Security-Policy.
     """
-    media = "'self'" if is_served else "data:"
-    fetched = "connect-src 'self'; " if is_served else ""
+    media, fetched = "data:", ""
+    if is_served:
+        media, fetched = "data: 'self'", "connect-src 'self'; "
     return (
         f"default-src 'none'; base-uri 'none'; form-action 'none'; img-src {media}; "
         f"media-src {media}; {fetched}style-src {_hash(_source(STYLE))}; "
