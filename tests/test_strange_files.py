@@ -52,6 +52,7 @@ ATTACKS = {
     ],
     "short sound of very many channels, or at a very high rate": [
         "test_short_but_huge_recording_is_refused",
+        "test_channels_are_mixed_as_they_are_read",
     ],
     "weights elsewhere than in their file": ["test_strange_weights_are_refused"],
     "weights that unpack, or are filled, to terabytes": [
@@ -165,22 +166,34 @@ def test_long_array_is_refused():
     assert len(read_clip(clip, sample_rate=50, max_seconds=None)) == 200_000
 
 
-def test_short_but_huge_recording_is_refused(tmp_path):
-    path = tmp_path / "huge.wav"
-    # A sparse file: 0.4 s at ten million samples a second, of 100 channels.
-    soundfile.write(path, np.zeros((1, 100)), 10_000_000, subtype="PCM_U8")
-    size = 400_000_000
+def sparse_wav(path, seconds):
+    """Write a file of zeros that takes no disk: ten million samples a second, of 8 bits."""
+    soundfile.write(path, np.zeros(1), 10_000_000, subtype="PCM_U8")
+    size = int(10_000_000 * seconds)
     with open(path, "r+b") as file:
-        header = bytearray(file.read(200))
+        header = bytearray(file.read())
         data = header.rindex(b"data")
         header[4:8] = (size + data).to_bytes(4, "little")
         header[data + 4 : data + 8] = size.to_bytes(4, "little")
         file.seek(0)
         file.write(header[: data + 8])
         file.truncate(data + 8 + size)
-    (clip,) = check_clips([path])
-    with pytest.raises(AudioError, match=r"is too large: it has 4000000 samples .* 100 channels"):
+
+
+def test_short_but_huge_recording_is_refused(tmp_path):
+    sparse_wav(tmp_path / "huge.wav", seconds=40)
+    (clip,) = check_clips([tmp_path / "huge.wav"])
+    with pytest.raises(AudioError, match="is too large: 400000000 samples or more at 10000000 Hz"):
         read_clip(clip, sample_rate=16000)
+
+
+def test_channels_are_mixed_as_they_are_read(tmp_path):
+    """A minute of 100 channels takes no more memory than one channel and a block."""
+    soundfile.write(tmp_path / "wide.wav", np.zeros((60 * 8000, 100), np.int16), 8000)
+    imports = "import soundfile, soxr\nfrom skasd.audio import AudioError, check_clips, read_clip\n"
+    code = "print(len(read_clip(*check_clips(sys.argv[1:]), sample_rate=8000)))"
+    printed = run_limited(imports, code, tmp_path / "wide.wav", megabytes=150)
+    assert int(printed) == 480000
 
 
 READ = """

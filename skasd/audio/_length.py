@@ -1,4 +1,4 @@
-"""How long a clip may be: the samples of all of it are in memory at once."""
+"""How long a clip may be: what is heard of it is in memory at once."""
 
 from skasd.exceptions import AudioError
 
@@ -6,7 +6,7 @@ MAX_SECONDS = 3600.0
 """How long a clip may be, if nobody has said so."""
 
 VALUES_PER_SECOND = 96_000
-"""How many values all channels may have in a second, over an hour or longer: 48 kHz in stereo."""
+"""How many samples may be kept of a second, over an hour or longer."""
 
 
 def check_length(
@@ -21,7 +21,7 @@ def check_length(
     n_samples : int
         Samples of each channel, those that are declared or have been read so far.
     n_channels : int
-        Number of channels.
+        Number of channels that are kept: 1 after they are mixed.
     sample_rate : int
         Rate at which it was recorded, in Hz.
     max_seconds : float or None
@@ -31,8 +31,8 @@ def check_length(
     Raises
     ------
     AudioError
-        If it is longer, or has more values than as many seconds of 48 kHz in stereo, or than an
-        hour of them if that is more.
+        If it is longer, or has more samples than as many seconds at 96 kHz, or than an hour of
+        them if that is more.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def check_length(
     if n_samples * n_channels > most:
         raise AudioError(
             name,
-            f"is too large: it has {n_samples} samples or more of {n_channels} channels at "
-            f"{sample_rate} Hz, and a clip may have {most} in all channels",
+            f"is too large: {n_samples * n_channels} samples or more at {sample_rate} Hz, where "
+            f"{most} may be in memory",
             remedy,
         )

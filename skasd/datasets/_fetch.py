@@ -1,5 +1,6 @@
 """The recordings of DCASE 2020, downloaded from Zenodo, verified and unpacked."""
 
+import errno
 import os
 import shutil
 import stat
@@ -196,9 +197,14 @@ def _unpack(archive: Path, folder: Path, url: str) -> None:
             file.extractall(folder)
     except DatasetError:
         raise
-    except PROBLEMS as error:
+    except (*PROBLEMS, OSError) as error:
+        # Only a damaged archive asks for a place before its start; the rest is of the disk.
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
         raise DatasetError(
-            url, f"is not a complete archive: {error}", "Nothing was kept. Try again."
+            url,
+            f"is not a complete archive: {str(error) or type(error).__name__}",
+            "Nothing was kept. Try again.",
         ) from error
 
 
