@@ -48,10 +48,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[Function], Function]:
-    """Return the decorator of a `fit` that checks the parameters first, and keeps its type.
-
-    If `fit` fails or is interrupted, the estimator is as it was before.
-    """
+    """Return the decorator of a `fit` that checks parameters first, and fails without a trace."""
     check_parameters = _fit_context(prefer_skip_nested_validation=prefer_skip_nested_validation)
 
     def decorate(fit: Function) -> Function:
@@ -59,6 +56,7 @@ def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[Function], 
 
         @wraps(fit)
         def whole_fit(estimator: Any, *args: Any, **kwargs: Any) -> Any:
+            # If it fails or is interrupted, the estimator is as it was before.
             before = dict(vars(estimator))
             try:
                 return checked(estimator, *args, **kwargs)
