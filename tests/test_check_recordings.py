@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from skasd.audio import RecordingReport, check_recordings
 from skasd.audio._clipping import count_clipped
 from skasd.audio._misfits import Finding
-from skasd.audio._recording_facts import RecordingFacts, find_bandwidth
+from skasd.audio._recording_facts import ChannelPowers, RecordingFacts, find_bandwidth
 from skasd.cli import app
 from skasd.datasets import make_machine_sounds
 from skasd.report._write_recordings import write_recordings
@@ -187,18 +187,25 @@ def test_a_tone_over_noise_is_no_edge(hertz):
     assert find_bandwidth(0.5 * tone + noise(scale=1e-3), RATE) == RATE / 2
 
 
+def facts_of_mean(channels):
+    powers = ChannelPowers()
+    for block in np.array_split(channels, 3):
+        powers.add(block)
+    return RecordingFacts.of(channels.mean(axis=1), 2, RATE).with_channels(powers.of_channels())
+
+
 def test_facts_are_what_was_planted():
     left, right = noise(1), noise(2)
     channels = np.stack([left, -left], axis=1) + np.float32(0.25)
-    facts = RecordingFacts.of(channels.mean(axis=1), channels, RATE).with_channels(channels)
+    facts = facts_of_mean(channels)
     assert facts.offset == pytest.approx(0.25, abs=1e-3)
     assert facts.cancelled > 60
     channels = np.stack([left, right], axis=1)
-    facts = RecordingFacts.of(channels.mean(axis=1), channels, RATE).with_channels(channels)
+    facts = facts_of_mean(channels)
     # Of two that are unrelated, the mean has half of the power.
     assert facts.cancelled == pytest.approx(3.0, abs=0.2)
     assert facts.level == pytest.approx(20 * np.log10(0.05) - 3.0, abs=0.2)
-    facts = RecordingFacts.of(with_zeros(left, 0.5), left[:, np.newaxis], RATE)
+    facts = RecordingFacts.of(with_zeros(left, 0.5), 1, RATE)
     assert facts.still == pytest.approx(0.25, abs=0.01)
 
 

@@ -299,6 +299,39 @@ def test_calibrate_counts_the_alarms_of_hours(folder, tmp_path):
     assert "needs 20 healthy clips or more, got 2" in run(*line).stderr
 
 
+def test_calibrate_says_what_has_no_score(folder, tmp_path):
+    """A recording of less than a window, and one whose third second cannot be scored."""
+    clips, _ = make_machine_sounds("fan", n_normal=2, n_anomalous=0, duration=30, random_state=1)
+    clips[1, 40_000] = np.nan
+    names = ("whole.wav", "odd.wav", "short.wav")
+    whole, odd, short = (tmp_path / name for name in names)
+    for path, clip in zip((whole, odd, short), (*clips, clips[0, :8000]), strict=True):
+        soundfile.write(path, clip, 16000, subtype="FLOAT")
+    line = ("calibrate", folder / "fan.skasd", "-o", tmp_path / "out.skasd", "--clip-seconds=1")
+    shown = run(*line, whole, odd, short)
+    assert shown.exit_code == 3
+    assert "calibrated on 59 clips" in shown.stdout
+    assert f"left out {short}: is shorter than a window, 1 s" in shown.stderr
+    assert f"left out {odd} from 2 s: holds 1 NaN" in shown.stderr
+    for each in (odd, short):
+        shown = run(*line, "--on-error=raise", whole, each)
+        assert shown.exit_code == 2
+        assert f"skasd calibrate: {each}" in shown.stderr
+
+
+def test_calibrate_takes_clips_of_another_length(folder, tmp_path):
+    """What score refuses for its length sets the threshold for that length."""
+    clips, _ = make_machine_sounds("fan", n_normal=22, n_anomalous=0, duration=0.7, random_state=1)
+    for i, clip in enumerate(clips):
+        soundfile.write(tmp_path / f"{i:02}.wav", clip, 16000)
+    refused = run("score", folder / "fan.skasd", tmp_path / "00.wav")
+    assert refused.exit_code == 3
+    assert "is 0.7 s long" in refused.stderr
+    out = tmp_path / "out.skasd"
+    assert run("calibrate", folder / "fan.skasd", tmp_path, "-o", out).exit_code == 0
+    assert run("score", out, tmp_path / "00.wav").exit_code == 0
+
+
 def test_calibrate_makes_alarms_as_rare_as_asked(folder, tmp_path):
     """Of 150 windows of 1 s, of which so many may raise an alarm as there are minutes."""
     clips, _ = make_machine_sounds("fan", n_normal=1, n_anomalous=0, duration=150, random_state=1)

@@ -93,6 +93,7 @@ WRONG_PARAMETERS = {
         "channel": "left",
         "min_frames": 0,
         "n_jobs": "all",
+        "max_seconds": 0,
     },
     "InterpolationAutoencoder": {**WRONG_AUTOENCODER, "n_frames": 1},
     "FrameAutoencoder": WRONG_AUTOENCODER,
@@ -124,6 +125,7 @@ WRONG_PARAMETERS = {
         "channel": "left",
         "input_sample_rate": 0,
         "n_jobs": "all",
+        "max_seconds": -1,
         "verbose": -1,
     },
 }

@@ -310,6 +310,7 @@ def test_saved_and_loaded(folder, fleet):
 
 
 def test_detectors_are_loaded_when_they_are_needed(folder, monkeypatch):
+    other = (folder / "fan_id_02.skasd").read_bytes()
     for name in NAMES[1:]:
         (folder / f"{name}.skasd").unlink()
     monkeypatch.setattr("skasd.ensemble._saved_detectors.N_LOADED", 1)
@@ -318,7 +319,7 @@ def test_detectors_are_loaded_when_they_are_needed(folder, monkeypatch):
     assert loaded.detectors_["fan_id_00"] is first
     loaded.score_samples(FEATURES[:2], machine_label=["fan_id_00"] * 2)
     assert loaded.detectors_["fan_id_00"] is first
-    (folder / "fan_id_02.skasd").write_bytes((folder / "fan_id_00.skasd").read_bytes())
+    (folder / "fan_id_02.skasd").write_bytes(other)
     loaded.score_samples(FEATURES[:2], machine_label=["fan_id_02"] * 2)
     assert loaded.detectors_["fan_id_00"] is not first
     with pytest.raises(FileNotFoundError, match=r"pump_id_00.skasd"):
@@ -413,28 +414,93 @@ def test_any_list_gives_a_fleet_or_our_error(tmp_path, machines, failures, end):
 
 
 @pytest.mark.posix
-def test_killed_while_saving_leaves_a_fleet(folder, fleet):
-    script = """
+@pytest.mark.parametrize(("call", "count"), [("replace", 1), ("replace", 2), ("rename", 1)])
+def test_killed_while_saving_leaves_the_former_fleet(folder, fleet, call, count):
+    script = f"""
 import os, signal, sys
 import skasd
 
 fleet = skasd.FleetDetector(skasd.FeatureDetector(0))
 fleet.fit([[1.0, 0.0, 0.0], [2.0, 0.0, 0.0]] * 2, machine_label=["fan_id_00", "new"] * 2)
-replace, calls = os.replace, []
-def die_at_the_second(*paths):
+move, calls = os.{call}, []
+def die(*paths):
     calls.append(paths)
-    if len(calls) == 2:
+    if len(calls) == {count}:
         os.kill(os.getpid(), signal.SIGKILL)
-    replace(*paths)
-os.replace = die_at_the_second
+    move(*paths)
+os.{call} = die
 skasd.save(fleet, sys.argv[1])
 """
     process = subprocess.run([sys.executable, "-c", script, folder])
     assert process.returncode == -signal.SIGKILL
-    loaded = skasd.load(folder)
-    assert loaded.anomaly_score([[7.0, 0, 0]], machine_label=["fan_id_00"]) == 7.0
-    others = MACHINE != "fan_id_00"
     np.testing.assert_array_equal(
-        loaded.score_samples(FEATURES[others], machine_label=MACHINE[others]),
-        fleet.score_samples(FEATURES[others], machine_label=MACHINE[others]),
+        skasd.load(folder).score_samples(FEATURES, machine_label=MACHINE),
+        fleet.score_samples(FEATURES, machine_label=MACHINE),
     )
+
+
+def test_full_disk_leaves_the_former_fleet(folder, fleet, full_disk):
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with full_disk(4000), pytest.raises(OSError, match="File too large"):
+        skasd.save(fleet, folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_what_else_is_in_the_folder_stays(folder, fleet):
+    (folder / "notes.txt").write_text("of the plant")
+    skasd.save(fleet, folder)
+    assert (folder / "notes.txt").read_text() == "of the plant"
+
+
+def test_files_that_were_swapped_are_noticed(folder):
+    one, other = folder / "fan_id_00.skasd", folder / "fan_id_02.skasd"
+    content = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+    loaded = skasd.load(folder)
+    for machine in ("fan_id_00", "fan_id_02"):
+        with pytest.raises(ModelFileError, match="is not the file that the fleet was saved with"):
+            loaded.score_samples(FEATURES[:1], machine_label=[machine])
+
+
+def test_list_without_digests_is_read(folder, fleet):
+    """As skasd wrote it before there were any."""
+    content = json.loads((folder / "fleet.json").read_text())
+    del content["digests"]
+    (folder / "fleet.json").write_text(json.dumps(content))
+    np.testing.assert_array_equal(
+        skasd.load(folder).score_samples(FEATURES, machine_label=MACHINE),
+        fleet.score_samples(FEATURES, machine_label=MACHINE),
+    )
+
+
+def test_fleet_with_a_key(tmp_path, fleet):
+    skasd.save(fleet, tmp_path / "fleet", key=b"of the plant")
+    loaded = skasd.load(tmp_path / "fleet", key=b"of the plant")
+    np.testing.assert_array_equal(
+        loaded.score_samples(FEATURES, machine_label=MACHINE),
+        fleet.score_samples(FEATURES, machine_label=MACHINE),
+    )
+    with pytest.raises(ModelFileError, match=r"fleet.json: was saved with another key"):
+        skasd.load(tmp_path / "fleet", key="another")
+    with pytest.raises(ModelFileError, match=r"fleet.json: was saved with a key, and none"):
+        skasd.load(tmp_path / "fleet")
+    skasd.save(loaded, tmp_path / "copy")
+    assert list(skasd.load(tmp_path / "copy").detectors_) == list(fleet.detectors_)
+    with pytest.raises(ModelFileError, match=r"fleet.json: was saved without a key"):
+        skasd.load(tmp_path / "copy", key=b"of the plant")
+    listed = json.loads((tmp_path / "fleet" / "fleet.json").read_text())
+    listed["machines"].remove("fan_id_00")
+    del listed["digests"]["fan_id_00"]
+    (tmp_path / "fleet" / "fleet.json").write_text(json.dumps(listed))
+    with pytest.raises(ModelFileError, match="or changed since"):
+        skasd.load(tmp_path / "fleet", key=b"of the plant")
+
+
+@pytest.mark.parametrize("label", ["fan\ud800", "f" * 300, "ä" * 100])
+def test_labels_that_are_no_file_names(tmp_path, label):
+    fleet = FleetDetector(FeatureDetector()).fit([[1.0], [2.0]], machine_label=[label] * 2)
+    with pytest.raises(ValueError, match="can have no file: its label"):
+        skasd.save(fleet, tmp_path / "fleet")
+    assert not list(tmp_path.iterdir())

@@ -166,7 +166,7 @@ def test_cache_runs_the_network_once_a_clip(tmp_path, counting, mel128, noise):
 def test_damaged_cache_entry_is_computed_anew(tmp_path, counting, mel128, noise, damage):
     mel128.set_params(cache=tmp_path)
     expected = mel128.fit_transform([noise])
-    (entry,) = tmp_path.rglob("*.npz")
+    (entry,) = tmp_path.rglob("*.f32")
     content = bytearray(entry.read_bytes())
     content[len(content) // 2] ^= 0xFF
     entry.write_bytes(

@@ -346,6 +346,19 @@ def wav(samples, rate):
     return file.getvalue()
 
 
+def test_monitor_says_what_rate_it_assumes(folder, tmp_path):
+    """Raw PCM says nothing of its rate, and the model was trained on another than 16 kHz."""
+    for i, clip in enumerate(CLIPS[:9]):
+        (tmp_path / f"{i}.wav").write_bytes(wav(np.tile(clip, 4)[:, np.newaxis], 48000))
+    model = tmp_path / "fast.skasd"
+    assert run("fit", tmp_path, "-o", model, "--set=n_mels=16").exit_code == 0
+    content = wav(np.tile(CLIPS[0], 12)[:, np.newaxis], 48000)[44:]
+    line = ("monitor", model, "-")
+    said = "taken for 16000 Hz, and the model was trained at 48000 Hz"
+    assert said in run(*line, input=content).stderr
+    assert said not in run(*line, "--rate=48000", input=content).stderr
+
+
 def test_monitor_reads_a_header(folder, model, tmp_path):
     """The same events as of the same file, and of its samples as raw PCM."""
     sound = np.repeat(CLIPS[:6].ravel()[:, np.newaxis], 2, axis=1)
@@ -360,6 +373,7 @@ def test_monitor_reads_a_header(folder, model, tmp_path):
     assert shown.stderr.splitlines() == [said]
     raw = ("--rate=44100", "--channels=2", "--format=S16_LE")
     assert run(*line, "-", *raw, input=content[44:]).stdout == expected
+    assert "taken for 16000 Hz" not in run(*line, "-", *raw, input=content[44:]).stderr
     shown = run(*line, "-", input=content[:-1000])
     assert shown.exit_code == 3
     assert "is truncated" in shown.stderr

@@ -37,6 +37,7 @@ def download(
     *,
     digest: Callable[[BufferedIOBase], str],
     expected: str,
+    most_bytes: int,
     verbose: int = 0,
 ) -> None:
     """Download a file unless it already exists, and name it only once it is verified.
@@ -51,6 +52,8 @@ def download(
         Computes the digest of a file opened at its start: `md5` or `git_blob_id`.
     expected : str
         The expected digest.
+    most_bytes : int
+        What is taken from the server, which may send without end.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -67,7 +70,7 @@ def download(
                 return
     path.parent.mkdir(parents=True, exist_ok=True)
     with write_whole(path) as file:
-        _fetch(url, file, verbose)
+        _fetch(url, _Bounded(url, file, most_bytes), verbose)
         size = file.tell()
         file.seek(0)
         found = digest(file)
@@ -79,7 +82,25 @@ def download(
             )
 
 
-def _fetch(url: str, file: BufferedIOBase, verbose: int) -> None:
+class _Bounded:
+    """A file that takes so many bytes and no more."""
+
+    def __init__(self, url: str, file: BufferedIOBase, most_bytes: int):
+        self.url = url
+        self.flush = file.flush
+        self._file = file
+        self._most_bytes = most_bytes
+
+    def write(self, content: bytes) -> None:
+        """Write a block, or raise a DownloadError."""
+        if self._file.tell() + len(content) > self._most_bytes:
+            raise DownloadError(
+                self.url, f"is not the published file: it has more than {self._most_bytes} bytes"
+            )
+        self._file.write(content)
+
+
+def _fetch(url: str, file: _Bounded, verbose: int) -> None:
     import pooch
     from requests.exceptions import RequestException
 

@@ -1,8 +1,9 @@
-"""Files that are either complete or absent."""
+"""Files and folders that are either complete or absent."""
 
 import os
 import secrets
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BufferedRandom
 from pathlib import Path
@@ -48,3 +49,42 @@ def try_to_write(path: Path) -> None:
 
 def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+
+
+@contextmanager
+def write_whole_folder(folder: Path, is_stale: Callable[[str], bool]) -> Iterator[Path]:
+    """Make a temporary folder next to `folder`, and rename it to that once it is complete.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder. One that is there is replaced, and stays if writing fails.
+    is_stale : callable
+        Tells of a name in the folder that is there whether to delete it. All else is kept.
+
+    Yields
+    ------
+    Path
+        The temporary folder.
+    """
+    folder = folder.resolve()
+    token = secrets.token_hex(8)
+    part, former = (folder.with_name(f".{folder.name}.{token}.{end}") for end in ("part", "former"))
+    part.mkdir(parents=True)
+    try:
+        yield part
+        if folder.exists():
+            os.rename(folder, former)
+        try:
+            os.rename(part, folder)
+        except OSError:
+            if former.exists():
+                os.rename(former, folder)
+            raise
+        if former.exists():
+            for each in former.iterdir():
+                if not is_stale(each.name) and not (folder / each.name).exists():
+                    os.rename(each, folder / each.name)
+            shutil.rmtree(former)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

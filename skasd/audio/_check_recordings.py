@@ -11,6 +11,7 @@ import numpy as np
 from skasd.audio._clipping import count_clipped
 from skasd.audio._clips import Clip, Clips, check_clip, check_sequence
 from skasd.audio._folders import ANOMALOUS, says_anomalous
+from skasd.audio._length import MAX_SECONDS
 from skasd.audio._likeness import RATE, Sound, find_copies, find_odd
 from skasd.audio._misfits import FULL_SCALE, Finding, find_misfits
 from skasd.audio._reading import read_channels, read_clip, recording_facts
@@ -35,6 +36,7 @@ def check_recordings(
     clips: Clips,
     *,
     input_sample_rate: int = 16000,
+    max_seconds: float | None = MAX_SECONDS,
     progress: Callable[[Any], Any] = iter,
 ) -> RecordingReport:
     """Look at recordings as a careful engineer does before a detector is fitted on them.
@@ -50,6 +52,9 @@ def check_recordings(
         Paths or arrays of samples, all of one machine.
     input_sample_rate : int, default=16000
         What clips given as arrays are sampled at, in Hz. Files say so themselves.
+    max_seconds : float or None, default=3600.0
+        How long a clip may be, in seconds; None is as long as it likes. A longer one is refused
+        before memory is taken for it.
     progress : callable, default=iter
         Gets the list of clips, and returns an iterator over it, such as tqdm.
 
@@ -96,7 +101,7 @@ def check_recordings(
     for index, source in enumerate(progress(list(clips))):
         try:
             clip = check_clip(source, index)
-            looks[clip.name] = _Look(clip, input_sample_rate)
+            looks[clip.name] = _Look(clip, input_sample_rate, max_seconds)
         except AudioError as error:
             findings.append(Finding(error.what, "unreadable", error.problem, error.remedy))
     facts = {name: look.facts for name, look in looks.items()}
@@ -123,21 +128,27 @@ def check_recordings(
 class _Look:
     """What is kept of one clip."""
 
-    def __init__(self, clip: Clip, input_sample_rate: int):
+    def __init__(self, clip: Clip, input_sample_rate: int, max_seconds: float | None):
         self.clip = clip
         self.input_sample_rate = input_sample_rate
+        self.max_seconds = max_seconds
         samples = self.read()
-        self.facts: RecordingFacts = recording_facts(clip, input_sample_rate=input_sample_rate)
+        self.facts: RecordingFacts = recording_facts(
+            clip, input_sample_rate=input_sample_rate, max_seconds=max_seconds
+        )
         self.format = _format(clip)
         self.digest = hashlib.sha256(samples.tobytes()).digest()
         self.sound = Sound.of(samples)
-        channels, _ = read_channels(clip, input_sample_rate)
+        channels, _ = read_channels(clip, input_sample_rate, max_seconds)
         self.n_clipped = max(count_clipped(channel) for channel in channels.T)
 
     def read(self) -> np.ndarray:
         """Read the clip at the rate at which clips are compared."""
         return read_clip(
-            self.clip, sample_rate=RATE, input_sample_rate=self.input_sample_rate, channel="mean"
+            self.clip,
+            sample_rate=RATE,
+            input_sample_rate=self.input_sample_rate,
+            max_seconds=self.max_seconds,
         )
 
     def findings(self, name: str) -> list[Finding]:

@@ -18,6 +18,7 @@ class Listener(Protocol):
     sample_rate: int
     input_sample_rate: int | None
     channel: str | int
+    max_seconds: float | None
 
 
 def are_handed_on(X: Any) -> bool:
@@ -28,7 +29,10 @@ def are_handed_on(X: Any) -> bool:
 def facts_of(clip: Clip, listener: Listener) -> RecordingFacts:
     """Return what is known of a clip as a transformer hears it."""
     return recording_facts(
-        clip, input_sample_rate=listener.input_sample_rate, channel=listener.channel
+        clip,
+        input_sample_rate=listener.input_sample_rate,
+        channel=listener.channel,
+        max_seconds=listener.max_seconds,
     )
 
 

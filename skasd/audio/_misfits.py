@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skasd._utils.text import on_one_line
 from skasd.audio._recording_facts import RecordingFacts
 from skasd.exceptions import AudioError
 
@@ -200,7 +201,8 @@ def in_words(findings: Sequence[Finding]) -> str:
             named = ", ".join(finding.clip for finding in group[1:N_NAMED])
             more = f" and {len(group) - N_NAMED} more" if len(group) > N_NAMED else ""
             line += f" The same ({kind}): {named}{more}."
-        lines.append(line)
+        # Names of files may hold anything, such as another line.
+        lines.append(on_one_line(line))
     return "\n".join(lines)
 
 

@@ -1,13 +1,17 @@
 """From a clip to its samples: mono, finite, at the rate of the analysis."""
 
+import math
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from skasd.audio._clips import Clip
-from skasd.audio._recording import open_recording
-from skasd.audio._recording_facts import RecordingFacts
+from skasd.audio._length import MAX_SECONDS, check_length
+from skasd.audio._recording import Recording, open_recording
+from skasd.audio._recording_facts import ChannelPowers, RecordingFacts
 from skasd.exceptions import AudioError
 
 ASSUMED_RATE = 16000
@@ -24,6 +28,7 @@ def read_clip(
     input_sample_rate: int | None = None,
     channel: str | int = "mean",
     min_samples: int = 1,
+    max_seconds: float | None = MAX_SECONDS,
 ) -> np.ndarray:
     """Read one clip as mono samples at the rate that the analysis works at.
 
@@ -41,6 +46,9 @@ def read_clip(
         whichever was picked.
     min_samples : int, default=1
         What the analysis needs, in samples at `sample_rate`.
+    max_seconds : float or None, default=3600.0
+        How long a clip may be, in seconds; None is as long as it likes. A longer one is refused
+        before memory is taken for it.
 
     Returns
     -------
@@ -51,7 +59,7 @@ def read_clip(
     ------
     AudioError
         If the file cannot be read, is cut off or has no such channel; if the clip is
-        empty, too short, or holds NaN, infinite or huge samples.
+        empty, too short, too long, or holds NaN, infinite or huge samples.
 
     Examples
     --------
@@ -61,7 +69,7 @@ def read_clip(
     >>> read_clip(clip, sample_rate=16000, input_sample_rate=44100).shape
     (16000,)
     """
-    samples, recorded_rate = _read_whole(clip, input_sample_rate, channel)
+    samples, recorded_rate = _read_whole(clip, input_sample_rate, channel, max_seconds)
     if recorded_rate != sample_rate:
         import soxr
 
@@ -77,14 +85,16 @@ def read_clip(
     return samples
 
 
-def read_channels(clip: Clip, input_sample_rate: int | None = None) -> tuple[np.ndarray, int]:
+def read_channels(
+    clip: Clip, input_sample_rate: int | None = None, max_seconds: float | None = MAX_SECONDS
+) -> tuple[np.ndarray, int]:
     """Read all channels of a clip, at the rate that it was recorded at.
 
     Parameters
     ----------
     clip : Clip
         One of what `check_clips` returned.
-    input_sample_rate : int or None, default=None
+    input_sample_rate, max_seconds
         As for `read_clip`.
 
     Returns
@@ -97,20 +107,18 @@ def read_channels(clip: Clip, input_sample_rate: int | None = None) -> tuple[np.
     Raises
     ------
     AudioError
-        If the file cannot be read or is cut off.
+        If the file cannot be read or is cut off, or the clip is too long.
     """
-    if isinstance(clip.source, str):
-        return _read_file(clip.source)
-    if isinstance(clip.source, bytes):
-        return _read_content(clip.source, clip.name)
-    # In the order of a file's samples, their mean has the same bits.
-    samples = np.ascontiguousarray(scale_samples(clip.source))
-    sample_rate = clip.sample_rate or input_sample_rate or ASSUMED_RATE
-    return samples if samples.ndim == 2 else samples[:, np.newaxis], sample_rate
+    channels, _, sample_rate = _read(clip, input_sample_rate, max_seconds, lambda block: block)
+    return channels, sample_rate
 
 
 def recording_facts(
-    clip: Clip, *, input_sample_rate: int | None = None, channel: str | int = "mean"
+    clip: Clip,
+    *,
+    input_sample_rate: int | None = None,
+    channel: str | int = "mean",
+    max_seconds: float | None = MAX_SECONDS,
 ) -> RecordingFacts:
     """Return what is known of a clip since it was read; read it if it was not yet.
 
@@ -118,7 +126,7 @@ def recording_facts(
     ----------
     clip : Clip
         One of what `check_clips` returned.
-    input_sample_rate, channel
+    input_sample_rate, channel, max_seconds
         As for `read_clip`.
 
     Returns
@@ -132,7 +140,7 @@ def recording_facts(
     """
     key = (RecordingFacts, input_sample_rate, channel)
     if key not in clip.analyses:
-        _read_whole(clip, input_sample_rate, channel)
+        _read_whole(clip, input_sample_rate, channel, max_seconds)
     return clip.analyses[key]
 
 
@@ -164,38 +172,77 @@ def mix_down(samples: np.ndarray, channel: str | int, name: str) -> np.ndarray:
 
 
 def _read_whole(
-    clip: Clip, input_sample_rate: int | None, channel: str | int
+    clip: Clip, input_sample_rate: int | None, channel: str | int, max_seconds: float | None
 ) -> tuple[np.ndarray, int]:
     """Read what is heard of a clip, at the rate that it was recorded at; remember its facts."""
-    channels, sample_rate = read_channels(clip, input_sample_rate)
     is_one_channel = isinstance(clip.source, np.ndarray) and clip.source.ndim == 1
-    samples = mix_down(channels, "mean" if is_one_channel else channel, clip.name)
+    heard = "mean" if is_one_channel else channel
+    powers = ChannelPowers()
+
+    def take(block: np.ndarray) -> np.ndarray:
+        if channel == "mean" and block.shape[1] > 1:
+            powers.add(block)
+        return mix_down(block, heard, clip.name)
+
+    samples, n_channels, sample_rate = _read(clip, input_sample_rate, max_seconds, take)
     _check_samples(samples, clip.name)
-    facts = RecordingFacts.of(samples, channels, sample_rate)
-    if channel == "mean" and channels.shape[1] > 1:
-        facts = facts.with_channels(channels)
+    facts = RecordingFacts.of(samples, n_channels, sample_rate)
+    if channel == "mean" and n_channels > 1:
+        facts = facts.with_channels(powers.of_channels())
     clip.analyses[RecordingFacts, input_sample_rate, channel] = facts
     return samples, sample_rate
 
 
-def _read_content(content: bytes, name: str) -> tuple[np.ndarray, int]:
-    """Read a file that is in memory by the same checks, some of which look into the file itself."""
+def _read(
+    clip: Clip,
+    input_sample_rate: int | None,
+    max_seconds: float | None,
+    take: Callable[[np.ndarray], np.ndarray],
+) -> tuple[np.ndarray, int, int]:
+    """Read block by block, and keep what is taken of each; return number of channels and rate."""
+    if isinstance(clip.source, np.ndarray):
+        sample_rate = clip.sample_rate or input_sample_rate or ASSUMED_RATE
+        check_length(clip.name, len(clip.source), 1, sample_rate, max_seconds)
+        # In the order of a file's samples, their mean has the same bits.
+        samples = np.ascontiguousarray(scale_samples(clip.source))
+        samples = samples if samples.ndim == 2 else samples[:, np.newaxis]
+        return take(samples), samples.shape[1], sample_rate
+    with _open(clip.source, clip.name) as recording:
+        n_channels, sample_rate = recording.n_channels, recording.sample_rate
+        shape = take(np.empty((0, n_channels), np.float32)).shape[1:]
+        limits = math.prod(shape), sample_rate, max_seconds
+        n_room = 0
+        # One that is cut off is read for its error alone, and may declare any length.
+        if not recording.is_cut:
+            check_length(clip.name, recording.n_frames, *limits)
+            n_room = recording.n_frames + 1
+        taken = np.empty((n_room, *shape), np.float32)
+        n_read = 0
+        for block in recording.blocks():
+            n_read += len(block)
+            check_length(clip.name, n_read, *limits)
+            if n_room:
+                taken[n_read - len(block) : n_read] = take(block)
+        return taken[:n_read], n_channels, sample_rate
+
+
+@contextmanager
+def _open(source: str | bytes, name: str) -> Iterator[Recording]:
+    """Open a file, or one that is in memory by the same checks, which look into the file itself."""
+    if isinstance(source, str):
+        with open_recording(source) as recording:
+            yield recording
+        return
     with TemporaryDirectory(prefix="skasd-") as folder:
         path = os.path.join(folder, "recording" + os.path.splitext(name)[1])
         with open(path, "wb") as file:
-            file.write(content)
+            file.write(source)
         try:
-            return _read_file(path)
+            with open_recording(path) as recording:
+                yield recording
         except AudioError as error:
             problem = error.problem.replace(path, name)
             raise AudioError(name, problem, error.remedy) from error
-
-
-def _read_file(path: str) -> tuple[np.ndarray, int]:
-    with open_recording(path) as recording:
-        blocks = list(recording.blocks())
-        samples = np.concatenate(blocks) if blocks else np.empty((0, recording.n_channels))
-        return samples, recording.sample_rate
 
 
 def _check_samples(samples: np.ndarray, name: str) -> None:
@@ -210,7 +257,7 @@ def _check_samples(samples: np.ndarray, name: str) -> None:
             f"the first at index {np.argmin(finite)}",
             "Repair it or leave it out.",
         )
-    peak = np.abs(samples).max()
+    peak = max(samples.max(), -samples.min())
     if peak > _LARGEST:
         raise AudioError(
             name,

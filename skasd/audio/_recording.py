@@ -42,6 +42,9 @@ class Recording:
         self.sample_rate: int = file.samplerate
         self.n_channels: int = file.channels
         self.format = f"{file.format} {file.subtype}"
+        declared = contents.n_frames
+        self.n_frames: int = file.frames if declared is None else declared
+        self.is_cut = contents.is_cut
         self._file = file
         self._contents = contents
 
@@ -64,8 +67,7 @@ class Recording:
         return self._blocks(n_samples)
 
     def _blocks(self, n_samples: int | None) -> Iterator[np.ndarray]:
-        declared = self._contents.n_frames
-        n_expected = self._file.frames if declared is None else declared
+        n_expected = self.n_frames
         n_samples = n_samples or max(1, _BLOCK_SAMPLES // self.n_channels)
         if self._contents.excess == "start":
             self._skip(self._file.frames - n_expected)
@@ -86,7 +88,7 @@ class Recording:
             n_samples -= n_read
 
     def _check(self, n_read: int, n_expected: int) -> None:
-        if self._contents.is_cut or n_read < n_expected:
+        if self.is_cut or n_read < n_expected:
             raise AudioError(
                 self.path,
                 f"is truncated: it ends after {n_read / self.sample_rate:.3f} s, "
@@ -134,7 +136,7 @@ def open_recording(path: str) -> Iterator[Recording]:
     except (soundfile.SoundFileError, OSError) as error:
         raise AudioError(
             path,
-            f"cannot be read: {str(error).removesuffix('.')}",
+            f"cannot be read: {getattr(error, 'error_string', str(error)).removesuffix('.')}",
             "It may be damaged, cut off, or no WAV, FLAC, OGG or MP3 file.",
         ) from error
 

@@ -1,6 +1,7 @@
 """What a recording is, whatever is heard in it: rate, channels, length, bandwidth, level."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import fft
@@ -68,7 +69,7 @@ class RecordingFacts(NamedTuple):
     >>> import numpy as np
     >>> from skasd.audio._recording_facts import RecordingFacts
     >>> noise = np.random.default_rng(0).normal(0, 0.1, 16000).astype(np.float32)
-    >>> facts = RecordingFacts.of(noise, noise[:, np.newaxis], 16000)
+    >>> facts = RecordingFacts.of(noise, 1, 16000)
     >>> facts.duration, facts.bandwidth, facts.still, round(facts.level)
     (1.0, 8000.0, 0.0, -20)
     """
@@ -85,17 +86,17 @@ class RecordingFacts(NamedTuple):
     quietest_channel: float = 0.0
 
     @classmethod
-    def of(cls, samples: np.ndarray, channels: np.ndarray, sample_rate: int) -> "RecordingFacts":
+    def of(cls, samples: np.ndarray, n_channels: int, sample_rate: int) -> "RecordingFacts":
         """Measure a recording.
 
         Parameters
         ----------
         samples : ndarray of shape (n_samples,), float32
             What is heard of it, finite and not empty.
-        channels : ndarray of shape (n_samples, n_channels), float32
-            All that was recorded.
+        n_channels : int
+            How many channels were recorded.
         sample_rate : int
-            Rate of both, in Hz.
+            Rate, in Hz.
 
         Returns
         -------
@@ -105,7 +106,7 @@ class RecordingFacts(NamedTuple):
         power = _power(samples, offset)
         return cls(
             sample_rate=sample_rate,
-            n_channels=channels.shape[1],
+            n_channels=n_channels,
             duration=len(samples) / sample_rate,
             bandwidth=find_bandwidth(samples, sample_rate),
             still=_still_share(samples, sample_rate),
@@ -119,23 +120,54 @@ class RecordingFacts(NamedTuple):
         """Whether it holds nothing."""
         return self.still > 0.99
 
-    def with_channels(self, channels: np.ndarray) -> "RecordingFacts":
+    def with_channels(self, powers: Sequence[float]) -> "RecordingFacts":
         """Add what is to be known of channels whose mean was taken.
 
         Parameters
         ----------
-        channels : ndarray of shape (n_samples, n_channels), float32
-            All that was recorded.
+        powers : sequence of float
+            Of each channel, around its mean.
 
         Returns
         -------
         RecordingFacts
         """
-        powers = [_power(channel, channel.mean(dtype=np.float64)) for channel in channels.T]
         return self._replace(
             cancelled=max(_decibels(sum(powers) / len(powers)) - self.level, 0.0),
             quietest_channel=_decibels(max(powers)) - _decibels(min(powers)),
         )
+
+
+class ChannelPowers:
+    """Sums up the power of each channel, block by block.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.audio._recording_facts import ChannelPowers
+    >>> powers = ChannelPowers()
+    >>> powers.add(np.float32([[1, 3], [-1, 3]]))
+    >>> powers.of_channels()
+    [1.0, 0.0]
+    """
+
+    def __init__(self) -> None:
+        self._n_samples = 0
+        self._sums: Any = 0.0
+        self._squares: Any = 0.0
+
+    def add(self, block: np.ndarray) -> None:
+        """Add a block of shape (n_samples, n_channels), float32."""
+        self._n_samples += len(block)
+        # What overflows shows in what is heard.
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._sums += np.array([each.sum(dtype=np.float64) for each in block.T])
+            self._squares += np.array([float(np.dot(each, each)) for each in block.T])
+
+    def of_channels(self) -> list[float]:
+        """Return the power of each channel, around its mean."""
+        powers = self._squares / self._n_samples - (self._sums / self._n_samples) ** 2
+        return np.maximum(powers, 0.0).tolist()
 
 
 def find_bandwidth(samples: np.ndarray, sample_rate: int) -> float:

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from skasd._utils.fitted import ListOf, Number, Part
 from skasd.audio._misfits import (
     ALIKE_BANDWIDTH,
     CANCELLED_DECIBELS,
@@ -68,6 +69,19 @@ class TrainingRecordings:
     cancelled: float
     quietest_channel: float
     listens_up_to: float
+
+    _fitted: ClassVar[dict[str, Part]] = {
+        "n_clips": Number("i", low=1),
+        "sample_rates": ListOf(Number("i", low=1), fewest=1),
+        "n_channels": ListOf(Number("i", low=1), fewest=1),
+        "durations": ListOf(Number(above=0), fewest=3, most=3),
+        "bandwidths": ListOf(Number(low=0), fewest=2, most=2),
+        "levels": ListOf(Number(), fewest=2, most=2),
+        "still": Number(low=0, high=1),
+        "cancelled": Number(low=0),
+        "quietest_channel": Number(low=0),
+        "listens_up_to": Number(above=0),
+    }
 
     @classmethod
     def of(cls, facts: Sequence[RecordingFacts], listens_up_to: float) -> Self:

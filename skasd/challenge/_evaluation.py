@@ -19,6 +19,7 @@ from skasd.challenge._machine_task import (
     MachineKey,
     MachineResult,
     MachineTask,
+    read_json,
     run_machine,
     to_csv,
     write_text,
@@ -109,7 +110,8 @@ def evaluate_dcase2020(
     Raises
     ------
     EvaluationError
-        A ValueError: if a machine is unknown, or `out` holds other results or cannot be created.
+        A ValueError: if a machine is unknown, or `out` holds other or damaged results or cannot
+        be created.
     ValueError
         If a system or a setting is unknown.
     DatasetError
@@ -174,6 +176,8 @@ def evaluate_dcase2020(
         if task.key not in evaluation.not_evaluated:
             try:
                 evaluation.results[task.key] = task.result()
+            except EvaluationError:
+                raise
             except ValueError as error:
                 evaluation.not_evaluated[task.key] = f"Its clips are scored, but {error}"
     if evaluation.labeled_scores():
@@ -219,7 +223,14 @@ def _claim(out: Path, settings: dict[str, Any], overwrite: bool) -> None:
         raise EvaluationError(
             str(out), f"cannot hold the results: {error}", "Pass another out."
         ) from error
-    held = json.loads(file.read_text()) if file.exists() else settings
+    held = settings
+    try:
+        if file.exists():
+            held = read_json(file, "Pass another out, or overwrite to delete the results in it.")
+    except EvaluationError:
+        if not overwrite:
+            raise
+        held = {}
     if held != settings:
         changed = {name for name in {*held, *settings} if held.get(name) != settings.get(name)}
         difference = "; ".join(

@@ -4,8 +4,10 @@ import csv
 import hashlib
 import io
 import json
+import math
 import os
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,11 +18,13 @@ from skasd._sklearn import InvalidParameterError
 from skasd._utils.files import write_whole
 from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
 from skasd.ensemble._skipping import fit_clips, score_clips
-from skasd.exceptions import DatasetError, WeightsError
+from skasd.exceptions import DatasetError, EvaluationError, WeightsError
 from skasd.metrics._summary import evaluate
 
 MachineKey = tuple[str, str]
 """Machine type and id, such as ``("fan", "00")``."""
+
+REMEDY = "Delete it, and start again: this machine is then evaluated anew."
 
 
 class MachineResult(NamedTuple):
@@ -93,10 +97,35 @@ class MachineTask:
         return self.finished_file, self.score_file, self.decision_file
 
     def is_finished(self) -> bool:
-        """Return whether the files exist and belong to these clips."""
-        return all(file.exists() for file in self.files) and (
-            json.loads(self.finished_file.read_text())["clips"] == self.fingerprint()
-        )
+        """Return whether the files exist and belong to these clips; refuse damaged ones."""
+        if not all(file.exists() for file in self.files):
+            return False
+        finished = read_json(self.finished_file, REMEDY)
+        failed_clips = finished.get("failed_clips")
+        if not isinstance(finished.get("clips"), str) or not (
+            isinstance(failed_clips, dict)
+            and all(isinstance(reason, str) for reason in failed_clips.values())
+        ):
+            raise EvaluationError(
+                str(self.finished_file), "is damaged: it lacks clips or failed_clips", REMEDY
+            )
+        if finished["clips"] != self.fingerprint():
+            return False
+        names = self._scored_names(failed_clips)
+        read_column(self.score_file, names)
+        for decision in read_column(self.decision_file, names):
+            if decision not in (0, 1):
+                raise EvaluationError(
+                    str(self.decision_file), f"is damaged: it holds {decision}", REMEDY
+                )
+        return True
+
+    def _scored_names(self, failed_clips: Mapping[str, str]) -> list[str]:
+        """Return the names of the clips that have scores, in the order of the clips."""
+        pairs = zip(self.test.names, self.test.paths, strict=True)
+        # Of training and of test, two clips may have the same name; the root may have another.
+        failed = {Path(clip).parts[-2:] for clip in failed_clips}
+        return [name for name, path in pairs if Path(path).parts[-2:] not in failed]
 
     def fingerprint(self) -> str:
         """Compute a digest that identifies the clips by their names, sizes and times."""
@@ -108,16 +137,13 @@ class MachineTask:
 
     def result(self) -> MachineResult:
         """Read the result from the files."""
-        failed_clips = json.loads(self.finished_file.read_text())["failed_clips"]
+        failed_clips = read_json(self.finished_file, REMEDY)["failed_clips"]
+        names = self._scored_names(failed_clips)
+        scores = read_column(self.score_file, names)
         if self.test.y is None:
             return MachineResult(None, failed_clips)
-        scores = {name: float(score) for name, score in read_csv(self.score_file)}
-        y = [
-            label
-            for name, label in zip(self.test.names, self.test.y, strict=True)
-            if name in scores
-        ]
-        return MachineResult(evaluate(y, list(scores.values())), failed_clips)
+        labels = dict(zip(self.test.names, self.test.y, strict=True))
+        return MachineResult(evaluate([labels[name] for name in names], scores), failed_clips)
 
 
 def run_machine(task: MachineTask) -> tuple[MachineKey, str | None]:
@@ -157,10 +183,74 @@ def to_csv(rows: Iterable[Sequence]) -> str:
     return text.getvalue()
 
 
-def read_csv(path: Path) -> list[list[str]]:
-    """Return the rows of a CSV file."""
-    with open(path, newline="") as file:
-        return list(csv.reader(file))
+def read_column(path: Path, names: Sequence[str]) -> list[float]:
+    """Read one finite number for each clip from the text of a CSV file, whatever its order.
+
+    Parameters
+    ----------
+    path : Path
+        The file, of lines of a name and a number.
+    names : sequence of str
+        The clips, each of which it must hold once, and no other.
+
+    Returns
+    -------
+    list of float
+        In the order of `names`.
+
+    Raises
+    ------
+    EvaluationError
+        If it is damaged, or holds other clips.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = [(name, float(number)) for name, number in csv.reader(file)]
+    except (OSError, ValueError, csv.Error) as error:
+        raise EvaluationError(str(path), f"is damaged: {error}", REMEDY) from error
+    numbers = dict(rows)
+    for name, number in rows:
+        if not math.isfinite(number):
+            raise EvaluationError(str(path), f"is damaged: {name!r} has {number}", REMEDY)
+    counts = Counter(name for name, _ in rows)
+    counts.subtract(names)
+    wrong = sorted(name for name, count in counts.items() if count)
+    if wrong:
+        raise EvaluationError(
+            str(path),
+            f"holds other clips than the folder, {len(rows)} where there are {len(names)}: "
+            f"{wrong[0]!r} is {'lost' if counts[wrong[0]] < 0 else 'one too many'}",
+            REMEDY,
+        )
+    return [numbers[name] for name in names]
+
+
+def read_json(path: Path, remedy: str) -> dict[str, Any]:
+    """Read an object of JSON.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    remedy : str
+        What to do if it is damaged.
+
+    Returns
+    -------
+    dict of str to object
+
+    Raises
+    ------
+    EvaluationError
+        If it holds anything else.
+    """
+    try:
+        content = json.loads(path.read_bytes().decode())
+    except (OSError, ValueError, RecursionError) as error:
+        raise EvaluationError(str(path), f"is damaged: {error}", remedy) from error
+    if not isinstance(content, dict):
+        raise EvaluationError(str(path), "is damaged: it holds no object of JSON", remedy)
+    return content
 
 
 def write_text(path: Path, text: str) -> None:

@@ -12,8 +12,8 @@ from typing import Annotated, Any, TextIO
 import typer
 from typer.core import TyperGroup
 
+from skasd._utils.text import on_one_line
 from skasd._version import __version__
-from skasd.cli._text import on_one_line
 
 ANOMALY_FOUND = 1
 NOTHING_DONE = 2

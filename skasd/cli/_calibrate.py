@@ -69,7 +69,7 @@ def calibrate(
     scored, and the threshold comes from the others.
     """
     from skasd._steps import calibrated
-    from skasd.ensemble._skipping import score_clips
+    from skasd.ensemble._skipping import score_for_calibration
     from skasd.monitoring._alarm import Alarm
     from skasd.monitoring._false_alarms import count_alarms, parse_frequency
     from skasd.monitoring._measured_alarms import threshold_for
@@ -87,7 +87,7 @@ def calibrate(
         try_place(out, replaces=MODELS, what="model", force=force)
         clips = find_healthy_clips(healthy, take_all=take_all)
         if clip_seconds is None:
-            results = list(score_clips(detector, clips, on_error=on_error.value))
+            results = list(score_for_calibration(detector, clips, on_error.value))
             failures = {result.clip: result.error for result in results if result.error is not None}
             recordings = [[result.anomaly_score for result in results if result.error is None]]
         else:
@@ -125,23 +125,38 @@ def _score_windows(
     detector: Any, clips: list[str], clip_seconds: float, on_error: OnError
 ) -> tuple[list[list[float]], dict[str, str]]:
     """Return the anomaly scores of each recording's windows, and what could not be scored."""
-    from skasd.monitoring._monitor import Monitor
-
-    recordings, failures = [], {}
+    recordings: list[list[float]] = []
+    failures: dict[str, str] = {}
     for clip in clips:
-        scores: list[float] = []
         try:
-            monitor = Monitor(
-                detector, clip_seconds=clip_seconds, sample_rate=read_sample_rate(clip)
-            )
-            for event in monitor.stream(read_blocks(clip)):
-                if event.error is None:
-                    scores.append(event.anomaly_score)
-                else:
-                    failures[f"{clip} from {event.start:g} s"] = event.error
+            scores, failed = _scores_of_windows(detector, clip, clip_seconds)
+            if failed and on_error is OnError.RAISE:
+                name, problem = next(iter(failed.items()))
+                raise AudioError(name, problem, "Repair it or leave it out.")
         except AudioError as error:
             if on_error is OnError.RAISE:
                 raise
-            failures[clip] = str(error)
+            scores, failed = [], {error.clip: f"{error.problem}. {error.remedy}"}
         recordings.append(scores)
+        failures |= failed
     return recordings, failures
+
+
+def _scores_of_windows(
+    detector: Any, clip: str, clip_seconds: float
+) -> tuple[list[float], dict[str, str]]:
+    from skasd.monitoring._monitor import Monitor
+
+    monitor = Monitor(detector, clip_seconds=clip_seconds, sample_rate=read_sample_rate(clip))
+    events = list(monitor.stream(read_blocks(clip)))
+    if not events:
+        raise AudioError(
+            clip,
+            f"is shorter than a window, {clip_seconds:g} s",
+            "Leave it out, or pass a smaller --clip-seconds.",
+        )
+    scores = [event.anomaly_score for event in events if event.error is None]
+    failures = {
+        f"{clip} from {event.start:g} s": event.error for event in events if event.error is not None
+    }
+    return scores, failures

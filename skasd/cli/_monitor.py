@@ -8,7 +8,7 @@ from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,9 @@ from skasd.exceptions import AudioError
 from skasd.monitoring._event_file import EventFile
 from skasd.monitoring._monitor import Monitor
 from skasd.monitoring._monitor_event import MonitorEvent
+
+if TYPE_CHECKING:
+    from skasd.audio._training_recordings import TrainingRecordings
 
 
 @app.command(
@@ -160,6 +163,8 @@ def monitor(
                     f"standard input is WAV, by its RIFF header: {piped.sample_rate} Hz, channels: "
                     f"{piped.n_channels}, {piped.sample_format}"
                 )
+            elif rate is None:
+                _warn_of_assumed_rate(piped.sample_rate, training_recordings(detector))
             sound: Source = PipeSource(piped, replay)
         elif os.path.isdir(source):
             sound = FolderSource(Path(source), poll, once)
@@ -231,6 +236,15 @@ class _Findings:
 
 def _write_to_stdout(event: MonitorEvent, **more: str) -> None:
     typer.echo(event.to_json(**more))
+
+
+def _warn_of_assumed_rate(sample_rate: int, recordings: "TrainingRecordings | None") -> None:
+    if recordings is not None and sample_rate not in recordings.sample_rates:
+        trained = " and ".join(map(str, recordings.sample_rates))
+        complain(
+            f"standard input is taken for {sample_rate} Hz, and the model was trained at {trained} "
+            "Hz. Pass --rate if that is what it is."
+        )
 
 
 def _digest(model: Path) -> str:

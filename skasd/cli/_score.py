@@ -16,6 +16,7 @@ from scipy import stats
 from sklearn.base import BaseEstimator
 from tqdm.auto import tqdm
 
+from skasd._utils.text import in_utf_8, on_one_line
 from skasd.audio._folders import find_clips
 from skasd.cli._app import (
     ANOMALY_FOUND,
@@ -35,7 +36,6 @@ from skasd.cli._options import (
     jobs_option,
 )
 from skasd.cli._places import PAGES, try_place
-from skasd.cli._text import in_utf_8, on_one_line
 
 if TYPE_CHECKING:
     from skasd.ensemble._skipping import ClipScore

@@ -1,11 +1,12 @@
 """The recordings of DCASE 2020, downloaded from Zenodo, verified and unpacked."""
 
+import errno
 import os
 import shutil
 import stat
 import zipfile
 import zlib
-from pathlib import Path, PureWindowsPath
+from pathlib import Path, PurePath, PureWindowsPath
 
 from filelock import FileLock
 from platformdirs import user_cache_path
@@ -49,6 +50,29 @@ MD5 = {
         "valve": "f69c551d2088691050d20cccca9d631c",
     },
 }
+
+MOST_BYTES = 2**33
+"""Of an archive; the published ones have 1 to 2 GB."""
+
+MOST_TIMES = 20
+"""What an archive may unpack to, in its own size; recordings of machines hardly pack."""
+
+SMALL = 2**20
+"""What any archive may unpack to, in bytes."""
+
+MOST_MEMBERS = 100_000
+
+LONGEST_NAME = 255
+"""Of a file, in bytes, on most systems."""
+
+PROBLEMS = (
+    *(zipfile.BadZipFile, zlib.error, EOFError),
+    *(ArithmeticError, RuntimeError, ValueError),
+)
+"""What zipfile raises of damaged archives."""
+
+LONGEST_PATH = 1000
+"""Of a member, in bytes."""
 
 
 @validate_params(
@@ -137,7 +161,14 @@ def _fetch(subset: str, machine: str, target: Path, verbose: int) -> None:
     archive, unpacked = work / "archive.zip", work / "unpacked"
     try:
         # If a process was killed, its archive is used again; the files unpacked from it are not.
-        download(url, archive, digest=md5, expected=MD5[subset][machine], verbose=verbose)
+        download(
+            url,
+            archive,
+            digest=md5,
+            expected=MD5[subset][machine],
+            most_bytes=MOST_BYTES,
+            verbose=verbose,
+        )
         if unpacked.exists():
             shutil.rmtree(unpacked)
         _unpack(archive, unpacked, url)
@@ -155,23 +186,64 @@ def _fetch(subset: str, machine: str, target: Path, verbose: int) -> None:
 def _unpack(archive: Path, folder: Path, url: str) -> None:
     try:
         with zipfile.ZipFile(archive) as file:
-            for member in file.infolist():
-                _check_member(member, url)
+            members = file.infolist()
+            problem = _problem_of(members, archive.stat().st_size)
+            if problem is not None:
+                raise DatasetError(
+                    url,
+                    f"is not unpacked, because {problem}",
+                    "Nothing was kept. Do not unpack it elsewhere either.",
+                )
             file.extractall(folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except DatasetError:
+        raise
+    except (*PROBLEMS, OSError) as error:
+        # Only a damaged archive asks for a place before its start; the rest is of the disk.
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
         raise DatasetError(
-            url, f"is not a complete archive: {error}", "Nothing was kept. Try again."
+            url,
+            f"is not a complete archive: {str(error) or type(error).__name__}",
+            "Nothing was kept. Try again.",
         ) from error
 
 
-def _check_member(member: zipfile.ZipInfo, url: str) -> None:
-    """Refuse members that might be written outside the folder, on any system."""
-    path = PureWindowsPath(member.filename)
-    is_link = stat.S_ISLNK(member.external_attr >> 16)
-    if is_link or path.anchor or ".." in path.parts:
-        raise DatasetError(
-            url,
-            f"is not unpacked, because its member {member.filename!r} is "
-            f"{'a symbolic link' if is_link else 'outside the folder'}",
-            "Nothing was kept. Do not unpack it elsewhere either.",
-        )
+def _problem_of(members: list[zipfile.ZipInfo], n_bytes: int) -> str | None:
+    """Say why members are not unpacked: on any system, each must be a file of its own."""
+    if not members or len(members) > MOST_MEMBERS:
+        return f"it has {len(members)} members"
+    # No more than a member declares is unpacked of it.
+    total = sum(member.file_size for member in members)
+    if total > max(MOST_TIMES * n_bytes, SMALL):
+        return f"its {n_bytes} bytes would become {total}"
+    files: set[PurePath] = set()
+    folders: set[PurePath] = set()
+    for member in members:
+        path = PureWindowsPath(member.filename)
+        problem = _problem_of_member(member, path)
+        if path in files or (path in folders and not member.is_dir()):
+            problem = "there twice, as a file and as a file or a folder"
+        elif not files.isdisjoint(path.parents):
+            problem = "in a folder that is a file"
+        if problem is not None:
+            return f"its member {member.filename!r:.300} is {problem}"
+        (folders if member.is_dir() else files).add(path)
+        folders.update(path.parents)
+    return None
+
+
+def _problem_of_member(member: zipfile.ZipInfo, path: PurePath) -> str | None:
+    if stat.S_ISLNK(member.external_attr >> 16):
+        return "a symbolic link"
+    if path.anchor or ".." in path.parts:
+        return "outside the folder"
+    longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
+    is_too_long = longest > LONGEST_NAME or len(os.fsencode(path)) > LONGEST_PATH
+    if not longest or is_too_long:
+        return "of a name that no file can have"
+    if member.flag_bits & 1 or member.compress_type not in (
+        zipfile.ZIP_STORED,
+        zipfile.ZIP_DEFLATED,
+    ):
+        return "encrypted, or packed in another way"
+    return None

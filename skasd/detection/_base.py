@@ -1,11 +1,12 @@
 """The threshold and the p-values that every detector of skasd has, and what follows from them."""
 
+import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from numbers import Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,6 +15,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skasd._sklearn import Interval, StrOptions
+from skasd._utils.fitted import Array, Number, Part, Text
 from skasd.detection._calibration import (
     Calibration,
     clips_for,
@@ -21,7 +23,7 @@ from skasd.detection._calibration import (
     suspicious,
 )
 from skasd.detection._score_report import ScoreReport
-from skasd.exceptions import CalibrationWarning
+from skasd.exceptions import AudioError, CalibrationWarning
 
 THRESHOLD_CONSTRAINTS = {
     "contamination": [Interval(Real, 0, 0.5, closed="right")],
@@ -58,6 +60,43 @@ def as_member(*, leaves_out: bool = False) -> Iterator[None]:
         _leaves_out.reset(leaves)
 
 
+def check_scores(scores: np.ndarray, X: Any) -> None:
+    """Refuse a score that is no number, before it counts as normal.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_clips,)
+        Of these clips.
+    X : clips, spectrograms or features
+        What was scored.
+
+    Raises
+    ------
+    AudioError
+        If a score is NaN: of which clip.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.detection._base import check_scores
+    >>> check_scores(np.array([1.0, np.nan]), ["a.wav", "b.wav"])  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    skasd.exceptions.AudioError: b.wav: has a score that is no number (NaN). Score it by another...
+    """
+    is_nan = np.isnan(scores)
+    if not is_nan.any():
+        return
+    index = int(np.flatnonzero(is_nan)[0])
+    clip = X[index] if isinstance(X, Sequence) else None
+    clip = getattr(clip, "name", clip)
+    name = os.fspath(clip) if isinstance(clip, str | os.PathLike) else f"clip {index}"
+    raise AudioError(
+        name,
+        "has a score that is no number (NaN)",
+        "Score it by another detector, or fit this one again: it may be damaged.",
+    )
+
+
 class AnomalyDetectorMixin(OutlierMixin):
     """What follows from `score_samples` and the scores of healthy clips in every detector.
 
@@ -82,6 +121,14 @@ class AnomalyDetectorMixin(OutlierMixin):
     training_scores_: np.ndarray
     calibration_scores_: np.ndarray
     calibrated_on_: str
+
+    _fitted: ClassVar[dict[str, Part]] = {
+        "offset_": Number(),
+        "training_scores_": Array(("n_training_clips",), "f8", nan=True),
+        # Version 0.1.0.dev0 had neither of these.
+        "calibration_scores_": Array(("n_calibration_clips",), "f8", optional=True),
+        "calibrated_on_": Text((LEFT_OUT, SEEN, NEW), optional=True),
+    }
 
     # As LocalOutlierFactor has it: verdicts are for new clips, not for those of the training.
     novelty = True
@@ -138,12 +185,19 @@ class AnomalyDetectorMixin(OutlierMixin):
         ndarray of shape (n_clips,), int
             +1 for normal clips, -1 for anomalous ones.
 
+        Raises
+        ------
+        AudioError
+            If the score of a clip is NaN, which says neither.
+
         Warns
         -----
         CalibrationWarning
             If the threshold comes from scores of clips that the detector was trained on.
         """
-        decisions = np.where(self.decision_function(X) < 0, -1, 1)
+        distances = self.decision_function(X)
+        check_scores(distances, X)
+        decisions = np.where(distances < 0, -1, 1)
         self._warn_if_seen()
         return decisions
 
@@ -161,6 +215,11 @@ class AnomalyDetectorMixin(OutlierMixin):
             In (0, 1], and uniform for healthy clips; small for anomalous ones. Less than
             1 / (n + 1), for n calibration clips, is extrapolated.
 
+        Raises
+        ------
+        AudioError
+            If the score of a clip is NaN.
+
         Warns
         -----
         CalibrationWarning
@@ -177,7 +236,9 @@ class AnomalyDetectorMixin(OutlierMixin):
         Vovk, "Cross-conformal predictors", Annals of Mathematics and Artificial Intelligence
         74, 2015.
         """
-        p_values = self._calibration.p_values(self.anomaly_score(X))
+        anomaly_scores = self.anomaly_score(X)
+        check_scores(anomaly_scores, X)
+        p_values = self._calibration.p_values(anomaly_scores)
         self._warn_if_seen()
         return p_values
 
@@ -286,6 +347,12 @@ class AnomalyDetectorMixin(OutlierMixin):
             state = {**state, "threshold_rule": state["threshold"]}
             del state["threshold"]
         super().__setstate__(state)
+
+    def _check_fitted(self) -> None:
+        """Refuse a fitted state that `_fitted` cannot describe."""
+        scores = self._calibration.scores
+        if not len(scores) or np.isnan(scores).any():
+            raise ValueError("there are no scores that the threshold could come from")
 
     @property
     def _calibration(self) -> Calibration:

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skasd._sklearn import Interval, fit_context
+from skasd._utils.fitted import Number
 from skasd.detection._base import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
 from skasd.metrics._labels import healthy_clips
 
@@ -65,6 +66,12 @@ class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):
         **THRESHOLD_CONSTRAINTS,
     }
 
+    _fitted = {
+        **AnomalyDetectorMixin._fitted,
+        "n_features_in_": Number("i", low=1),
+        "feature_index_": Number("i", low=0),
+    }
+
     def __init__(
         self,
         feature: int | str = 0,
@@ -112,6 +119,11 @@ class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):
         # Nothing is learned from the clips, so that none is known better than a new one.
         self._calibrate(-healthy[:, self.feature_index_])
         return self
+
+    def _check_fitted(self) -> None:
+        super()._check_fitted()
+        if self.feature_index_ >= self.n_features_in_:
+            raise ValueError(f"there is no feature {self.feature_index_}")
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
         """Return the feature with the opposite sign.

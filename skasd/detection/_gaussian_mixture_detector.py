@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skasd._sklearn import Interval, StrOptions, fit_context
+from skasd._utils.fitted import Estimator, Number
 from skasd.detection._base import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
 from skasd.detection._covariance import (
     FEWEST_CLIPS,
@@ -134,6 +135,13 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
         "random_state": ["random_state"],
     }
 
+    _fitted = {
+        **AnomalyDetectorMixin._fitted,
+        "n_features_in_": Number("i", low=1),
+        "mixture_": Estimator(GaussianMixture),
+        "n_components_": Number("i", low=1),
+    }
+
     def __init__(
         self,
         n_components: int | str = "auto",
@@ -217,6 +225,11 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
         check_is_fitted(self)
         features: np.ndarray = validate_data(self, X, dtype=np.float64, reset=False)
         return self.mixture_.score_samples(features)
+
+    def _check_fitted(self) -> None:
+        super()._check_fitted()
+        if self.mixture_.means_.shape != (self.n_components_, self.n_features_in_):
+            raise ValueError(f"mixture_ has means of the shape {self.mixture_.means_.shape}")
 
     def _score_others(self, train: np.ndarray, test: np.ndarray) -> np.ndarray:
         n_components = min(self.n_components_, len(train))

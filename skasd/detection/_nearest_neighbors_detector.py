@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skasd._sklearn import Interval, StrOptions, fit_context
+from skasd._utils.fitted import Array, Estimator, Number, check_fitted
 from skasd.detection._base import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
 from skasd.detection._calibration import folds_for
 from skasd.detection._covariance import (
@@ -141,6 +142,14 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         **THRESHOLD_CONSTRAINTS,
     }
 
+    _fitted = {
+        **AnomalyDetectorMixin._fitted,
+        "n_features_in_": Number("i", low=1),
+        "X_fit_": Array(("n_training_clips", "n_features_in_"), "f8"),
+        "location_": Array(("n_features_in_",), "f8"),
+        "neighbors_": Estimator(NearestNeighbors),
+    }
+
     def __init__(
         self,
         n_neighbors: int = 2,
@@ -220,6 +229,19 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         # Detectors from before these parameters did what the defaults do.
         before = {"density_neighbors": None, "shrinkage": "ledoit_wolf", "log": False}
         super().__setstate__({**before, **state})
+
+    def _check_fitted(self) -> None:
+        super()._check_fitted()
+        if self.metric == "mahalanobis":
+            check_fitted(self, {"whitening_": Array(("n_features_in_", "n_features_in_"), "f8")})
+        if self.density_neighbors is not None:
+            check_fitted(self, {"density_": Array((len(self.X_fit_),), "f8", above=0)})
+        metric = "cosine" if self.metric == "cosine" else "euclidean"
+        search = self.neighbors_
+        if search._fit_X.shape != self.X_fit_.shape or search.metric != metric:
+            raise ValueError("neighbors_ is no search over the training clips")
+        if self.n_neighbors >= len(self.X_fit_):
+            raise ValueError(f"there are no {self.n_neighbors} neighbors")
 
     def _remember(self, features: np.ndarray) -> Self:
         if self.metric == "mahalanobis":

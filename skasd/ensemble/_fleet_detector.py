@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Mapping
 from itertools import chain
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +12,7 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, clone
 from sklearn.utils import Tags, check_consistent_length, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from skasd._sklearn import HasMethods, fit_context
+from skasd._sklearn import N_JOBS, HasMethods, fit_context
 from skasd._utils.threads import parallel_threads
 from skasd.audio._clips import Clips
 from skasd.audio._looking import warn_of_remarks
@@ -96,7 +95,7 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
 
     _parameter_constraints = {
         "estimator": [HasMethods(["fit", "score_samples"]), Mapping, None],
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
     }
 
     def __init__(self, estimator: Any, *, n_jobs: Any = None):

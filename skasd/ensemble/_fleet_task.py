@@ -13,6 +13,7 @@ from skasd._sklearn import safe_indexing
 from skasd._steps import calibrated, first_steps, training_recordings
 from skasd.audio._clips import check_clip, check_sequence, iterate_clips
 from skasd.audio._looking import facts_of, misfits_in_words, remarks_on
+from skasd.detection._base import check_scores
 from skasd.ensemble._members import lengths_count, share_analyses
 
 FIT_ERRORS = (ValueError, ArithmeticError, OSError, MemoryError)
@@ -76,8 +77,9 @@ class FleetTask(NamedTuple):
                 remarks = remarks_on(clips, listener, recordings)
             if method == "p_values":
                 # A pipeline does not pass this one on.
-                p_values = calibrated(detector)._calibration.p_values
-                return p_values(-detector.score_samples(clips)), remarks
+                scores = detector.score_samples(clips)
+                check_scores(scores, clips)
+                return calibrated(detector)._calibration.p_values(-scores), remarks
             return np.asarray(getattr(detector, method)(clips)), remarks
 
     def _clips(self, detector: BaseEstimator) -> Any:

@@ -10,8 +10,9 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch, Tags, get_tags
 
-from skasd._sklearn import BaseComposition, Interval, StrOptions, fit_context
+from skasd._sklearn import N_JOBS, BaseComposition, Interval, StrOptions, fit_context
 from skasd._steps import Parts, last_step, remedy
+from skasd._utils.fitted import Estimator
 from skasd.audio._clips import Clips
 from skasd.detection._base import (
     FEWEST_TO_LEAVE_OUT,
@@ -132,8 +133,10 @@ class FusionDetector(MembersMixin, BaseComposition):
         "weights": ["array-like", None],
         "cv": [StrOptions({"members"}), Interval(Integral, 2, None, closed="left")],
         **THRESHOLD_CONSTRAINTS,
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
     }
+
+    _fitted = {**MembersMixin._fitted, "named_estimators_": Estimator(Bunch)}
 
     def __init__(
         self,
@@ -245,11 +248,22 @@ class FusionDetector(MembersMixin, BaseComposition):
                 "weights=None."
             )
         weights = np.asarray(self.weights, dtype=np.float64)
-        if weights.shape != (len(self.detectors),) or not (weights >= 0).all() or not weights.any():
+        if weights.shape != (len(self.detectors),) or not _are_weights(weights):
             raise ValueError(
                 f"weights={self.weights!r}: expected {len(self.detectors)} numbers, one for each "
                 "detector, that are not negative and not all 0."
             )
+
+    def _check_fitted(self) -> None:
+        super()._check_fitted()
+        self._check_detectors()
+        self._check_weights()
+        named = self.named_estimators_
+        if list(named) != [name for name, _ in self.detectors]:
+            raise ValueError("named_estimators_ has other names than detectors")
+        pairs = zip(named.values(), self.estimators_, strict=True)
+        if not all(by_name is estimator for by_name, estimator in pairs):
+            raise ValueError("named_estimators_ and estimators_ differ")
 
     def _plan(self, n_clips: int) -> list[FitAndScore]:
         """Return how each detector is fitted, and which clips it scores."""
@@ -275,6 +289,10 @@ class FusionDetector(MembersMixin, BaseComposition):
         for _, detector in self.detectors[:1]:
             tags.input_tags = get_tags(detector).input_tags
         return tags
+
+
+def _are_weights(weights: np.ndarray) -> bool:
+    return bool(np.isfinite(weights).all() and (weights >= 0).all() and weights.any())
 
 
 def leaves_out(detector: Any, n_clips: int) -> bool:

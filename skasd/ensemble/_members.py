@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skasd._sklearn import num_samples, safe_indexing
 from skasd._steps import clip_steps, first_steps, last_step
+from skasd._utils.fitted import Array, Estimator, ListOf
 from skasd._utils.threads import parallel_threads
 from skasd.audio._clips import Clips, check_clip, check_clips, check_sequence, iterate_clips
 from skasd.audio._looking import (
@@ -80,6 +81,14 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
 
     training_recordings_: TrainingRecordings
 
+    _fitted = {
+        **AnomalyDetectorMixin._fitted,
+        "estimators_": ListOf(Estimator("score_samples"), fewest=1),
+        "score_means_": Array(("n_members",), "f8"),
+        "score_stds_": Array(("n_members",), "f8", above=0),
+        "training_recordings_": Estimator(TrainingRecordings, optional=True),
+    }
+
     def member_scores(self, X: Clips | ArrayLike) -> np.ndarray:
         """Compute the anomaly score of each clip by each member.
 
@@ -136,6 +145,11 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         if not hasattr(self, "estimators_"):
             raise AttributeError(f"This {type(self).__name__} is not fitted.")
         return self.estimators_[0]
+
+    def _check_fitted(self) -> None:
+        super()._check_fitted()
+        if len(self.estimators_) != len(self.score_means_):
+            raise ValueError(f"{len(self.estimators_)} members have other means of their scores")
 
     def predict(self, X: Clips | ArrayLike) -> np.ndarray:
         """Decide which clips are anomalous.

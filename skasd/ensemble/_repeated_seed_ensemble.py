@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import KFold
 from sklearn.utils import Tags, check_random_state, get_tags
 
-from skasd._sklearn import HasMethods, Interval, StrOptions, fit_context
+from skasd._sklearn import N_JOBS, HasMethods, Interval, StrOptions, fit_context
 from skasd._steps import Parts
 from skasd.audio._clips import Clips
 from skasd.detection._base import (
@@ -146,7 +146,7 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
         **THRESHOLD_CONSTRAINTS,
         "cv": [StrOptions({"members"}), Interval(Integral, 2, None, closed="left"), None],
         "normalize": ["boolean"],
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
         "random_state": ["random_state"],
     }
 

@@ -15,10 +15,10 @@ class SavedDetectors(Mapping):
 
     Parameters
     ----------
-    files : mapping of str to str
-        Path of each machine's file.
+    files : mapping of str to object
+        Each machine's file: what `load` takes, and can be hashed.
     load : callable
-        Takes a path, returns the detector. It can be pickled.
+        Takes a file, returns the detector. It can be pickled.
     fitted : mapping of str to detector
         Detectors that are in no file; they come first.
 
@@ -36,8 +36,8 @@ class SavedDetectors(Mapping):
 
     def __init__(
         self,
-        files: Mapping[str, str],
-        load: Callable[[str], BaseEstimator],
+        files: Mapping[str, Any],
+        load: Callable[[Any], BaseEstimator],
         fitted: Mapping[str, BaseEstimator] | None = None,
     ):
         self.files = files
@@ -63,7 +63,7 @@ class SavedDetectors(Mapping):
     def __or__(self, fitted: Mapping[str, BaseEstimator]) -> Self:
         return self._view(self.files, {**self.fitted, **fitted})
 
-    def file_of(self, machine: str) -> str | None:
+    def file_of(self, machine: str) -> Any:
         """Return the file that holds a machine's detector; None if it is in memory alone."""
         return None if machine in self.fitted else self.files[machine]
 

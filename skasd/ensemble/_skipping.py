@@ -15,6 +15,7 @@ from skasd._utils.threads import stream_threads
 from skasd.audio._clips import Clip, Clips, check_clip, check_clips, check_sequence, iterate_clips
 from skasd.audio._looking import facts_of, warn_of_misfits
 from skasd.audio._reading import read_clip
+from skasd.detection._base import check_scores
 from skasd.detection._calibration import Calibration
 from skasd.ensemble._members import lengths_count, share_analyses, take_clips
 from skasd.exceptions import AudioError
@@ -90,6 +91,11 @@ def fit_clips(
     See Also
     --------
     score_clips : Scores clips of which some cannot be analyzed.
+
+    Notes
+    -----
+    If the fit fails, an estimator of skasd is as it was before. scikit-learn's own `Pipeline` is
+    not: some of its steps may have been fitted anew. Fit a clone of it, and replace it by that.
 
     Examples
     --------
@@ -180,10 +186,34 @@ def score_clips(  # numpydoc ignore=RT01
     >>> scores[1].error
     'holds no samples. Record it again or leave it out.'
     """
-    judge = _Judge(detector)
     step = calibrated_step(detector)
     if step is not None:
         step._warn_if_seen()
+    return _scores(_Judge(detector), X, on_error, n_jobs)
+
+
+def score_for_calibration(detector: BaseEstimator, X: Clips, on_error: str) -> Iterator[ClipScore]:
+    """Score clips of any length, by which the threshold is to be set.
+
+    Parameters
+    ----------
+    detector : fitted detector, or pipeline that ends with one
+        It takes clips.
+    X : clips
+        Paths or arrays of samples.
+    on_error : {"raise", "skip"}
+        As for `score_clips`.
+
+    Returns
+    -------
+    iterator of ClipScore
+    """
+    judge = _Judge(detector)
+    judge.lengths_count = False
+    return _scores(judge, X, on_error, None)
+
+
+def _scores(judge: "_Judge", X: Clips, on_error: str, n_jobs: int | None) -> Iterator[ClipScore]:
     check_clips(X) if on_error == "raise" else check_sequence(X)
     return stream_threads(
         n_jobs,
@@ -214,7 +244,9 @@ class _Judge:
             if not self.shared:
                 _read(clip)
             clips = [clip if self.shared else source]
-            anomaly_score = -float(self.detector.score_samples(clips)[0])
+            scores = self.detector.score_samples(clips)
+            check_scores(scores, [clip])
+            anomaly_score = -float(scores[0])
             note = self._note(clip)
         except AudioError as error:
             if on_error == "raise":

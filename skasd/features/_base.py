@@ -3,7 +3,7 @@
 import warnings
 from abc import abstractmethod
 from collections.abc import Hashable, Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import joblib
@@ -13,9 +13,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from skasd._sklearn import Interval, Options, fit_context
+from skasd._sklearn import N_JOBS, Interval, Options, fit_context
+from skasd._utils.fitted import Estimator, Number, Part
 from skasd._utils.threads import parallel_threads
 from skasd.audio._clips import Clip, Clips, check_clips
+from skasd.audio._length import MAX_SECONDS
 from skasd.audio._looking import (
     are_handed_on,
     describe_training,
@@ -28,6 +30,15 @@ from skasd.audio._training_recordings import TrainingRecordings
 from skasd.exceptions import AudioError
 
 Spectrograms = Sequence[np.ndarray] | np.ndarray
+
+HIGHEST_RATE = 1_000_000
+"""In Hz: far above what any recorder of sound or ultrasound has."""
+
+MOST_RESAMPLED = 1000
+"""How many times higher one rate may be than the other."""
+
+MOST_BANDS = 2**20
+"""Far above what any spectrogram has."""
 
 
 class ClipTransformer(TransformerMixin, BaseEstimator):
@@ -49,6 +60,9 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         the one already.
     n_jobs : int or None, default=None
         Number of threads that read and analyze clips.
+    max_seconds : float or None, default=3600.0
+        How long a clip may be, in seconds; None is as long as it likes. A longer one, or one of
+        more samples than an hour at 96 kHz, is an `AudioError` before memory is taken for it.
 
     Attributes
     ----------
@@ -64,7 +78,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
     Notes
     -----
     A subclass with parameters of its own lists them in its `__init__`, as scikit-learn asks; those
-    of the four above that it leaves out keep their defaults. The parameters are all that the
+    of the five above that it leaves out keep their defaults. The parameters are all that the
     analysis of a clip may depend on: two instances with the same ones share it.
 
     Examples
@@ -82,15 +96,24 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
     input_sample_rate: int | None = None
     channel: str | int = "mean"
     n_jobs: int | None = None
+    max_seconds: float | None = MAX_SECONDS
 
     training_recordings_: TrainingRecordings
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "sample_rate": [Interval(Integral, 1, None, closed="left")],
-        "input_sample_rate": [Interval(Integral, 1, None, closed="left"), None],
-        "channel": [Options(str, {"mean"}), Interval(Integral, 0, None, closed="left")],
-        "n_jobs": [Integral, None],
+    _fitted: ClassVar[dict[str, Part]] = {
+        "training_recordings_": Estimator(TrainingRecordings, optional=True)
     }
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "sample_rate": [Interval(Integral, 1, HIGHEST_RATE, closed="both")],
+        "input_sample_rate": [Interval(Integral, 1, HIGHEST_RATE, closed="both"), None],
+        "channel": [Options(str, {"mean"}), Interval(Integral, 0, None, closed="left")],
+        "n_jobs": N_JOBS,
+        "max_seconds": [Interval(Real, 0, None, closed="neither"), None],
+    }
+
+    def _check_fitted(self) -> None:
+        """Refuse a fitted state that `_fitted` cannot describe."""
 
     def __init__(
         self,
@@ -99,11 +122,13 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         input_sample_rate: int | None = None,
         channel: str | int = "mean",
         n_jobs: int | None = None,
+        max_seconds: float | None = MAX_SECONDS,
     ):
         self.sample_rate = sample_rate
         self.input_sample_rate = input_sample_rate
         self.channel = channel
         self.n_jobs = n_jobs
+        self.max_seconds = max_seconds
 
     @abstractmethod
     def transform_clip(self, samples: np.ndarray) -> np.ndarray:
@@ -225,6 +250,12 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
 
     def _check_parameters(self) -> None:
         """Refuse parameters that do not fit together."""
+        low, high = sorted([self.input_sample_rate or ASSUMED_RATE, self.sample_rate])
+        if high > MOST_RESAMPLED * low:
+            raise ValueError(
+                f"input_sample_rate={self.input_sample_rate} and sample_rate={self.sample_rate} "
+                f"differ by more than {MOST_RESAMPLED} times. Pass rates of the same sound."
+            )
 
     def _check_clips(self, X: Clips) -> list[Clip]:
         """Check clips, and say what arrays are taken for if nobody has said what they are."""
@@ -278,6 +309,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
             input_sample_rate=self.input_sample_rate,
             channel=self.channel,
             min_samples=self.min_samples,
+            max_seconds=self.max_seconds,
         )
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -318,6 +350,11 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
     n_features_in_: int
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
+
+    _fitted: ClassVar[dict[str, Part]] = {"n_features_in_": Number("i", low=1, high=MOST_BANDS)}
+
+    def _check_fitted(self) -> None:
+        """Refuse a fitted state that `_fitted` cannot describe."""
 
     @abstractmethod
     def transform_spectrogram(self, spectrogram: np.ndarray) -> np.ndarray:
@@ -466,7 +503,7 @@ def check_spectrograms(
         if not np.isfinite(spectrogram).all():
             raise AudioError(
                 f"clip {index}",
-                "holds NaN or infinity in its spectrogram",
+                "its spectrogram holds NaN or infinity",
                 "Repair it or leave it out.",
             )
         spectrograms.append(spectrogram)

@@ -6,7 +6,7 @@ from numbers import Integral
 import numpy as np
 
 from skasd._sklearn import Interval
-from skasd.features._window_autoencoder import WindowAutoencoder
+from skasd.features._window_autoencoder import MOST_FRAMES, WindowAutoencoder
 
 
 class InterpolationAutoencoder(WindowAutoencoder):
@@ -107,7 +107,7 @@ class InterpolationAutoencoder(WindowAutoencoder):
 
     _parameter_constraints = {
         **WindowAutoencoder._parameter_constraints,
-        "n_frames": [Interval(Integral, 3, None, closed="left")],
+        "n_frames": [Interval(Integral, 3, MOST_FRAMES, closed="both")],
     }
 
     def __init__(

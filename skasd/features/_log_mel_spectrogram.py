@@ -11,8 +11,15 @@ from scipy import sparse
 from skasd._sklearn import Interval
 from skasd._utils.packages import needed_for
 from skasd.audio._clips import Clips
+from skasd.audio._length import MAX_SECONDS
 from skasd.features._base import ClipTransformer
 from skasd.features._short_time_spectrum import short_time_power
+
+LONGEST = 2**20
+"""Samples of a frame, or frames of a clip: a minute at 16 kHz."""
+
+LARGEST_BANDS = 2**25
+"""Numbers in the matrix of the mel bands that librosa makes, 1 + n_fft / 2 for each band."""
 
 
 class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: ignore[call-arg]
@@ -51,6 +58,9 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         Clips of fewer frames are refused: what the step after this one needs.
     n_jobs : int or None, default=None
         Number of threads that read and analyze clips.
+    max_seconds : float or None, default=3600.0
+        How long a clip may be, in seconds; None is as long as it likes. A longer one is refused
+        before memory is taken for it.
 
     See Also
     --------
@@ -78,14 +88,14 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
 
     _parameter_constraints = {
         **ClipTransformer._parameter_constraints,
-        "n_fft": [Interval(Integral, 2, None, closed="left")],
-        "hop_length": [Interval(Integral, 1, None, closed="left")],
-        "win_length": [Interval(Integral, 1, None, closed="left"), None],
-        "n_mels": [Interval(Integral, 1, None, closed="left")],
-        "power": [Interval(Real, 0, None, closed="neither")],
+        "n_fft": [Interval(Integral, 2, LONGEST, closed="both")],
+        "hop_length": [Interval(Integral, 1, LONGEST, closed="both")],
+        "win_length": [Interval(Integral, 1, LONGEST, closed="both"), None],
+        "n_mels": [Interval(Integral, 1, 4096, closed="both")],
+        "power": [Interval(Real, 0, 1000, closed="neither")],
         "fmin": [Interval(Real, 0, None, closed="left")],
         "fmax": [Interval(Real, 0, None, closed="neither"), None],
-        "min_frames": [Interval(Integral, 1, None, closed="left")],
+        "min_frames": [Interval(Integral, 1, LONGEST, closed="both")],
     }
 
     def __init__(
@@ -103,6 +113,7 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         channel: str | int = "mean",
         min_frames: int = 1,
         n_jobs: int | None = None,
+        max_seconds: float | None = MAX_SECONDS,
     ):
         self.sample_rate = sample_rate
         self.n_fft = n_fft
@@ -116,6 +127,7 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         self.channel = channel
         self.min_frames = min_frames
         self.n_jobs = n_jobs
+        self.max_seconds = max_seconds
 
     @property
     def min_samples(self) -> int:
@@ -179,11 +191,17 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         super().__setstate__({"win_length": None, **state})
 
     def _check_parameters(self) -> None:
+        super()._check_parameters()
         fmax = self.sample_rate / 2 if self.fmax is None else self.fmax
         if not self.fmin < fmax <= self.sample_rate / 2:
             raise ValueError(
                 f"fmin={self.fmin} and fmax={self.fmax} do not fit sample_rate="
                 f"{self.sample_rate}: 0 <= fmin < fmax <= sample_rate / 2 is needed."
+            )
+        if self.n_mels * (1 + self.n_fft // 2) > LARGEST_BANDS:
+            raise ValueError(
+                f"n_mels={self.n_mels} bands of frames of n_fft={self.n_fft} take too much memory. "
+                "Pass fewer bands, or shorter frames."
             )
         if self.win_length is not None and self.win_length > self.n_fft:
             raise ValueError(

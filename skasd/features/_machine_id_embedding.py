@@ -10,8 +10,9 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils import Tags, check_consistent_length, check_random_state, column_or_1d
 
 from skasd._sklearn import Interval, fit_context
+from skasd._utils.fitted import Array, ListOf, Number, check_chain
 from skasd.features._base import Spectrograms, SpectrogramTransformer, check_spectrograms
-from skasd.features._convolutional_network import ConvolutionalNetwork
+from skasd.features._convolutional_network import KERNEL, STRIDE, ConvolutionalNetwork
 
 
 class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer):
@@ -105,6 +106,17 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
+    }
+
+    _fitted = {
+        **SpectrogramTransformer._fitted,
+        "kernels_": ListOf(Array((KERNEL, KERNEL, "n_channels_in", "n_channels_out")), fewest=1),
+        "biases_": ListOf(Array(("n_channels_out",)), fewest=1),
+        "coefs_": Array(("n_pooled", "n_outputs")),
+        "intercepts_": Array(("n_outputs",)),
+        "mean_": Array(("n_features_in_",)),
+        "scale_": Array(("n_features_in_",), above=0),
+        "loss_curve_": ListOf(Number()),
     }
 
     def __init__(
@@ -220,6 +232,15 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer
         """
         network = ConvolutionalNetwork(self.kernels_, self.biases_, self.coefs_, self.intercepts_)
         return network.embed(self._standardize(spectrogram))
+
+    def _check_fitted(self) -> None:
+        # A convolution is a layer whose inputs are the channels under its kernel.
+        layers = [kernel[0, 0] for kernel in self.kernels_]
+        n_channels, n_bands = layers[-1].shape[1], self.n_features_in_
+        check_chain(layers, self.biases_, 1, n_channels)
+        for _ in layers:
+            n_bands = -(-n_bands // STRIDE)
+        check_chain([self.coefs_], [self.intercepts_], n_bands * n_channels, self._n_features_out)
 
     def _standardize(self, spectrogram: np.ndarray) -> np.ndarray:
         return (spectrogram - self.mean_) / self.scale_

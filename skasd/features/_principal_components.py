@@ -11,6 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skasd._sklearn import Interval, fit_context
+from skasd._utils.fitted import Estimator, Number
 
 
 class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -47,6 +48,8 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     """
 
     _parameter_constraints = {"n_components": [Interval(Integral, 1, None, closed="left")]}
+
+    _fitted = {"n_features_in_": Number("i", low=1), "pca_": Estimator(PCA)}
 
     def __init__(
         self,
@@ -101,6 +104,10 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """
         check_is_fitted(self)
         return self.pca_.transform(validate_data(self, X, dtype=np.float64, reset=False))
+
+    def _check_fitted(self) -> None:
+        if self.pca_.components_.shape[1] != self.n_features_in_:
+            raise ValueError(f"pca_ is of {self.pca_.components_.shape[1]} features")
 
     @property
     def _n_features_out(self) -> int:

@@ -8,7 +8,13 @@ import numpy as np
 from sklearn.utils import Tags
 
 from skasd._sklearn import Interval, StrOptions
-from skasd.features._base import Spectrograms, SpectrogramTransformer, check_spectrograms
+from skasd._utils.fitted import Number
+from skasd.features._base import (
+    MOST_BANDS,
+    Spectrograms,
+    SpectrogramTransformer,
+    check_spectrograms,
+)
 from skasd.features._statistics import (
     MIN_FRAMES,
     PARTS,
@@ -83,6 +89,8 @@ class SpectrogramStatistics(SpectrogramTransformer):
         "statistic": [StrOptions(set(STATISTICS))],
         "n_bands": [Interval(Integral, 1, None, closed="left"), None],
     }
+
+    _fitted = {"n_features_in_": Number("i", low=1, high=MOST_BANDS, optional=True)}
 
     def __init__(self, statistic: str = "level", *, n_bands: int | None = None):
         self.statistic = statistic

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from skasd._sklearn import Interval, fit_context
+from skasd._utils.fitted import Estimator, Number
 from skasd.features._base import Spectrograms, SpectrogramTransformer, check_spectrograms
 from skasd.features._principal_components import PrincipalComponents
 
@@ -75,6 +76,12 @@ class TimeWeightedPooling(SpectrogramTransformer):
         "decay": [Interval(Real, 0, None, closed="left"), "array-like"],
         "std": ["boolean"],
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
+    }
+
+    _fitted = {
+        **SpectrogramTransformer._fitted,
+        "n_frames_": Number("i", low=1, optional=True),
+        "projection_": Estimator(PrincipalComponents, optional=True),
     }
 
     def __init__(
@@ -169,6 +176,11 @@ class TimeWeightedPooling(SpectrogramTransformer):
             dtype=object,
         )
 
+    def _check_fitted(self) -> None:
+        n_features = (len(self._check_decays()) + self.std) * self.n_features_in_
+        if self.projection_ is not None and self.projection_.n_features_in_ != n_features:
+            raise ValueError(f"projection_ is of {self.projection_.n_features_in_} features")
+
     def _pool(self, spectrograms: Sequence[np.ndarray]) -> np.ndarray:
         return np.array([self.transform_spectrogram(spectrogram) for spectrogram in spectrograms])
 
@@ -206,7 +218,12 @@ class TimeWeightedPooling(SpectrogramTransformer):
             decays = np.atleast_1d(np.asarray(self.decay, dtype=np.float64))
         except (TypeError, ValueError) as error:
             raise ValueError(f"decay={self.decay!r}: expected numbers from 0.") from error
-        if decays.ndim != 1 or len(decays) == 0 or not (decays >= 0).all():
+        if (
+            decays.ndim != 1
+            or len(decays) == 0
+            or not (decays >= 0).all()
+            or np.isinf(decays).any()
+        ):
             raise ValueError(
                 f"decay={self.decay!r}: expected one number that is 0 (maximum over time), 1 (mean "
                 "over time) or another one from 0, or a sequence of them."

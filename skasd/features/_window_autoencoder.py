@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skasd._sklearn import Interval, fit_context
+from skasd._utils.fitted import Array, ListOf, Number, check_chain
 from skasd.features._base import Spectrograms, SpectrogramTransformer, check_spectrograms
 from skasd.features._training.windows import WindowBatches
 
@@ -28,6 +29,9 @@ STATISTICS: dict[str, Callable[..., Any]] = {
 }
 """What an autoencoder can say of the errors in a clip."""
 
+MOST_FRAMES = 4096
+"""In a window: two minutes at the default hop."""
+
 _WINDOWS_AT_A_TIME = 4096  # bounds the memory that a long clip takes
 _CLIPS_FOR_TRAINING_ERROR = 100  # more would take as long as an epoch and hardly change a mean
 
@@ -41,7 +45,7 @@ class WindowAutoencoder(SpectrogramTransformer):
 
     _parameter_constraints = {
         "encoder_units": ["array-like"],
-        "n_frames": [Interval(Integral, 1, None, closed="left")],
+        "n_frames": [Interval(Integral, 1, MOST_FRAMES, closed="both")],
         "statistics": ["array-like"],
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -51,6 +55,16 @@ class WindowAutoencoder(SpectrogramTransformer):
         "input_noise": [Interval(Real, 0, None, closed="left")],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
+    }
+
+    _fitted = {
+        **SpectrogramTransformer._fitted,
+        "coefs_": ListOf(Array(("n_inputs", "n_outputs")), fewest=1),
+        "intercepts_": ListOf(Array(("n_outputs",)), fewest=1),
+        "loss_curve_": ListOf(Number()),
+        "n_parameters_": Number("i", low=1),
+        "scale_": Array(("n_features_in_",), above=0),
+        "training_error_": Array(("n_features_in_",), low=0, optional=True),
     }
 
     @property
@@ -196,6 +210,14 @@ class WindowAutoencoder(SpectrogramTransformer):
         """
         check_is_fitted(self)
         return np.array([f"error_{name}" for name in self.statistics], dtype=object)
+
+    def _check_fitted(self) -> None:
+        self._check_encoder_units()
+        self._check_statistics()
+        self._check_window()
+        n_inputs = len(self._input_frames) * self.n_features_in_
+        n_outputs = len(self._target_frames) * self.n_features_in_
+        check_chain(self.coefs_, self.intercepts_, n_inputs, n_outputs)
 
     def _mean_error_by_band(self, spectrograms: Sequence[np.ndarray]) -> np.ndarray:
         total, n_windows = np.zeros(self.n_features_in_), 0

@@ -64,7 +64,10 @@ def find_input(detector: Any) -> Callable[[Clip], Any]:
         return lambda clip: clip
     rate, channel = _only("input_sample_rate", detector, None), _only("channel", detector, "mean")
     return lambda clip: read_clip(
-        clip, sample_rate=rate or clip.sample_rate or ASSUMED_RATE, channel=channel
+        clip,
+        sample_rate=rate or clip.sample_rate or ASSUMED_RATE,
+        channel=channel,
+        max_seconds=None,
     )
 
 

@@ -4,17 +4,18 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from io import FileIO
+from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
-from filelock import FileLock, Timeout
-
+from skasd._utils.locks import try_to_lock
 from skasd.exceptions import EventFileError
 from skasd.monitoring._monitor_event import MonitorEvent
 
 FORMAT = 1
 _FORMAT_FIELD = "skasd_events"
-_LONGEST_HEADER = 1 << 20
+_LONGEST_LINE = 1 << 20
+"""In bytes: events name a clip and an error, and are far shorter."""
 
 
 class EventFile:
@@ -41,10 +42,10 @@ class EventFile:
 
     Notes
     -----
-    A lock next to the file, ``.NAME.lock``, keeps other processes away. It is released when the
-    process ends, however it ends. An event is handed to the operating system before the next window
-    is read, so a killed process loses none; it is not forced to the disk, and a machine
-    without power may lose the last.
+    A lock on the file itself, whatever its name or that of a link, keeps other processes away. It
+    is released when the process ends, however it ends. An event is handed to the operating system
+    before the next window is read, so a killed process loses none; it is not forced to the disk,
+    and a machine without power may lose the last.
 
     Examples
     --------
@@ -62,21 +63,18 @@ class EventFile:
     def __init__(self, path: str | os.PathLike, settings: Mapping[str, Any]):
         self.path = Path(path)
         self._header = json.loads(json.dumps({_FORMAT_FIELD: FORMAT, **settings}))
-        self._lock = FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout=0)
         self._file: FileIO | None = None
 
     def __enter__(self) -> Self:
+        # Unbuffered: a line is either handed over or not.
+        self._file = file = open(self.path, "a+b", buffering=0)
         try:
-            self._lock.acquire()
-        except Timeout as error:
-            raise EventFileError(
-                str(self.path),
-                "another monitor appends to it",
-                "Stop that one, or pass another file.",
-            ) from error
-        try:
-            # Unbuffered: a line is either handed over or not.
-            self._file = file = open(self.path, "a+b", buffering=0)
+            if not try_to_lock(file):
+                raise EventFileError(
+                    str(self.path),
+                    "another monitor appends to it",
+                    "Stop that one, or pass another file.",
+                )
             self._claim(file)
             self._drop_torn_line(file)
         except (OSError, EventFileError):
@@ -88,12 +86,14 @@ class EventFile:
         if self._file is not None:
             self._file.close()
             self._file = None
-        self._lock.release()
 
     def __iter__(self) -> Iterator[MonitorEvent]:
         with open(self.path, "rb") as lines:
-            next(lines)
-            for number, line in enumerate(lines, start=2):
+            lines.readline(_LONGEST_LINE)
+            for number in count(2):
+                line = lines.readline(_LONGEST_LINE)
+                if not line:
+                    return
                 try:
                     yield MonitorEvent.from_json(line)
                 except ValueError as error:
@@ -143,7 +143,7 @@ class EventFile:
     def _claim(self, file: FileIO) -> None:
         """Write the first line, or compare the one that is there."""
         with open(self.path, "rb") as lines:
-            held = lines.readline(_LONGEST_HEADER)
+            held = lines.readline(_LONGEST_LINE)
         header = json.dumps(self._header)
         if (header + "\n").encode().startswith(held):
             # Only a part of this very line: the rest of a run that was killed as it started.
@@ -152,9 +152,10 @@ class EventFile:
                 self._write(file, header, "the first line")
             return
         try:
-            fields = json.loads(held)
+            # As text: of bytes, json takes UTF-16 and a byte order mark as well.
+            fields = json.loads(held.decode())
             held_format = fields[_FORMAT_FIELD]
-        except (ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise EventFileError(
                 str(self.path),
                 "is not an event file of skasd, and is left as it is",
@@ -169,7 +170,8 @@ class EventFile:
         names = [n for n in {**fields, **self._header} if fields.get(n) != self._header.get(n)]
         if names:
             difference = "; ".join(
-                f"{name} was {fields.get(name)}, and is {self._header.get(name)}" for name in names
+                f"{name} was {fields.get(name)!s:.200}, and is {self._header.get(name)}"
+                for name in names
             )
             raise EventFileError(
                 str(self.path),

@@ -124,7 +124,11 @@ class MonitorEvent:
         ValueError
             If the text is not an event.
         """
-        fields = json.loads(text)
+        try:
+            # As text: of bytes, json takes UTF-16 and a byte order mark as well.
+            fields = json.loads(text if isinstance(text, str) else text.decode())
+        except RecursionError as error:
+            raise ValueError("not an event: it is nested too deeply") from error
         try:
             # Version 0.1.0.dev0 had no p-values.
             values = {name: fields[name] for name in _FIELDS if name != "p_value" or name in fields}
@@ -134,9 +138,10 @@ class MonitorEvent:
                 clip, start, end = None, fields["start"], fields["end"]
         except (KeyError, TypeError) as error:
             raise ValueError(f"not an event: {error}") from error
-        for name, value in values.items():
-            if not isinstance(value, _FIELDS[name]):
-                raise ValueError(f"not an event: its {name} is {value!r}")
+        checked = {**values, "start": start, "end": end, **(clip._asdict() if clip else {})}
+        for name, value in checked.items():
+            if not isinstance(value, _KINDS[name]):
+                raise ValueError(f"not an event: its {name} is {value!r:.100}")
         if values["anomaly_score"] is None:
             values["anomaly_score"] = math.nan
         return cls(**values, start=start, end=end, clip=clip)
@@ -152,3 +157,13 @@ _FIELDS = {
     "error": str | None,
     "p_value": float | None,
 }
+
+_KINDS: dict[str, Any] = {
+    **_FIELDS,
+    "start": float | int | None,
+    "end": float | int | None,
+    "name": str,
+    "size": int,
+    "mtime_ns": int,
+}
+"""Types of the fields of an event and of a clip."""

@@ -42,7 +42,7 @@ class ModelInfo:
         Quantiles of the anomaly scores of the healthy clips that the threshold comes from:
         ``"0.5"`` is their median.
     check_scores : list of float
-        Scores of a noise that `skasd.load` scores again if versions differ.
+        Scores of a noise that `skasd.load` scores again.
     recordings : dict of str to object or None
         Rates, channels, lengths, bandwidths and levels of the clips that it was fitted on, if the
         detector knows; ``"summary"`` says it in a line.
@@ -135,9 +135,27 @@ class ModelInfo:
             If the text is not what `to_json` returns.
         """
         try:
-            return cls(**json.loads(text))
-        except TypeError as error:
+            info = cls(**json.loads(text))
+        except (TypeError, RecursionError) as error:
             raise ValueError(str(error)) from error
+        for name, is_right in info._checks().items():
+            if not is_right:
+                raise ValueError(f"{name} is {getattr(info, name)!r:.80}")
+        return info
+
+    def _checks(self) -> dict[str, bool]:
+        quantiles = self.training_quantiles
+        return {
+            "detector": isinstance(self.detector, str),
+            "created": isinstance(self.created, str),
+            "versions": _maps_to(str, self.versions),
+            "settings": _maps_to(object, self.settings),
+            "n_clips": self.n_clips is None or type(self.n_clips) is int,
+            "threshold": _are_numbers([self.threshold]),
+            "training_quantiles": quantiles is None
+            or (_maps_to(float | int, quantiles) and _are_numbers(list(quantiles.values()))),
+            "check_scores": isinstance(self.check_scores, list) and _are_numbers(self.check_scores),
+        }
 
 
 def installed_versions() -> dict[str, str]:
@@ -147,6 +165,14 @@ def installed_versions() -> dict[str, str]:
         with suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
     return versions
+
+
+def _maps_to(kind: Any, value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, kind) for each in value.values())
+
+
+def _are_numbers(values: list[Any]) -> bool:
+    return all(type(each) in (int, float) and np.isfinite(each) for each in values)
 
 
 def _settings(detector: BaseEstimator) -> dict[str, Any]:

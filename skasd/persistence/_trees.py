@@ -1,56 +1,63 @@
 """Checks of the trees of an isolation forest, which scikit-learn follows without bounds checks."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from sklearn.ensemble import IsolationForest
 
-from skasd._steps import walk
+from skasd._sklearn import TREE_NODE_FIELDS
 
 TREE = "sklearn.tree._tree.Tree"
 """The compiled type, which skops does not trust by default."""
 
 
-def check_trees(detector: Any, schema: bytes) -> None:
-    """Check every tree in a file, and that each belongs to an isolation forest.
+def check_tree_node(
+    node: dict[str, Any],
+    resolve: Callable[[dict[str, Any]], dict[str, Any]],
+    read: Callable[[dict[str, Any]], np.ndarray],
+) -> None:
+    """Check the description of a tree, before scikit-learn makes one of it.
 
     Parameters
     ----------
-    detector : fitted detector
-        The detector that was loaded, or will be saved.
-    schema : bytes
-        Description by skops of the file's content, as JSON.
+    node : dict
+        Description by skops.
+    resolve : callable
+        Returns the description that counts, of an object that is described twice.
+    read : callable
+        Returns the array that a description names.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many nodes as it says, or it is no tree of an isolation forest.
+    """
+    n_features, n_classes, n_outputs = map(resolve, resolve(node["__reduce__"]["args"])["content"])
+    state = {name: resolve(each) for name, each in resolve(node["content"])["content"].items()}
+    numbers = [json.loads(each["content"]) for each in (n_features, n_outputs, state["node_count"])]
+    _require(all(type(each) is int and each > 0 for each in numbers), "the numbers of a tree")
+    _require(read(n_classes).tolist() == [1] and numbers[1] == 1, "the outputs of a tree")
+    nodes = read(state["nodes"])
+    _require(nodes.shape == (numbers[2],) and nodes.dtype.names == TREE_NODE_FIELDS, "the nodes")
+    _require(read(state["values"]).shape == (numbers[2], 1, 1), "the values of a tree")
+
+
+def check_forest(forest: IsolationForest) -> None:
+    """Check every tree of an isolation forest.
+
+    Parameters
+    ----------
+    forest : fitted IsolationForest
+        The forest.
 
     Raises
     ------
     ValueError
         If following a tree could leave its arrays or never end, or a forest's arrays do not fit
         its trees.
-    TypeError
-        If there is a tree outside of an isolation forest.
     """
-    n_trees = sum(node.get("__loader__") == "TreeNode" for node in _nodes(json.loads(schema)))
-    forests = [step for _, step in walk(detector) if isinstance(step, IsolationForest)]
-    if n_trees != sum(len(forest.estimators_) for forest in forests):
-        raise TypeError(f"it holds {TREE} outside of IsolationForest, which cannot be checked")
-    for forest in forests:
-        _check_forest(forest)
-
-
-def _nodes(state: Any) -> Iterator[dict[str, Any]]:
-    pending = [state]
-    while pending:
-        each = pending.pop()
-        if isinstance(each, dict):
-            yield each
-            pending += each.values()
-        elif isinstance(each, list):
-            pending += each
-
-
-def _check_forest(forest: IsolationForest) -> None:
     parts = (
         forest.estimators_,
         forest.estimators_features_,

@@ -1,9 +1,6 @@
-"""The types that a model file may hold."""
+"""The types that a model file may hold: those whose content can be checked."""
 
-import json
-
-from sklearn.frozen import FrozenEstimator
-from sklearn.utils import Bunch
+from typing import Any
 
 from skasd.audio._training_recordings import TrainingRecordings
 from skasd.detection._feature_detector import FeatureDetector
@@ -20,9 +17,10 @@ from skasd.features._spectrogram_statistics import SpectrogramStatistics
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
 from skasd.features.openl3._openl3_embedding import OpenL3Embedding
 from skasd.persistence._old_names import MOVED
+from skasd.persistence._sklearn_states import STATES
 from skasd.persistence._trees import TREE
 
-TRUSTED = (
+OURS: tuple[type[Any], ...] = (
     FeatureDetector,
     FrameAutoencoder,
     FusionDetector,
@@ -36,42 +34,39 @@ TRUSTED = (
     RepeatedSeedEnsemble,
     SpectrogramStatistics,
     TimeWeightedPooling,
-    TrainingRecordings,
-    FrozenEstimator,
-    Bunch,
 )
-"""Types that are trusted besides those that skops trusts: scikit-learn's and NumPy's."""
+"""Estimators of skasd. What is fitted in each is in its `_fitted`."""
 
-CALLABLE_NODES = {"MethodNode", "OperatorFuncNode", "PartialNode"}
-"""Nodes that skops can hold and a detector never needs: objects that could be called."""
+RECORDS: tuple[type[Any], ...] = (TrainingRecordings,)
+"""What estimators hold besides numbers. What is in each is in its `_fitted`."""
+
+FOREST = "sklearn.ensemble._iforest.IsolationForest"
+
+SCALARS = {"bool", "bool_", "float32", "float64", "int32", "int64"}
+"""NumPy's types of single numbers."""
+
+BUNCH = "sklearn.utils._bunch.Bunch"
+
+TRUSTED_BY_LOADER = {
+    "JsonNode": {"builtins.str"},
+    "ListNode": {"builtins.list"},
+    "TupleNode": {"builtins.tuple"},
+    "DictNode": {"builtins.dict", BUNCH},
+    "TypeNode": {"builtins.str", "builtins.int"},
+    "NdArrayNode": {"numpy.ndarray", *(f"numpy.{name}" for name in SCALARS)},
+    "RandomStateNode": {"numpy.random.mtrand.RandomState"},
+}
+"""Kind of node → types that it may be of; `trusted_objects` are the types of ObjectNode."""
 
 
-def trusted_names() -> set[str]:
-    """Return the names of `TRUSTED`: those that skops writes now, and former ones."""
-    names = {f"{each.__module__}.{each.__qualname__}" for each in TRUSTED}
-    old = {old for old, place in MOVED.items() if f"{place}.{old.rpartition('.')[2]}" in names}
-    return names | old | {TREE}
+def trusted_objects() -> dict[str, type[Any]]:
+    """Return what may be in a file besides plain data, by the names it has and once had there."""
+    objects = (*OURS, *RECORDS, *STATES)
+    named = {f"{each.__module__}.{each.__qualname__}": each for each in objects}
+    former = {old: f"{place}.{old.rpartition('.')[2]}" for old, place in MOVED.items()}
+    return {**named, **{old: named[now] for old, now in former.items() if now in named}}
 
 
-def check_nodes(schema: bytes) -> None:
-    """Refuse objects that could be called once they are loaded.
-
-    Parameters
-    ----------
-    schema : bytes
-        Description by skops of the file's content, as JSON of any form.
-
-    Raises
-    ------
-    TypeError
-        If it holds such a thing.
-    """
-    pending = [json.loads(schema)]
-    while pending:
-        each = pending.pop()
-        if isinstance(each, dict):
-            if each.get("__loader__") in CALLABLE_NODES:
-                raise TypeError(f"it holds a {each['__loader__']}, which could be called")
-            pending += each.values()
-        elif isinstance(each, list):
-            pending += each
+def trusted_names() -> list[str]:
+    """Return the names that skops is to trust, besides those that it trusts itself."""
+    return sorted({*trusted_objects(), TREE, BUNCH})

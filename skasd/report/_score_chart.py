@@ -76,6 +76,7 @@ class ScoreChart(NamedTuple):
         span = (high - low) or 1.0
 
         def up(score: float) -> float:
+            """Return the height of a score, in pixels from the top."""
             return round(HEIGHT - BOTTOM - (score - low) / span * (HEIGHT - TOP - BOTTOM), 1)
 
         step = (WIDTH - LEFT - RIGHT) / len(columns)

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from skasd._steps import first_steps
 from skasd.audio._blocks import read_sample_rate
 from skasd.audio._clips import Clip
+from skasd.audio._length import MAX_SECONDS
 from skasd.audio._reading import ASSUMED_RATE, read_clip
 from skasd.exceptions import AudioError
 
@@ -77,6 +78,7 @@ class Sounds:
         steps = first_steps(detector)
         self._channel = _first(steps, "channel", "mean")
         self._input_sample_rate = _first(steps, "input_sample_rate", None)
+        self._max_seconds = _first(steps, "max_seconds", MAX_SECONDS)
         self._room = MOST_BYTES
 
     def sound_of(self, clip: Clip, around: float = 0.0) -> Sound:
@@ -133,6 +135,7 @@ class Sounds:
             sample_rate=rate,
             input_sample_rate=self._input_sample_rate,
             channel=self._channel,
+            max_seconds=self._max_seconds,
         )
         n_played = min(len(samples), round(LONGEST * rate))
         start = min(max(round(around * rate) - n_played // 2, 0), len(samples) - n_played)

@@ -48,7 +48,9 @@ def read_aiff(file: Bytes) -> Contents:
     is_regular = extent.is_regular and common.is_regular and sound.is_regular
     if is_regular and n_declared == n_frames and offset == 0:
         return Contents(n_frames, extent.is_cut)
-    data = range(start, max(start, min(extent.end, file.size)))
+    data = range(start, min(extent.end, file.size))
+    if len(data) > 2**32 - 2**16:
+        raise file.unsupported("more than an AIFF file can declare")
     head = file.at(common.start, common.size)
     head = head[:2] + struct.pack(">I", n_frames) + head[6:]
     head = kind + b"COMM" + struct.pack(">I", len(head)) + head + b"\0" * (len(head) % 2)

@@ -24,6 +24,7 @@ def read_au(file: Bytes) -> Contents:
     n_frames = (extent.end - start) // (channels * _BYTES[coding])
     if extent.is_regular:
         return Contents(n_frames, extent.is_cut)
-    sound = range(start, max(start, extent.end))
-    head = header[:4] + struct.pack(f"{order}II", 24, len(sound)) + header[12:]
+    sound = range(start, extent.end)
+    # The longest length means none, for libsndfile too.
+    head = header[:4] + struct.pack(f"{order}II", 24, min(len(sound), 2**32 - 1)) + header[12:]
     return Contents(n_frames, pieces=(head, sound))

@@ -31,16 +31,17 @@ def read_caf(file: Bytes) -> Contents:
     if not channels or packet != channels * -(-bits // 8) or per_packet != 1:
         raise file.damaged(f"it declares {channels} channels of {bits} bits in {packet} bytes")
     n_frames = (extent.end - start) // packet
-    if extent.is_regular:
-        return Contents(n_frames, extent.is_cut)
-    sound = range(start, extent.end)
+    if extent.is_regular and not extent.is_cut:
+        return Contents(n_frames)
+    sound = range(start, min(extent.end, file.size))
     head = file.at(0, 8) + b"desc" + struct.pack(">q", 32) + desc
     head += b"data" + struct.pack(">qI", 4 + len(sound), 0)
-    return Contents(n_frames, pieces=(head, sound))
+    return Contents(n_frames, extent.is_cut, pieces=(head, sound))
 
 
 def _read_alac(file: Bytes, chunks: dict[bytes, Chunk], is_cut: bool) -> Contents:
-    if b"pakt" not in chunks:
-        raise file.damaged("it does not declare its packets")
-    (n_frames,) = struct.unpack(">q", file.at(chunks[b"pakt"].start + 8, 8).ljust(8, b"\0"))
+    packets = file.at(chunks[b"pakt"].start, 16) if b"pakt" in chunks else b""
+    n_frames = int.from_bytes(packets[8:], "big", signed=True)
+    if len(packets) < 16 or n_frames < 0:
+        raise file.damaged("it does not declare how many samples it holds")
     return Contents(n_frames, is_cut, excess="end")

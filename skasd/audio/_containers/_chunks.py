@@ -58,18 +58,20 @@ class Extent(NamedTuple):
 
 
 def walk(file: Bytes, start: int, layout: Layout) -> Iterator[Chunk]:
-    """Iterate over chunks; one that was written without its pad byte makes the next irregular."""
+    """Iterate over chunks; after one that was written without its pad byte, none is regular."""
     is_regular = True
     while start + layout.header_size <= file.size:
         header = file.at(start, layout.header_size)
+        if not _is_name(header[:4]):
+            return
         (size,) = struct.unpack(layout.size, header[layout.id_size :])
         size -= layout.header_size if layout.counts_header else 0
         contents = start + layout.header_size
         yield Chunk(header[: layout.id_size], contents, size, is_regular)
         if size < 0:
             return
-        start = _next_chunk(file, contents + size, layout)
-        is_regular = start % layout.align == 0
+        start = _next_chunk(file, contents, size, layout)
+        is_regular = is_regular and start == contents + _padded(size, layout)
 
 
 def find_extent(file: Bytes, start: int, size: int, layout: Layout | None = None) -> Extent:
@@ -96,46 +98,55 @@ def find_extent(file: Bytes, start: int, size: int, layout: Layout | None = None
     Raises
     ------
     AudioError
-        If something follows the sound that may be more of it.
+        If the sound would start after the end, or something follows it that may be more of it.
     """
     end = start + size
-    if size < 0 or (size == 0 and not _are_chunks(file, start, layout)):
+    if start > file.size:
+        raise file.damaged("it ends before its sound begins")
+    is_followed = 0 <= size <= file.size - start and _chunks_follow(file, start, size, layout)
+    if _means_unknown(size, start) and not is_followed:
         return Extent(file.size, is_regular=False)
     if end > file.size:
-        if _means_unknown(size, start):
-            return Extent(file.size, is_regular=False)
         return Extent(end, is_cut=True)
-    if not file.is_blank(end) and not _are_chunks(file, end, layout):
+    if not is_followed and not file.is_blank(end):
         raise file.damaged("it goes on after the length that it declares")
     return Extent(end)
 
 
 def _means_unknown(size: int, start: int) -> bool:
     # Some count the header in, or only whole samples.
-    return size >= 2**60 or any(0 <= each - size <= start + 64 for each in _UNKNOWN_LENGTHS)
+    reach = min(start, 4096) + 64
+    return not 0 < size < 2**60 or any(0 <= each - size <= reach for each in _UNKNOWN_LENGTHS)
 
 
-def _are_chunks(file: Bytes, start: int, layout: Layout | None) -> bool:
-    """Whether the rest of a file is chunks, and padding after them; nothing is no chunk too few."""
+def _chunks_follow(file: Bytes, start: int, size: int, layout: Layout | None) -> bool:
+    """Whether all after some sound is chunks that hold no more of it, and padding."""
+    end = start + size
     if layout is None:
-        return start == file.size
-    position = start
-    for chunk in walk(file, _next_chunk(file, start, layout), layout):
-        if not _is_name(chunk.name[:4]) or chunk.size < 0:
-            return position > start and file.is_blank(position)
+        return end == file.size
+    position = end
+    for chunk in walk(file, _next_chunk(file, start, size, layout), layout):
+        if chunk.name[:4] in (b"data", b"SSND"):
+            return False
         position = chunk.start + chunk.size
-    return file.size - position < layout.header_size and position - file.size < layout.align
+    if -layout.align < file.size - position < layout.header_size:
+        return True
+    return position > end and file.is_blank(position)
 
 
-def _next_chunk(file: Bytes, end: int, layout: Layout) -> int:
-    """Find where a chunk starts after the end of another: some writers forget to pad."""
-    padded = end + -end % layout.align
+def _padded(size: int, layout: Layout) -> int:
+    return size + -size % layout.align
+
+
+def _next_chunk(file: Bytes, start: int, size: int, layout: Layout) -> int:
+    """Find where a chunk starts after the contents of another: some writers forget to pad."""
+    end, padded = start + size, start + _padded(size, layout)
     if layout.align != 2 or padded == end:
         return padded
-    first, second = file.at(end, 5)[:4], file.at(padded, 4)
+    first, second = file.at(end, 4), file.at(padded, 4)
     if first in _KNOWN:
         return end
-    if second in _KNOWN or first[:1] == b"\0" or not _is_name(first) or _is_name(second):
+    if second in _KNOWN or not _is_name(first):
         return padded
     return end
 

@@ -43,12 +43,12 @@ def read_mpeg(file: Bytes, start: int) -> Contents:
     if n_declared == n_frames and not is_cut:
         return Contents(None)
     is_cut = is_cut or n_frames < (n_declared or 0)
-    # A header that declares less than there is would hide the rest, so another one replaces it.
-    pieces: tuple[bytes | range, ...] = (range(audio, end),)
-    if first.kind[1] == 3:
-        # mpg123 takes the length from a header alone, and then cuts the start, here of silence.
-        pieces = (_info_frame(info, first, n_frames + 1), _silent_frame(info, first), *pieces)
-    return Contents(n_frames * first.n_samples, is_cut, excess="start", pieces=pieces)
+    n_samples = n_frames * first.n_samples
+    if first.kind[1] != 3:
+        return Contents(n_samples, is_cut, pieces=(range(audio, end),))
+    # mpg123 takes the length from a header alone, and then cuts the start, here of silence.
+    lead = _info_frame(info, first, n_frames + 1), _silent_frame(info, first)
+    return Contents(n_samples, is_cut, excess="start", pieces=(*lead, range(audio, end)))
 
 
 def id3_size(file: Bytes, start: int) -> int:
@@ -66,7 +66,7 @@ def _find_first_frame(file: Bytes, start: int, end: int) -> tuple[int, _Frame]:
     place = head.find(b"\xff")
     while place >= 0:
         frame = _parse(head[place : place + 4])
-        if frame is not None and _others_follow(file, start + place, end, frame):
+        if frame is not None and _others_follow(file, start + place, end, frame, place == 0):
             return start + place, frame
         place = head.find(b"\xff", place + 1)
     raise AudioError(
@@ -76,11 +76,11 @@ def _find_first_frame(file: Bytes, start: int, end: int) -> tuple[int, _Frame]:
     )
 
 
-def _others_follow(file: Bytes, position: int, end: int, frame: _Frame) -> bool:
+def _others_follow(file: Bytes, position: int, end: int, frame: _Frame, is_first: bool) -> bool:
     for _ in range(3):
         position += frame.size
         if position >= end:
-            return True
+            return position == end or is_first
         following = _parse(file.at(position, 4))
         if following is None or following.kind != frame.kind:
             return False
@@ -114,7 +114,7 @@ def _count_frames(file: Bytes, position: int, end: int, first: _Frame) -> tuple[
 
 
 def _parse(header: bytes) -> _Frame | None:
-    if len(header) < 3 or header[0] != 0xFF or header[1] < 0xE0:
+    if len(header) < 4 or header[0] != 0xFF or header[1] < 0xE0:
         return None
     version, layer = header[1] >> 3 & 3, 4 - (header[1] >> 1 & 3)
     bitrate, rate, padding = header[2] >> 4, header[2] >> 2 & 3, header[2] >> 1 & 1

@@ -33,13 +33,17 @@ def read_riff(file: Bytes) -> Contents:
     data = chunks[b"data"]
     size = data.size
     if b"ds64" in chunks and file.at(0, 4) in (b"RF64", b"BW64"):
-        (size,) = struct.unpack("<q", file.at(chunks[b"ds64"].start + 8, 8).ljust(8, b"\0"))
+        size = int.from_bytes(file.at(chunks[b"ds64"].start + 8, 8), "little") or size
     extent = find_extent(file, data.start, size, layout)
-    end = min(extent.end, file.size)
-    is_regular = extent.is_regular and all(chunk.is_regular for chunk in chunks.values())
     form = _read_format(file, chunks[b"fmt "], layout.size[0])
-    n_frames = form.count_frames(extent.end - data.start)
-    pieces = () if is_regular else _as_wav(file, chunks, range(data.start, end), layout.size[0])
+    n_bytes = extent.end - data.start
+    if not extent.is_regular:
+        n_bytes -= n_bytes % form.block
+    n_frames = form.count_frames(n_bytes)
+    pieces: tuple[bytes | range, ...] = ()
+    if not extent.is_regular or not data.is_regular:
+        sound = range(data.start, min(data.start + n_bytes, file.size))
+        pieces = _as_wav(file, chunks, sound, layout.size[0])
     if form.coding not in _BLOCKS or n_frames is None or extent.is_cut or not extent.is_regular:
         return Contents(n_frames, extent.is_cut, pieces=pieces)
     n_declared = 0
@@ -104,7 +108,9 @@ def _read_format(file: Bytes, chunk: Chunk, order: str) -> _Format:
     return _Format(coding, block, per_block, "little" if order == "<" else "big")
 
 
-def _as_wav(file: Bytes, chunks: dict[bytes, Chunk], sound: range, order: str) -> tuple:
+def _as_wav(
+    file: Bytes, chunks: dict[bytes, Chunk], sound: range, order: str
+) -> tuple[bytes, range]:
     """Write a header that declares what there is: of RF64 if need be, whatever the file is."""
     kept = b""
     for name in (b"fmt ", b"fact"):
@@ -117,6 +123,8 @@ def _as_wav(file: Bytes, chunks: dict[bytes, Chunk], sound: range, order: str) -
         magic = b"RIFX" if order == ">" else b"RIFF"
         header = magic + struct.pack(f"{order}I", riff_size) + b"WAVE" + kept
         return header + b"data" + struct.pack(f"{order}I", len(sound)), sound
+    if order == ">":
+        raise file.unsupported("more than a RIFX file can declare")
     sizes = struct.pack("<qqqI", riff_size + 36, len(sound), 0, 0)
     header = b"RF64\xff\xff\xff\xffWAVEds64" + struct.pack("<I", 28) + sizes + kept
     return header + b"data\xff\xff\xff\xff", sound

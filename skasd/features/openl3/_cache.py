@@ -1,10 +1,14 @@
-"""Embeddings on disk: one small file for each clip."""
+"""Embeddings on disk: one small file for each clip.
+
+An entry is the SHA-256 of its name and its numbers, and the numbers, in float32. What it is of
+tells how many they are, so that nothing has to be parsed.
+"""
 
 import hashlib
+import math
 import os
+import stat
 import warnings
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +17,7 @@ from platformdirs import user_cache_path
 
 from skasd._utils.files import write_whole
 
-FORMAT = 1
+FORMAT = 2
 """Part of every key: another number makes old entries unreachable."""
 
 
@@ -33,16 +37,21 @@ class EmbeddingCache:
     Parameters
     ----------
     folder : str or Path
-        Where the entries are. It is made when the first is written, and may be deleted at any time.
+        Where the entries are. It is made, for its owner alone, when the first is written, and may
+        be deleted at any time. Whoever can write there can set features, and with them scores.
     """
 
     def __init__(self, folder: str | os.PathLike):
         self.folder = Path(folder)
 
     def fetch(
-        self, samples: np.ndarray, settings: tuple, compute: Callable[[], np.ndarray]
+        self,
+        samples: np.ndarray,
+        settings: tuple,
+        shape: tuple[int, ...],
+        compute: Callable[[], np.ndarray],
     ) -> np.ndarray:
-        """Return the embeddings of a clip, computed only if there is no entry.
+        """Return the embeddings of a clip, computed only if there is no entry that can be right.
 
         Parameters
         ----------
@@ -50,24 +59,28 @@ class EmbeddingCache:
             The decoded clip.
         settings : tuple
             Everything else that the embeddings depend on.
+        shape : tuple of int
+            That of the embeddings.
         compute : callable
-            Returns the embeddings, an ndarray.
+            Returns the embeddings, an ndarray of float32 of this shape.
 
         Returns
         -------
-        ndarray
+        ndarray of the shape that was passed, float32
         """
         key = hashlib.sha256(repr((FORMAT, *settings, samples.dtype.str)).encode())
         key.update(np.ascontiguousarray(samples).data)
         name = key.hexdigest()
-        path = self.folder / name[:2] / f"{name}.npz"
-        embeddings = _read(path)
+        path = self.folder / name[:2] / f"{name}.f32"
+        embeddings = _read(path, shape)
         if embeddings is None:
             embeddings = compute()
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path.parent.mkdir(mode=0o700, exist_ok=True)
+                numbers = embeddings.astype("<f4").tobytes()
                 with write_whole(path) as file:
-                    np.savez(file, embeddings=embeddings)
+                    file.write(_digest(path, numbers) + numbers)
             except OSError as error:
                 warnings.warn(
                     f"The embeddings of a clip are not kept, because {path} cannot be written: "
@@ -77,10 +90,23 @@ class EmbeddingCache:
         return embeddings
 
 
-def _read(path: Path) -> np.ndarray | None:
-    """Return an entry, or None if there is none or it is damaged."""
+def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Return an entry, or None if there is none or it cannot be right."""
+    n_bytes = 4 * math.prod(shape)
     try:
-        with np.load(path, allow_pickle=False) as entry:
-            return entry["embeddings"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        status = os.stat(path)
+        # Opening a pipe may wait for ever.
+        if not stat.S_ISREG(status.st_mode) or status.st_size != 32 + n_bytes:
+            return None
+        content = path.read_bytes()
+    except OSError:
         return None
+    digest, numbers = content[:32], content[32:]
+    if len(numbers) != n_bytes or digest != _digest(path, numbers):
+        return None
+    embeddings = np.frombuffer(numbers, "<f4").astype(np.float32).reshape(shape)
+    return embeddings if np.isfinite(embeddings).all() else None
+
+
+def _digest(path: Path, numbers: bytes) -> bytes:
+    return hashlib.sha256(path.stem.encode() + numbers).digest()

@@ -1,10 +1,11 @@
 """OpenL3 embeddings as a transformer of clips."""
 
 import os
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from numbers import Integral, Real
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Self
 
 import numpy as np
@@ -14,9 +15,11 @@ from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
 from skasd._sklearn import Interval, Options, StrOptions, fit_context
+from skasd._utils.fitted import Text
 from skasd._utils.threads import parallel_threads, threads_each
 from skasd.audio._clips import Clip, Clips, check_clips
-from skasd.exceptions import WeightsError
+from skasd.audio._length import MAX_SECONDS
+from skasd.exceptions import AudioError, WeightsError
 from skasd.features._base import ClipTransformer
 from skasd.features.openl3._cache import EmbeddingCache, default_folder
 from skasd.features.openl3._engines import ENGINES, Engine
@@ -52,7 +55,8 @@ class OpenL3Embedding(ClipTransformer):
     weights : "auto" or path, default="auto"
         The published weights, as .h5 or .h5.gz. ``"auto"`` looks into the folder that the
         environment variable ``SKASD_OPENL3_WEIGHTS`` names, the folder of an installed openl3
-        package, and the user's cache; then it downloads them into that.
+        package, and the user's cache; then it downloads them into that. A file's name alone is
+        looked for in the working directory and in those folders.
     engine : {"auto", "ncnn", "keras"}, default="auto"
         What runs the network. ``"auto"`` is ncnn; Keras is for a GPU.
     cache : "auto", path or None, default="auto"
@@ -66,6 +70,9 @@ class OpenL3Embedding(ClipTransformer):
         and arrays given as ``(rate, samples)``, say so themselves.
     n_jobs : int or None, default=None
         Number of clips that are worked on at the same time, each with its share of the cores.
+    max_seconds : float or None, default=3600.0
+        How long a clip may be, in seconds; None is as long as it likes. A longer one is refused
+        before memory is taken for it.
     verbose : int, default=0
         1 shows a progress bar over clips, and one of a download.
 
@@ -80,11 +87,14 @@ class OpenL3Embedding(ClipTransformer):
 
     Notes
     -----
-    Nothing is learned. The network is loaded on first use, and never pickled.
+    Nothing is learned. The network is loaded on first use, and never pickled. A model file says
+    what the weights are called and what their digest is, but not where they are: what `skasd.load`
+    returns looks for them as above, and uses the cache of the user who loads it.
 
     An entry of the cache takes about 2 kB for 512 numbers, and 205 kB if `embed` remembers a
     clip of 10 s at a hop of 0.1 s. The folder is ``skasd/openl3-embeddings`` in the user's cache;
-    delete it to clear the cache.
+    delete it to clear the cache. It is made for its owner alone: whoever can write there can set
+    features, and with them scores. Damaged entries are computed anew.
 
     References
     ----------
@@ -111,7 +121,7 @@ class OpenL3Embedding(ClipTransformer):
         "input_repr": [StrOptions({"linear", "mel128", "mel256"})],
         "content_type": [StrOptions({"env", "music"})],
         "embedding_size": [Options(Integral, {512, 6144})],
-        "hop_size": [Interval(Real, 1 / SAMPLE_RATE, None, closed="left")],
+        "hop_size": [Interval(Real, 1 / SAMPLE_RATE, 3600, closed="both")],
         "center": ["boolean"],
         "frontend": [StrOptions({"kapre", "librosa"})],
         "pooling": [StrOptions(set(POOLINGS))],
@@ -120,6 +130,8 @@ class OpenL3Embedding(ClipTransformer):
         "cache": [str, os.PathLike, None],
         "verbose": ["verbose"],
     }
+
+    _fitted = {**ClipTransformer._fitted, "weights_digest_": Text()}
 
     def __init__(
         self,
@@ -137,6 +149,7 @@ class OpenL3Embedding(ClipTransformer):
         channel: str | int = "mean",
         input_sample_rate: int | None = None,
         n_jobs: int | None = None,
+        max_seconds: float | None = MAX_SECONDS,
         verbose: int = 0,
     ):
         self.input_repr = input_repr
@@ -152,6 +165,7 @@ class OpenL3Embedding(ClipTransformer):
         self.channel = channel
         self.input_sample_rate = input_sample_rate
         self.n_jobs = n_jobs
+        self.max_seconds = max_seconds
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -282,12 +296,24 @@ class OpenL3Embedding(ClipTransformer):
 
         def fetch() -> np.ndarray:
             samples = self._read(clip)
+
+            def compute() -> np.ndarray:
+                embeddings = self._embed(samples, engine, pooling)
+                if not np.isfinite(embeddings).all():
+                    raise AudioError(
+                        clip.name,
+                        "gives NaN or infinity in OpenL3Embedding",
+                        "Scale it to [-1, 1], and check whose weights these are.",
+                    )
+                return embeddings
+
             if self.cache is None:
-                return self._embed(samples, engine, pooling)
+                return compute()
             folder = default_folder() if self.cache == "auto" else self.cache
-            return EmbeddingCache(folder).fetch(
-                samples, settings, lambda: self._embed(samples, engine, pooling)
-            )
+            shape: tuple[int, ...] = (self.embedding_size,)
+            if pooling is None:
+                shape = (len(split_windows(samples, self.hop_size, self.center)), *shape)
+            return EmbeddingCache(folder).fetch(samples, settings, shape, compute)
 
         key = (type(self), *settings, self.input_sample_rate, self.channel)
         return clip.analyze(key, fetch)
@@ -296,6 +322,39 @@ class OpenL3Embedding(ClipTransformer):
         windows = split_windows(samples, self.hop_size, self.center)
         embeddings = engine.embed(network_input(windows, self.input_repr, self.frontend))
         return POOLINGS[pooling](embeddings, axis=0) if pooling else embeddings
+
+    def _check_fitted(self) -> None:
+        if not re.fullmatch("[0-9a-f]{64}", self.weights_digest_):
+            raise ValueError(f"weights_digest_ is {self.weights_digest_!r:.80}")
+
+    def _forget_places(self) -> None:
+        """Keep no place of the machine where it was fitted, but the name of the weights."""
+        self.weights = "auto" if self.weights == "auto" else PurePath(self.weights).name
+        self.cache = None if self.cache is None else "auto"
+
+    def _has_weights(self) -> bool:
+        """Tell whether the weights are on this machine."""
+        try:
+            self._find_weights(may_download=False)
+        except WeightsError:
+            return False
+        return True
+
+    def _find_weights(self, *, may_download: bool = True) -> Path:
+        try:
+            return find_weights(
+                self.weights,
+                self.input_repr,
+                self.content_type,
+                self.verbose,
+                may_download=may_download,
+            )
+        except WeightsError:
+            # What was read before may be anywhere.
+            path = _read_from.get(getattr(self, "weights_digest_", ""))
+            if path is None or not path.is_file():
+                raise
+            return path
 
     def _fitted_engine(self) -> Engine:
         check_is_fitted(self)
@@ -310,11 +369,13 @@ class OpenL3Embedding(ClipTransformer):
         return engine
 
     def _load_engine(self) -> Engine:
-        path = find_weights(self.weights, self.input_repr, self.content_type, self.verbose)
+        path = self._find_weights()
         kind = "ncnn" if self.engine == "auto" else self.engine
         modified = path.stat().st_mtime_ns
         n_threads = threads_each(self.n_jobs)
-        return _load_engine(path, modified, self.input_repr, self.embedding_size, kind, n_threads)
+        engine = _load_engine(path, modified, self.input_repr, self.embedding_size, kind, n_threads)
+        _read_from[engine.network.digest] = path
+        return engine
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "weights_digest_")
@@ -323,6 +384,10 @@ class OpenL3Embedding(ClipTransformer):
         tags = super().__sklearn_tags__()
         tags.requires_fit = True
         return tags
+
+
+_read_from: dict[str, Path] = {}
+"""Digest → file, of the weights that this process has read."""
 
 
 @lru_cache(maxsize=2)

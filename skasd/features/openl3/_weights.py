@@ -4,22 +4,24 @@ The files stand in the ``models`` branch of marl/openl3 on GitHub. A download is
 its git blob id, the SHA-1 over ``blob <size>``, a zero byte, and the content.
 """
 
-import gzip
 import importlib.util
 import io
+import json
+import math
 import os
-import re
-import zlib
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from platformdirs import user_cache_path
 
 from skasd._utils.download import DownloadError, download, git_blob_id
 from skasd.exceptions import WeightsError
+from skasd.features.openl3 import _weights_file
 from skasd.features.openl3._network import expected_shapes
+from skasd.features.openl3._weights_file import MOST_BYTES, MOST_SECONDS, PROBLEMS, read_arrays
 
 URL = "https://github.com/marl/openl3/raw/models/"
 FOLDER_VARIABLE = "SKASD_OPENL3_WEIGHTS"
@@ -33,9 +35,17 @@ BLOB_IDS = {
     "openl3_audio_mel256_music-v0_4_0.h5.gz": "15e483646fa3d4091a463f0affbb706e6bbbb098",
 }
 
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Threads take memory each, of which a child has little."""
+
 
 def find_weights(
-    weights: str | os.PathLike, input_repr: str, content_type: str, verbose: int = 0
+    weights: str | os.PathLike,
+    input_repr: str,
+    content_type: str,
+    verbose: int = 0,
+    *,
+    may_download: bool = True,
 ) -> Path:
     """Return the file that holds the weights, downloaded if it is nowhere else.
 
@@ -44,12 +54,15 @@ def find_weights(
     weights : "auto" or path
         A file, or ``"auto"``: the folder that the environment variable ``SKASD_OPENL3_WEIGHTS``
         names, the folder of an installed openl3 package, the user's cache, a download into it.
+        A name without a folder is looked for in the working directory and in those folders.
     input_repr : {"linear", "mel128", "mel256"}
         Which network.
     content_type : {"env", "music"}
         What it was trained on.
     verbose : int, default=0
         1 shows a progress bar of a download.
+    may_download : bool, default=True
+        Whether to download weights that are nowhere.
 
     Returns
     -------
@@ -62,29 +75,37 @@ def find_weights(
     """
     if weights != "auto":
         path = Path(weights)
-        if not path.is_file():
-            raise WeightsError(f"weights={str(path)!r}", "there is no such file", _ways())
-        return path
+        folders = _folders() if path.name == str(path) else []
+        for each in (path, *(folder / path for folder in folders)):
+            if each.is_file():
+                return each
+        raise WeightsError(f"weights={str(path)!r}", "there is no such file", _ways())
     name = f"openl3_audio_{input_repr}_{content_type}"
     published = f"{name}-v0_4_0.h5.gz"
     candidates = [published, f"{name}-v0_4_0.h5", f"{name}.h5.gz", f"{name}.h5"]
-    folder = os.environ.get(FOLDER_VARIABLE)
-    package = importlib.util.find_spec("openl3")
-    folders = [
-        *([Path(folder)] if folder else []),
-        *map(Path, (package and package.submodule_search_locations) or []),
-        cache_folder(),
-    ]
-    for path in (folder / candidate for folder in folders for candidate in candidates):
+    for path in (folder / candidate for folder in _folders() for candidate in candidates):
         if path.is_file():
             return path
+    folder = os.environ.get(FOLDER_VARIABLE)
     if folder:
         raise WeightsError(
             FOLDER_VARIABLE,
             f"names {folder}, which holds none of {', '.join(candidates)}",
             _ways(),
         )
+    if not may_download:
+        raise WeightsError(published, "is not on this machine", _ways())
     return _download(published, cache_folder() / published, verbose)
+
+
+def _folders() -> list[Path]:
+    folder = os.environ.get(FOLDER_VARIABLE)
+    package = importlib.util.find_spec("openl3")
+    return [
+        *([Path(folder)] if folder else []),
+        *map(Path, (package and package.submodule_search_locations) or []),
+        cache_folder(),
+    ]
 
 
 def cache_folder() -> Path:
@@ -98,7 +119,7 @@ def cache_folder() -> Path:
 
 
 def read_weights(path: Path) -> Mapping[str, np.ndarray]:
-    """Read a weights file; nothing in it is executed.
+    """Read a weights file; nothing in it is executed, and nothing outside it is read.
 
     Parameters
     ----------
@@ -113,55 +134,65 @@ def read_weights(path: Path) -> Mapping[str, np.ndarray]:
     Raises
     ------
     WeightsError
-        If the file is truncated, or holds other arrays than OpenL3's audio network.
-    """
-    import h5py
+        If the file is truncated, damaged or too large, or holds other arrays than OpenL3's audio
+        network.
 
-    content = path.read_bytes()
+    Notes
+    -----
+    A published file is known by its blob id. Any other is read in a child process, which can be
+    ended: with limits on time and, where the system has them, on memory.
+    """
     try:
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-        with h5py.File(io.BytesIO(content), "r") as file:
-            weights = _collect(file)
-    except (OSError, EOFError, zlib.error, KeyError, RuntimeError) as error:
+        with open(path, "rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        is_published = git_blob_id(io.BytesIO(content)) in BLOB_IDS.values()
+        # The executable of a frozen program is that program, and no Python.
+        if is_published or getattr(sys, "frozen", False):
+            return read_arrays(content, expected_shapes())
+        return _read_in_a_child(content, expected_shapes())
+    except PROBLEMS as error:
         raise WeightsError(
             str(path),
-            f"cannot be read as OpenL3's weights: {error}",
+            f"cannot be read as OpenL3's weights: {error or type(error).__name__}",
             f"It may be truncated, or no HDF5 file. {_ways()}",
         ) from error
-    expected = expected_shapes()
-    found = {name: array.shape for name, array in weights.items()}
-    if found != expected:
-        name = min(expected.items() ^ found.items())[0]
-        raise WeightsError(
-            str(path),
-            f"holds other weights than OpenL3's audio network: {name} should be of shape "
-            f"{expected.get(name)}, and is of shape {found.get(name)}",
-            _ways(),
+
+
+def _read_in_a_child(content: bytes, shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+    """Read what a stranger may have written, where it can be ended."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **ONE_THREAD}
+    try:
+        child = subprocess.run(
+            [sys.executable, "-P", _weights_file.__file__, json.dumps(shapes), str(MOST_SECONDS)],
+            input=content,
+            capture_output=True,
+            timeout=10 * MOST_SECONDS,
+            env=environment,
         )
-    return weights
-
-
-def _collect(file: Any) -> dict[str, np.ndarray]:
-    """Name the arrays by kind and place: Keras numbers its layers again in each session."""
-    weights = {}
-    names = [
-        name.decode() if isinstance(name, bytes) else name for name in file.attrs["layer_names"]
-    ]
-    norms = [name for name in names if name.startswith("batch_normalization")]
-    convolutions = [name for name in names if re.match("conv2d|audio_embedding_layer", name)]
-    for kind, layers in (("norm", norms), ("conv", convolutions)):
-        for i, layer in enumerate(layers):
-            for path in file[layer].attrs["weight_names"]:
-                path = path.decode() if isinstance(path, bytes) else path
-                parameter = path.rpartition("/")[2].partition(":")[0]
-                weights[f"{kind}_{i}/{parameter}"] = np.asarray(file[layer][path], np.float32)
-    return weights
+    except subprocess.TimeoutExpired as error:
+        raise ValueError(f"it takes more than {10 * MOST_SECONDS} s") from error
+    if child.returncode < 0:
+        raise ValueError(f"reading it takes more than {MOST_SECONDS} s, or ends in a crash")
+    if child.returncode:
+        raise ValueError(child.stderr.decode(errors="replace").strip().rpartition("\n")[2])
+    sizes = [math.prod(shape) for shape in shapes.values()]
+    numbers = np.split(np.frombuffer(child.stdout, "<f4"), np.cumsum(sizes)[:-1])
+    return {
+        name: array.reshape(shape)
+        for (name, shape), array in zip(shapes.items(), numbers, strict=True)
+    }
 
 
 def _download(name: str, target: Path, verbose: int) -> Path:
     try:
-        download(URL + name, target, digest=git_blob_id, expected=BLOB_IDS[name], verbose=verbose)
+        download(
+            URL + name,
+            target,
+            digest=git_blob_id,
+            expected=BLOB_IDS[name],
+            most_bytes=MOST_BYTES,
+            verbose=verbose,
+        )
     except DownloadError as error:
         raise WeightsError(
             error.url,

@@ -1,4 +1,4 @@
-"""What is written to a terminal: on one line, and of characters that do nothing else."""
+"""What is written as a line: on one, and of characters that do nothing else."""
 
 import unicodedata
 
@@ -22,7 +22,7 @@ def on_one_line(text: object) -> str:
 
     Examples
     --------
-    >>> from skasd.cli._text import on_one_line
+    >>> from skasd._utils.text import on_one_line
     >>> print(on_one_line("tab\tred\x1b[31m"), on_one_line("Lüfter 3.wav"))
     tab\tred\x1b[31m Lüfter 3.wav
     """
