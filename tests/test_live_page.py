@@ -21,7 +21,7 @@ from skasd import Monitor, make_views_detector
 from skasd.audio._clips import Clip
 from skasd.cli import app
 from skasd.datasets import make_machine_sounds
-from skasd.monitoring import EventFile, MonitorEvent
+from skasd.monitoring import EventFile, EventFileError, MonitorEvent
 from skasd.monitoring._monitor_event import ClipFile
 from skasd.report import _live_events
 from skasd.report._live_page import LivePage
@@ -560,6 +560,29 @@ def test_page_takes_up_clips_of_a_folder(simple, tmp_path):
         (article,) = root.all("article")
         assert article.one("h3").words == "1.wav"
         assert ask(page, "/windows/1/sound")[0] == 200
+
+
+@pytest.mark.parametrize("content", [None, b"", b"RIFF" + 9 * b"\n{}\n", b"{}\n{}\n"])
+def test_what_is_no_event_file_is_left_to_whoever_appends(page, tmp_path, content):
+    path = tmp_path / "events.jsonl"
+    if content is not None:
+        path.write_bytes(content)
+    page.resume(path, None)
+    assert shown(page).one("p", role="status").words == "Nothing has been scored yet."
+
+
+def test_event_file_that_is_cut_off_or_damaged(page, tmp_path):
+    path = tmp_path / "events.jsonl"
+    with EventFile(path, {}) as file:
+        for window in range(3):
+            file.append(event(window), time=NOON.isoformat())
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    page.resume(path, None)
+    assert len(rows_of(shown(page).one("table"))) == 2
+    path.write_bytes(whole.replace(b'"window": 1', b'"window": "x"'))
+    with pytest.raises(EventFileError, match="a line cannot be read: not an event: its window"):
+        page.resume(path, None)
 
 
 # In a browser.

@@ -300,6 +300,16 @@ def test_waiting_is_bounded_and_ends(monkeypatch):
     ]
 
 
+def test_nothing_to_say_to_nobody():
+    """A monitor that refuses its other settings ends at once, and does not wait for a broker."""
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    said = Said()
+    with MqttPublisher(f"mqtt://127.0.0.1:{port}/plant", None, said, last_seconds=1e6):
+        said.wait_for("cannot be reached")
+    assert len(said) == 1
+
+
 def make_certificates(folder):
     """Make an authority and a broker that it knows."""
     openssl = shutil.which("openssl")

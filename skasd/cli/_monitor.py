@@ -195,9 +195,8 @@ def monitor(
             for event in sound.events(monitor, after, stopping):
                 now = datetime.now(UTC)
                 is_timed = timestamps or outlets.need_times
-                write(
-                    event, **({"time": now.isoformat(timespec="milliseconds")} if is_timed else {})
-                )
+                time = {"time": now.isoformat(timespec="milliseconds")} if is_timed else {}
+                write(event, **time)
                 found.add(event)
                 outlets.add(event, now, monitor._last_clip)
                 if stopping.requested:

@@ -168,6 +168,9 @@ class MqttPublisher:
 
     def __exit__(self, *exception: object) -> None:
         self._is_over = True
+        if not self._n_waiting and not self._client.is_connected():
+            self._client.disconnect()
+            return
         self._publish("status", "offline", retain=True)
         with self._changed:
             all_taken = self._changed.wait_for(lambda: not self._n_waiting, self._last_seconds)

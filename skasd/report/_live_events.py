@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -161,7 +161,7 @@ class LiveEvents:
         self.alarm_change: Seen | None = None
         self._seen: deque[Seen] = deque(maxlen=MOST_WINDOWS)
         self._odd: deque[OddWindow] = deque(maxlen=MOST_ODD)
-        self._lock = Lock()
+        self._lock = RLock()
 
     @property
     def seen(self) -> list[Seen]:
@@ -211,8 +211,9 @@ class LiveEvents:
 
     def has_changed(self) -> None:
         """Make another version."""
-        run, _, number = self.version.partition("-")
-        self.version = f"{run}-{int(number) + 1}"
+        with self._lock:
+            run, _, number = self.version.partition("-")
+            self.version = f"{run}-{int(number) + 1}"
 
     def _add(self, seen: Seen, clip: Clip | None) -> None:
         with self._lock:
