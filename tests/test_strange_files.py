@@ -618,8 +618,12 @@ def test_damaged_settings_are_refused(tmp_path, content):
         _claim(tmp_path, {"system": "iae"}, overwrite=False)
     _claim(tmp_path, {"system": "iae"}, overwrite=True)
     _claim(tmp_path, {"system": "iae"}, overwrite=False)
+    (tmp_path / "finished" / "fan_id_00.json").touch()
     with pytest.raises(EvaluationError, match="system was iae, and is baseline"):
         _claim(tmp_path, {"system": "baseline"}, overwrite=False)
+    (tmp_path / "settings.json").unlink()
+    with pytest.raises(EvaluationError, match=r"settings\.json: is damaged: .*No such file"):
+        _claim(tmp_path, {"system": "iae"}, overwrite=False)
 
 
 @pytest.mark.posix

@@ -225,7 +225,8 @@ def _claim(out: Path, settings: dict[str, Any], overwrite: bool) -> None:
         ) from error
     held = settings
     try:
-        if file.exists():
+        # Settings are written first, so results without them are of others, for all we know.
+        if file.exists() or any((out / "finished").iterdir()):
             held = read_json(file, "Pass another out, or overwrite to delete the results in it.")
     except EvaluationError:
         if not overwrite:

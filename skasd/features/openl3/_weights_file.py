@@ -93,7 +93,7 @@ def _follow(file: Any, path: str) -> Any:
     place = file
     for part in path.split("/"):
         if not isinstance(place.get(part, getlink=True), h5py.HardLink):
-            raise ValueError(f"its {path} is a link to somewhere else")
+            raise ValueError(f"its {path} is missing, or a link to somewhere else")
         place = place[part]
     return place
 
