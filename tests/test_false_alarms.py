@@ -73,7 +73,7 @@ def detector():
 
 def test_monitor_of_the_detectors_threshold(detector):
     """The report's 3 of 5 windows of 10 s, a tenth of which are anomalous."""
-    monitor = Monitor(detector)
+    monitor = Monitor(detector, clip_seconds=10)
     per_window = alarms_per_window(Alarm("3 of 5"), 0.1)
     assert monitor.expected_false_alarms.per_week == pytest.approx(60480 * per_window)
     assert monitor.expected_false_alarms.window_rate == 0.1

@@ -179,7 +179,7 @@ def test_all_of_iaeo3(machine, tmp_path):
         "openl3__principalcomponents0",
         "iae__error_iqr",
     ]
-    assert len(list(tmp_path.rglob("*.npz"))) == 22
+    assert len(list(tmp_path.rglob("*.f32"))) == 22
     assert np.isfinite(detector.score_samples(test[:2, :16000])).all()
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skasd._steps import Detector, best_of, check_detector
@@ -229,7 +230,8 @@ def _load(
         schema = Schema(members, len(archive))
         foreign = sorted(schema.foreign)
         kind = trusted_objects().get(schema.root_name)
-        if not hasattr(kind, "score_samples"):
+        # A frozen estimator has what it holds, once it holds that.
+        if kind is not FrozenEstimator and not hasattr(kind, "score_samples"):
             foreign.insert(0, f"{schema.root_name.rpartition('.')[2]}, which is not a detector")
         if foreign:
             raise TypeError(f"it holds {'; '.join(foreign)}: it is not trusted")
