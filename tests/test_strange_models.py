@@ -664,7 +664,7 @@ def test_transformer_whose_refit_fails_is_as_before(monkeypatch):
 
 
 def test_large_honest_ensemble_is_within_the_bounds(tmp_path):
-    forest = IsolationForest(n_estimators=300, max_samples=16, random_state=0)
+    forest = IsolationForest(n_estimators=100, max_samples=16, random_state=0)
     detector = RepeatedSeedEnsemble(forest, n_repeats=2, cv=None).fit(X)
     skasd.save(detector, tmp_path / "model.skasd")
     skasd.load(tmp_path / "model.skasd")
