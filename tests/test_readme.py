@@ -152,7 +152,7 @@ def test_false_alarms_in_the_readme(system, column):
 
 
 def test_speed_in_the_readme():
-    """The JSON of that run was not kept: the page of all tables has its figures."""
+    """That run was of two systems alone: the page of all tables has its figures."""
     (line,) = [line for line in README.splitlines() if line.startswith("| **Speed**")]
     measured = (ROOT / "docs" / "measured.md").read_text("utf-8")
     fit, score = (
