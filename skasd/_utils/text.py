@@ -1,6 +1,7 @@
 """What is written as a line: on one, and of characters that do nothing else."""
 
 import unicodedata
+from collections.abc import Callable
 
 DOES_MORE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode's categories of characters that end lines, move the cursor, turn the direction of
@@ -26,9 +27,7 @@ def on_one_line(text: object) -> str:
     >>> print(on_one_line("tab\tred\x1b[31m"), on_one_line("Lüfter 3.wav"))
     tab\tred\x1b[31m Lüfter 3.wav
     """
-    return "".join(
-        _escape(each) if unicodedata.category(each) in DOES_MORE else each for each in str(text)
-    )
+    return escaped(str(text), lambda each: unicodedata.category(each) in DOES_MORE)
 
 
 def in_utf_8(text: str) -> str:
@@ -43,7 +42,24 @@ def in_utf_8(text: str) -> str:
     -------
     str
     """
-    return "".join(_escape(each) if unicodedata.category(each) == "Cs" else each for each in text)
+    return escaped(text, lambda each: unicodedata.category(each) == "Cs")
+
+
+def escaped(text: str, is_escaped: Callable[[str], bool]) -> str:
+    """Escape some characters of a text, as Python does.
+
+    Parameters
+    ----------
+    text : str
+        The text.
+    is_escaped : callable
+        Tells of a character whether to escape it.
+
+    Returns
+    -------
+    str
+    """
+    return "".join(_escape(each) if is_escaped(each) else each for each in text)
 
 
 def _escape(character: str) -> str:

@@ -5,6 +5,8 @@ import os
 import unicodedata
 from collections.abc import Sequence
 
+from skasd._utils.text import escaped
+
 TURNS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """Characters that turn the direction of writing."""
 
@@ -31,16 +33,7 @@ def visible(text: str) -> str:
     >>> print(visible("two\nlines \udcff.wav"), visible("Lüfter 3.wav"))
     two\nlines \xff.wav Lüfter 3.wav
     """
-    return "".join(
-        _escape(each) if each in TURNS or unicodedata.category(each) in HIDDEN else each
-        for each in text
-    )
-
-
-def _escape(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":
-        return f"\\x{ord(character) - 0xDC00:02x}"
-    return character.encode("unicode_escape").decode()
+    return escaped(text, lambda each: each in TURNS or unicodedata.category(each) in HIDDEN)
 
 
 def number(value: float) -> str:
