@@ -154,3 +154,27 @@ def browser():
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def check_accessibility(browser):
+    """Return what checks that a page fits its window, and that axe finds nothing on it."""
+
+    def check(url, scheme, width):
+        # The page's own policy would let in no other script, such as the one that checks.
+        context = browser.new_context(
+            bypass_csp=True, color_scheme=scheme, viewport={"width": width, "height": 800}
+        )
+        tab = context.new_page()
+        tab.goto(url)
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        axe = Path(__file__).parents[1] / "node_modules" / "axe-core" / "axe.min.js"
+        if not axe.exists():
+            context.close()
+            pytest.skip("npm install axe-core would check more")
+        tab.add_script_tag(path=axe)
+        found = tab.evaluate("axe.run()")["violations"]
+        context.close()
+        assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
+
+    return check
