@@ -212,7 +212,8 @@ def test_nothing_but_a_model_is_overwritten(folder, model, tmp_path, command):
     keep.write_text("Do not lose this.")
     line = [command, *([model] if command == "calibrate" else []), folder / "healthy"]
     more = ["--add"] if command == "calibrate" else ["--set=n_mels=16"]
-    for out, message in ((keep, "is there, and is no model"), (new, "is called a recording")):
+    named = "has the name of a recording, and is not a model"
+    for out, message in ((keep, "exists, and is not a model"), (new, named)):
         shown = run(*line, "-o", out, *more)
         assert shown.exit_code == 2
         assert message in shown.stderr
@@ -249,7 +250,7 @@ def test_pictures_have_a_place_of_their_own(folder, model, tmp_path):
     (tmp_path / "notes").write_text("Do not lose this.")
     for out, message in {
         odd: "expected .png, .pdf or .svg",
-        tmp_path / "notes": "is no picture",
+        tmp_path / "notes": "exists, and is not a picture",
         tmp_path / "none" / "odd.png": "There is no folder",
     }.items():
         shown = run("explain", model, odd, "-o", out)

@@ -43,9 +43,9 @@ def try_place(out: Path, *, replaces: Sequence[bytes], what: str, force: bool) -
     if os.path.lexists(out) and not out.is_file():
         raise ValueError(f"{out} is no regular file. Pass another place for the {what}.")
     if not force and not _may_replace(out, replaces):
+        problem = "exists" if out.exists() else "has the name of a recording"
         raise ValueError(
-            f"{out} is {'there' if out.exists() else 'called a recording'}, and is no {what}. Pass "
-            "another place, or --force to write there."
+            f"{out} {problem}, and is not a {what}. Pass another place, or --force to write there."
         )
     try_to_write(out)
 
