@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+import soundfile
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -21,6 +22,7 @@ from skasd import (
     SpectrogramStatistics,
     make_views_detector,
 )
+from skasd.audio._recording import Recording
 from skasd.datasets import make_machine_sounds
 from skasd.detection import _nearest_neighbors_detector as neighbors_module
 from skasd.ensemble._fusion_detector import leaves_out
@@ -210,6 +212,22 @@ def test_views_share_two_analyses(machine, monkeypatch):
     )
     make_views_detector().fit(machine[0])
     assert sorted(counts) == [256] * 40 + [1024] * 40
+
+
+def test_each_file_is_read_once(machine, tmp_path, monkeypatch):
+    paths = [str(tmp_path / f"{index:02}.wav") for index in range(20)]
+    for path, clip in zip(paths, machine[0], strict=False):
+        soundfile.write(path, clip, 16000)
+    read, blocks = [], Recording.blocks
+    monkeypatch.setattr(
+        Recording, "blocks", lambda self, *args: read.append(self.path) or blocks(self, *args)
+    )
+    detector = make_views_detector().fit(paths)
+    assert sorted(read) == sorted(paths)
+    for method in (detector.score_samples, detector.predict, detector.p_values):
+        read.clear()
+        method(paths[:3])
+        assert read == paths[:3]
 
 
 def test_spectrograms_have_no_fast_views(machine):

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from skasd.audio._clips import Clip
 from skasd.audio._misfits import N_NAMED, find_misfits, in_words, refuse_silence
-from skasd.audio._reading import recording_facts
+from skasd.audio._reading import recorded_seconds, recording_facts
 from skasd.audio._recording_facts import RecordingFacts
 from skasd.audio._training_recordings import TrainingRecordings
 from skasd.exceptions import RecordingWarning
@@ -29,6 +29,16 @@ def are_handed_on(X: Any) -> bool:
 def facts_of(clip: Clip, listener: Listener) -> RecordingFacts:
     """Return what is known of a clip as a transformer hears it."""
     return recording_facts(
+        clip,
+        input_sample_rate=listener.input_sample_rate,
+        channel=listener.channel,
+        max_seconds=listener.max_seconds,
+    )
+
+
+def seconds_of(clip: Clip, listener: Listener) -> float:
+    """Return how long a clip is, in seconds; what declares it is not read for that."""
+    return recorded_seconds(
         clip,
         input_sample_rate=listener.input_sample_rate,
         channel=listener.channel,

@@ -144,6 +144,43 @@ def recording_facts(
     return clip.analyses[key]
 
 
+def recorded_seconds(
+    clip: Clip,
+    *,
+    input_sample_rate: int | None = None,
+    channel: str | int = "mean",
+    max_seconds: float | None = MAX_SECONDS,
+) -> float:
+    """Return how long a clip is; read it only if that takes reading.
+
+    Parameters
+    ----------
+    clip : Clip
+        One of what `check_clips` returned.
+    input_sample_rate, channel, max_seconds
+        As for `read_clip`.
+
+    Returns
+    -------
+    float
+        In seconds.
+
+    Raises
+    ------
+    AudioError
+        If the clip cannot be opened, or has to be read, and cannot be.
+    """
+    is_known = (RecordingFacts, input_sample_rate, channel) in clip.analyses
+    if isinstance(clip.source, str) and not is_known:
+        with open_recording(clip.source) as recording:
+            if recording.is_exact:
+                return recording.n_frames / recording.sample_rate
+    facts = recording_facts(
+        clip, input_sample_rate=input_sample_rate, channel=channel, max_seconds=max_seconds
+    )
+    return facts.duration
+
+
 def scale_samples(samples: np.ndarray) -> np.ndarray:
     """Bring integers to [-1, 1), as soundfile does for files; leave floats unscaled, as float32."""
     kind, bits = samples.dtype.kind, 8 * samples.dtype.itemsize

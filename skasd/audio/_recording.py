@@ -48,6 +48,11 @@ class Recording:
         self._file = file
         self._contents = contents
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether it holds `n_frames` or, read, is an error."""
+        return not (self.is_cut or self._contents.max_padding)
+
     def blocks(  # numpydoc ignore=RT01
         self, n_samples: int | None = None
     ) -> Iterator[np.ndarray]:

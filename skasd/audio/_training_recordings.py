@@ -115,25 +115,25 @@ class TrainingRecordings:
             listens_up_to=listens_up_to,
         )
 
-    def check_length(self, name: str, facts: RecordingFacts) -> None:
+    def check_length(self, name: str, seconds: float) -> None:
         """Refuse a clip that is so short that a verdict on it would mean nothing.
 
         Parameters
         ----------
         name : str
             What the error calls it.
-        facts : RecordingFacts
-            What is known of it.
+        seconds : float
+            How long it is.
 
         Raises
         ------
         AudioError
             If it is shorter than 9 in 10 of these.
         """
-        if self.is_longer_than(facts.duration):
+        if self.is_longer_than(seconds):
             raise AudioError(
                 name,
-                f"is {facts.duration:.4g} s long, and the detector was fitted on clips of "
+                f"is {seconds:.4g} s long, and the detector was fitted on clips of "
                 f"{self.in_seconds}: what is shorter varies more, and sounds odd for that alone",
                 f"Pass clips of {self.durations[0]:.4g} s or more, fit on shorter ones, or "
                 "recalibrate with healthy clips of this length.",

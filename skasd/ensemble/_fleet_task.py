@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from skasd._sklearn import safe_indexing
 from skasd._steps import calibrated, first_steps, training_recordings
 from skasd.audio._clips import check_clip, check_sequence, iterate_clips
-from skasd.audio._looking import facts_of, misfits_in_words, remarks_on
+from skasd.audio._looking import misfits_in_words, remarks_on, seconds_of
 from skasd.detection._base import check_scores
 from skasd.ensemble._members import lengths_count, share_analyses
 
@@ -65,22 +65,29 @@ class FleetTask(NamedTuple):
 
     def score(self, method: str) -> tuple[np.ndarray, dict[str, str]]:
         """Call a method that returns a number for each clip; say which are unlike the training."""
-        detector, remarks = self.detectors[self.machine], {}
+        detector = self.detectors[self.machine]
         recordings = training_recordings(detector) if share_analyses(detector) else None
         with self._inner_parallelism():
             clips = self._clips(detector)
-            if recordings is not None:
-                listener = first_steps(detector)[0]
-                if method in ("predict", "p_values") and lengths_count(detector):
-                    for clip in clips:
-                        recordings.check_length(clip.name, facts_of(clip, listener))
-                remarks = remarks_on(clips, listener, recordings)
-            if method == "p_values":
-                # A pipeline does not pass this one on.
-                scores = detector.score_samples(clips)
-                check_scores(scores, clips)
-                return calibrated(detector)._calibration.p_values(-scores), remarks
-            return np.asarray(getattr(detector, method)(clips)), remarks
+            if recordings is None:
+                return self._call(detector, method, clips), {}
+            listener = first_steps(detector)[0]
+            if method in ("predict", "p_values") and lengths_count(detector):
+                for clip in clips:
+                    recordings.check_length(clip.name, seconds_of(clip, listener))
+            # Scored before, a clip is known, and not read once more.
+            numbers = self._call(detector, method, clips)
+            return numbers, remarks_on(clips, listener, recordings)
+
+    @staticmethod
+    def _call(detector: Any, method: str, clips: Any) -> np.ndarray:
+        if method != "p_values":
+            return np.asarray(getattr(detector, method)(clips))
+        # A pipeline does not pass this one on.
+        scores = detector.score_samples(clips)
+        check_scores(scores, clips)
+        p_values: np.ndarray = calibrated(detector)._calibration.p_values(-scores)
+        return p_values
 
     def _clips(self, detector: BaseEstimator) -> Any:
         """Return the clips; errors are to call an array by its place among all clips."""

@@ -23,8 +23,8 @@ from skasd.audio._clips import Clips, check_clip, check_clips, check_sequence, i
 from skasd.audio._looking import (
     are_handed_on,
     describe_training,
-    facts_of,
     remarks_on,
+    seconds_of,
     warn_of_misfits,
     warn_of_remarks,
 )
@@ -32,6 +32,7 @@ from skasd.audio._training_recordings import TrainingRecordings
 from skasd.detection._base import LEFT_OUT, NEW, AnomalyDetectorMixin, as_member
 from skasd.exceptions import AudioError
 from skasd.features._base import ClipTransformer, SpectrogramTransformer, check_spectrograms
+from skasd.features._one_reading import analyze_in_one_reading
 from skasd.metrics._labels import healthy_clips
 
 
@@ -214,15 +215,19 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
             return
         listener = first_steps(self)[0]
         for clip in check_clips(X):
-            recordings.check_length(clip.name, facts_of(clip, listener))
+            recordings.check_length(clip.name, seconds_of(clip, listener))
 
     def _score_block(self, X: Any) -> tuple[np.ndarray, dict[str, str]]:
         """Return the scores of clips by all members, and what is to be said of single clips."""
+        listeners = first_steps(self)
+        shared = share_analyses(*self.estimators_)
+        if shared:
+            analyze_in_one_reading(X, listeners, listeners[0].n_jobs)
         scores = np.column_stack([_anomaly_score(member, X) for member in self.estimators_])
         recordings = getattr(self, "training_recordings_", None)
-        if recordings is None or not share_analyses(*self.estimators_):
+        if recordings is None or not shared:
             return scores, {}
-        return scores, remarks_on(X, first_steps(self)[0], recordings)
+        return scores, remarks_on(X, listeners[0], recordings)
 
     def _aggregate(self, member_scores: np.ndarray) -> np.ndarray:
         return AGGREGATIONS[self.aggregation](member_scores, axis=1)
@@ -247,6 +252,7 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         if shared:
             listeners = [step for member in members.values() for step in first_steps(member)]
             handed_on, X = are_handed_on(X), check_clips(X)
+            analyze_in_one_reading(X, listeners, self.n_jobs or listeners[0].n_jobs)
             if not handed_on:
                 warn_of_misfits(X, listeners)
             self.training_recordings_ = describe_training(X, listeners)

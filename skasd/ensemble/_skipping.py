@@ -263,7 +263,7 @@ class _Judge:
             return None
         facts = facts_of(clip, self.listener)
         if self.lengths_count:
-            self.recordings.check_length(clip.name, facts)
+            self.recordings.check_length(clip.name, facts.duration)
         return "; ".join(self.recordings.unlike(facts)) or None
 
 

@@ -37,6 +37,9 @@ HIGHEST_RATE = 1_000_000
 MOST_RESAMPLED = 1000
 """How many times higher one rate may be than the other."""
 
+_WITHOUT_EFFECT = ("n_jobs", "verbose")
+"""Parameters that an analysis does not depend on."""
+
 MOST_BANDS = 2**20
 """Far above what any spectrogram has."""
 
@@ -240,6 +243,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         """
         self._validate_params()
         self._check_parameters()
+        self._prepare()
         key = self._analysis_key()
         clips = self._check_clips(X)
         results = parallel_threads(
@@ -256,6 +260,9 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
                 f"input_sample_rate={self.input_sample_rate} and sample_rate={self.sample_rate} "
                 f"differ by more than {MOST_RESAMPLED} times. Pass rates of the same sound."
             )
+
+    def _prepare(self) -> None:
+        """Do what is to be done once before threads analyze clips."""
 
     def _check_clips(self, X: Clips) -> list[Clip]:
         """Check clips, and say what arrays are taken for if nobody has said what they are."""
@@ -277,8 +284,8 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
     def _analyze(self, clip: Clip, key: Hashable) -> np.ndarray:
         return clip.analyze(key, lambda: self._analyze_samples(clip))
 
-    def _analyze_samples(self, clip: Clip) -> np.ndarray:
-        samples = self._read(clip)
+    def _analyze_samples(self, clip: Clip, samples: np.ndarray | None = None) -> np.ndarray:
+        samples = self._read(clip) if samples is None else samples
         # What overflows shows in the result.
         with np.errstate(over="ignore", invalid="ignore"):
             result = self.transform_clip(samples)
@@ -294,7 +301,12 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
     def _analysis_key(self) -> Hashable:
         """Return what the analysis of a clip depends on, in a form that can be compared."""
         parameters = self.get_params(deep=False)
-        return type(self), joblib.hash({**parameters, "n_jobs": None, "verbose": None})
+        key = type(self), *((k, v) for k, v in parameters.items() if k not in _WITHOUT_EFFECT)
+        try:
+            hash(key)
+        except TypeError:
+            return type(self), joblib.hash(key)
+        return key
 
     def _warn_of_unlike(self, X: Clips, clips: list[Clip]) -> None:
         """Warn of clips that are unlike those of the training, unless someone else will."""

@@ -152,12 +152,14 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         AudioError
             If a clip cannot be read or analyzed.
         """
+        return super().transform(X)
+
+    def _prepare(self) -> None:
         with needed_for("LogMelSpectrogram"):
             import librosa
 
         # Resolves librosa's lazy imports here, once, and not in several threads at a time.
         _ = librosa.filters.mel
-        return super().transform(X)
 
     def transform_clip(self, samples: np.ndarray) -> np.ndarray:
         """Compute the log-mel spectrogram of one clip.

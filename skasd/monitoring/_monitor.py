@@ -21,7 +21,7 @@ from skasd._steps import (
 )
 from skasd.audio._blocks import check_blocks
 from skasd.audio._clips import Clip, check_clip
-from skasd.audio._looking import facts_of, remarks_on, warn_of_remarks
+from skasd.audio._looking import remarks_on, seconds_of, warn_of_remarks
 from skasd.audio._training_recordings import TrainingRecordings
 from skasd.detection._base import AnomalyDetectorMixin
 from skasd.ensemble._members import lengths_count
@@ -396,7 +396,7 @@ class Monitor:
         """Refuse a verdict on a file that is too short for one; warn of one unlike the training."""
         listener = first_steps(self.detector)[0]
         if lengths_count(self.detector):
-            recordings.check_length(clip.name, facts_of(clip, listener))
+            recordings.check_length(clip.name, seconds_of(clip, listener))
         warn_of_remarks(remarks_on([clip], listener, recordings), 1)
 
     def _warn_of_short_windows(self) -> None:

@@ -1,0 +1,74 @@
+"""One reading of a clip for all that analyze it."""
+
+from collections.abc import Hashable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from joblib import delayed
+from sklearn.utils import get_tags
+
+from skasd._utils.threads import parallel_threads
+from skasd.audio._clips import Clip
+from skasd.features._base import ClipTransformer
+
+
+def analyze_in_one_reading(
+    clips: Sequence[Clip], listeners: Sequence[Any], n_jobs: int | None = None
+) -> None:
+    """Analyze clips, which remember it, and read each one once for all that hear the same of it.
+
+    Left alone, each transformer reads a clip on its own, which takes as long as its spectrum.
+
+    Parameters
+    ----------
+    clips : sequence of Clip
+        What is about to be fitted on, or scored.
+    listeners : sequence of estimators
+        First steps of the members of an ensemble. Only a `ClipTransformer` that analyzes clips one
+        by one, and learns nothing before, takes part.
+    n_jobs : int or None, default=None
+        Number of threads.
+
+    Raises
+    ------
+    AudioError
+        If a clip cannot be read or analyzed.
+    """
+    by_key = {}
+    for listener in listeners:
+        if _analyzes_alone(listener):
+            listener._validate_params()
+            listener._check_parameters()
+            listener._prepare()
+            by_key[listener._analysis_key()] = listener
+    parallel_threads(n_jobs, (delayed(_analyze)(clip, by_key) for clip in clips))
+
+
+def _analyze(clip: Clip, listeners: dict[Hashable, ClipTransformer]) -> None:
+    heard: dict[Hashable, np.ndarray] = {}
+    # The first one reads for all, so it is that which needs most samples.
+    for key, listener in sorted(listeners.items(), key=lambda item: -_seconds_needed(item[1])):
+        clip.analyze(key, partial(_analyze_heard, clip, listener, heard))
+
+
+def _analyze_heard(
+    clip: Clip, listener: ClipTransformer, heard: dict[Hashable, np.ndarray]
+) -> np.ndarray:
+    hears = (
+        listener.sample_rate,
+        listener.input_sample_rate,
+        listener.channel,
+        listener.max_seconds,
+    )
+    if hears not in heard:
+        heard[hears] = listener._read(clip)
+    return listener._analyze_samples(clip, heard[hears])
+
+
+def _seconds_needed(listener: ClipTransformer) -> float:
+    return listener.min_samples / listener.sample_rate
+
+
+def _analyzes_alone(step: Any) -> bool:
+    return isinstance(step, ClipTransformer) and not get_tags(step).requires_fit
