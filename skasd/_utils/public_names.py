@@ -8,7 +8,7 @@ AT_HOME = "skasd.exceptions"
 
 
 def claim_names(package: str) -> None:
-    """Set the module of everything that a package exports to that package.
+    """Set the module of everything that a package exports to it, or to ``skasd``, which has most.
 
     Pickles, model files and tracebacks then name no private module, and survive a move.
 
@@ -23,8 +23,8 @@ def claim_names(package: str) -> None:
     >>> GaussianMixtureDetector.__module__
     'skasd'
     """
-    module = sys.modules[package]
+    module, face = sys.modules[package], package.partition(".")[0]
     for name in module.__all__:
         exported = getattr(module, name)
         if isinstance(exported, type | FunctionType) and exported.__module__ != AT_HOME:
-            exported.__module__ = package
+            exported.__module__ = face if name in sys.modules[face].__all__ else package

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from skasd._utils.old_names import MOVED
 from skasd.audio._training_recordings import TrainingRecordings
 from skasd.detection._feature_detector import FeatureDetector
 from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
@@ -16,7 +17,6 @@ from skasd.features._principal_components import PrincipalComponents
 from skasd.features._spectrogram_statistics import SpectrogramStatistics
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
 from skasd.features.openl3._openl3_embedding import OpenL3Embedding
-from skasd.persistence._old_names import MOVED
 from skasd.persistence._sklearn_states import STATES
 from skasd.persistence._trees import TREE
 
