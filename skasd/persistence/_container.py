@@ -175,21 +175,21 @@ def _check_key(
             raise ModelFileError(
                 path,
                 "was saved with a key, and none is given to verify who wrote it",
-                "Pass key=, the one that skasd.save was given.",
+                "Pass the key that it was saved with: key=, or --key.",
             )
         return
     if header[3] is None:
         raise ModelFileError(
             path,
             "was saved without a key, so that nothing says who wrote it",
-            "Save it with key=, or load it without if you know where it is from.",
+            "Save it with a key, or load it without one if you know where it is from.",
         )
     if not hmac.compare_digest(keyed_digest(key, archive).encode(), header[3]):
         raise ModelFileError(
             path,
             "was saved with another key than the one that is given, or changed by someone without "
             "it",
-            "Pass the key that skasd.save was given. If you did, do not use the file.",
+            "Pass the key that it was saved with. If you did, do not use the file.",
         )
 
 
