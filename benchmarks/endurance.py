@@ -1,11 +1,11 @@
-"""A week of monitoring, fast forward: ``python -m benchmarks.endurance --weights FILE --hours 200``.
+"""A week of monitoring, fast forward: ``python -m benchmarks.endurance --weights FILE``.
 
 A stream of a synthetic machine goes through `skasd.Monitor`, as fast as it is scored, and its
 events into an event file. The detector has an autoencoder and OpenL3 in it. Faults raise the alarm
-now and then, and samples are lost. With every hour of sound, memory, descriptors, threads and files
-are counted. Printed is how many MB memory has grown by in 100 hours, by least squares, without
-the first tenth. ``--minutes`` ends a run that would take too long: what was run is said, and no more
-is claimed.
+now and then, and samples are lost. With every hour of sound, memory, descriptors, threads and
+files are counted. Printed is how many MB memory has grown by in 100 hours, by least squares,
+without the first tenth. ``--minutes`` ends a run that would take too long: what was run is said,
+and no more is claimed.
 """
 
 import os

@@ -10,8 +10,7 @@ import json
 import os
 import re
 import stat
-import subprocess
-import sys
+import struct
 import warnings
 import zipfile
 from pathlib import Path
@@ -20,6 +19,7 @@ import h5py
 import numpy as np
 import pytest
 import soundfile
+from limited import run_limited
 from sklearn.pipeline import make_pipeline
 from typer.testing import CliRunner
 
@@ -50,6 +50,7 @@ ATTACKS = {
         "test_bomb_takes_no_memory",
         "test_long_array_is_refused",
     ],
+    "a header that declares gigabytes": ["test_header_that_declares_gigabytes_takes_none"],
     "short sound of very many channels, or at a very high rate": [
         "test_short_but_huge_recording_is_refused",
         "test_channels_are_mixed_as_they_are_read",
@@ -99,30 +100,6 @@ def test_attacks_are_tested():
     named = {name for names in ATTACKS.values() for name in names}
     assert named <= tests
     assert tests - named == {"test_attacks_are_tested"}
-
-
-LIMITED = """
-import resource, sys
-with open("/proc/self/statm") as statm:
-    held = int(statm.read().split()[0]) * resource.getpagesize()
-limit = held + {megabytes} * 2**20
-resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-"""
-
-
-def run_limited(imports, code, *arguments, megabytes=300):
-    """Run code in a child that may take so much more memory than its imports took."""
-    if not os.path.exists("/proc/self/statm"):
-        pytest.skip("this system does not say how much memory a process has")
-    script = imports + LIMITED.format(megabytes=megabytes) + code
-    process = subprocess.run(
-        [sys.executable, "-c", script, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-    )
-    assert process.returncode == 0, process.stderr
-    return process.stdout
 
 
 FORMATS = {
@@ -187,13 +164,30 @@ def test_short_but_huge_recording_is_refused(tmp_path):
         read_clip(clip, sample_rate=16000)
 
 
+IMPORTS = "import soundfile, soxr\nfrom skasd.audio import AudioError, check_clips, read_clip\n"
+
+
 def test_channels_are_mixed_as_they_are_read(tmp_path):
     """A minute of 100 channels takes no more memory than one channel and a block."""
     soundfile.write(tmp_path / "wide.wav", np.zeros((60 * 8000, 100), np.int16), 8000)
-    imports = "import soundfile, soxr\nfrom skasd.audio import AudioError, check_clips, read_clip\n"
     code = "print(len(read_clip(*check_clips(sys.argv[1:]), sample_rate=8000)))"
-    printed = run_limited(imports, code, tmp_path / "wide.wav", megabytes=150)
+    printed = run_limited(IMPORTS, code, tmp_path / "wide.wav", megabytes=150)
     assert int(printed) == 480000
+
+
+def test_header_that_declares_gigabytes_takes_none(tmp_path):
+    """An AIFF file whose properties come last, and are said to be 4 GB long."""
+    path = tmp_path / "sound.aiff"
+    soundfile.write(path, np.zeros(3000, np.int16), 16000, format="AIFF")
+    content = path.read_bytes()
+    properties = content[20:38]
+    assert content[12:20] == b"COMM" + struct.pack(">I", len(properties))
+    # Another number of samples than there is, so that the file is repaired as it is read.
+    properties = properties[:2] + struct.pack(">I", 10) + properties[6:]
+    changed = b"AIFF" + content[38:] + b"COMM" + struct.pack(">I", 0xF0000000) + properties
+    path.write_bytes(b"FORM" + struct.pack(">I", len(changed)) + changed)
+    code = "print(len(read_clip(*check_clips(sys.argv[1:]), sample_rate=16000)))"
+    assert int(run_limited(IMPORTS, code, path)) == 3000
 
 
 READ = """
@@ -217,8 +211,7 @@ def bombs(tmp_path_factory):
 
 
 def test_bomb_takes_no_memory(bombs):
-    imports = "import soundfile, soxr\nfrom skasd.audio import AudioError, check_clips, read_clip\n"
-    printed = run_limited(imports, READ, *sorted(bombs.iterdir()), megabytes=100)
+    printed = run_limited(IMPORTS, READ, *sorted(bombs.iterdir()), megabytes=100)
     assert [re.search(r"it lasts (\d+) s", line)[1] for line in printed.splitlines()] == [
         "86400",
         "72000",

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import skops.io
 from hostile import DATA, all_nodes, make_small_detector, write_unchecked
+from limited import run_limited
 from sklearn.covariance import EllipticEnvelope
 from sklearn.ensemble import IsolationForest
 from sklearn.model_selection import GridSearchCV
@@ -54,6 +55,9 @@ ATTACKS = {
     "parameters that take all memory or threads": "test_absurd_parameters",
     "methods that are replaced by attributes": "test_attributes_in_the_place_of_methods",
     "bombs in the zip archive": "test_bombs",
+    "a small file that takes as much memory as a large one": (
+        "test_small_file_is_read_in_little_memory"
+    ),
     "members of another size than they say": "test_members_that_lie_about_their_size",
     "arrays of another size than they say": "test_arrays_that_lie",
     "one array many times": "test_one_array_many_times",
@@ -373,6 +377,15 @@ def test_members_that_lie_about_their_size(members):
     write_archive(path, bytes(archive))
     with pytest.raises(ModelFileError, match=r"of another size than it says|CRC"):
         skasd.load(path)
+
+
+def test_small_file_is_read_in_little_memory(fitted, tmp_path):
+    """Not in the 2 GiB that a file may have."""
+    path = tmp_path / "model.skasd"
+    skasd.save(fitted["feature"], path)
+    # What is imported late is loaded before the limit.
+    imports = "import sys, skasd\nskasd.load(sys.argv[1])\n"
+    assert run_limited(imports, "print(skasd.load(sys.argv[1]))", path) == "FeatureDetector()\n"
 
 
 def header(shape, dtype="<f8"):

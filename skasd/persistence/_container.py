@@ -13,7 +13,7 @@ import os
 import re
 from pathlib import Path
 
-from skasd._utils.files import write_whole
+from skasd._utils.files import read_at_most, write_whole
 from skasd.exceptions import ModelFileError
 
 FORMAT = 1
@@ -144,7 +144,7 @@ def read_archive(
                 f"is larger than {MOST_BYTES} bytes",
                 "skasd.save does not write such files. Use joblib for a detector of this size.",
             )
-        archive = head[header.end() :] + file.read(MOST_BYTES)
+        archive = head[header.end() :] + read_at_most(file, MOST_BYTES)
     if int(header[1]) != FORMAT:
         raise ModelFileError(
             path,
