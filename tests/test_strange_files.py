@@ -1,6 +1,6 @@
 """Files from strangers, and damaged ones: recordings, weights, caches, archives, results, events.
 
-`ATTACKS` maps each attack to its tests, by name. Memory and time are limited in child processes.
+Memory and time are limited in child processes.
 """
 
 import gzip
@@ -39,68 +39,6 @@ from skasd.features.openl3._weights import read_weights
 from skasd.monitoring import EventFile, MonitorEvent
 
 GOLDEN = Path(__file__).parent / "data" / "openl3_audio_mel128_golden.h5.gz"
-
-ATTACKS = {
-    "a recording of a day in a file of a few MB": [
-        "test_long_recording_is_refused",
-        "test_bomb_takes_no_memory",
-        "test_folder_goes_on_after_a_bomb",
-    ],
-    "a low sample rate, of which resampling makes hundreds of times as much": [
-        "test_bomb_takes_no_memory",
-        "test_long_array_is_refused",
-    ],
-    "a header that declares gigabytes": ["test_header_that_declares_gigabytes_takes_none"],
-    "short sound of very many channels, or at a very high rate": [
-        "test_short_but_huge_recording_is_refused",
-        "test_channels_are_mixed_as_they_are_read",
-    ],
-    "weights elsewhere than in their file": ["test_strange_weights_are_refused"],
-    "weights that unpack, or are filled, to terabytes": [
-        "test_strange_weights_are_refused",
-        "test_weights_that_unpack_without_end_are_refused",
-    ],
-    "weights that keep HDF5's reader busy for ever": [
-        "test_unknown_weights_are_read_in_a_child",
-        "test_weights_that_keep_their_reader_busy_are_refused",
-        "test_reader_that_spins_is_ended",
-    ],
-    "an archive that unpacks to a hundred times its size": ["test_strange_archive_is_refused"],
-    "an archive whose names no file system can hold, or hold twice": [
-        "test_strange_archive_is_refused"
-    ],
-    "a server that sends without end": ["test_download_without_end_is_refused"],
-    "results of which lines were sorted, lost, doubled or changed": [
-        "test_results_are_paired_by_name",
-        "test_damaged_results_are_refused",
-    ],
-    "damaged records of an evaluation": [
-        "test_damaged_results_are_refused",
-        "test_damaged_settings_are_refused",
-    ],
-    "two monitors on one event file, by a link": ["test_event_file_is_locked_by_any_name"],
-    "lines of an event file that are nested, NUL, too long or begin with a byte order mark": [
-        "test_strange_event_file_is_refused",
-        "test_strange_event_file_ends_a_monitor_with_2",
-    ],
-    "links in a watched folder that lead to themselves": ["test_loop_of_links_is_an_event"],
-    "names with line breaks, which forge lines": ["test_names_forge_no_lines"],
-    "NaN, infinity or text for a weight": ["test_strange_weights_are_refused"],
-    "a damaged or forged entry of the cache of embeddings": [
-        "test_cache_entry_that_cannot_be_right_is_computed_anew",
-        "test_cache_entry_that_is_a_pipe_is_not_waited_for",
-        "test_cache_is_its_owners_alone",
-    ],
-}
-"""Attack → the tests that it fails."""
-
-
-def test_attacks_are_tested():
-    tests = {name for name in globals() if name.startswith("test_")}
-    named = {name for names in ATTACKS.values() for name in names}
-    assert named <= tests
-    assert tests - named == {"test_attacks_are_tested"}
-
 
 FORMATS = {
     "wav": {},

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.fuzzing.kind import Files, Kind, Wrong
+from benchmarks.fuzzing.kind import Files, Kind, MistakenError
 from benchmarks.fuzzing.mutations import change_bytes
 from skasd.features.openl3._cache import EmbeddingCache
 
@@ -48,6 +48,6 @@ class Caches(Kind):
         for _ in range(2):
             embeddings = self._fetch()
             if embeddings.shape != SHAPE or not np.isfinite(embeddings).all():
-                raise Wrong("an entry that cannot be right")
+                raise MistakenError("an entry that cannot be right")
             if name == "damaged" and not np.array_equal(embeddings, COMPUTED):
-                raise Wrong("a damaged entry")
+                raise MistakenError("a damaged entry")

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.pipeline import make_pipeline
 
 import skasd
-from benchmarks.fuzzing.kind import Files, Kind, Wrong, write
+from benchmarks.fuzzing.kind import Files, Kind, MistakenError, write
 from benchmarks.fuzzing.mutations import change_json, change_text
 from skasd.exceptions import EventFileError
 from skasd.monitoring import EventFile
@@ -84,15 +84,15 @@ class EventFiles(Kind):
                 else:
                     list(self._monitor.watch(self._nothing, once=True, after=file, wait=_no_wait))
                 if n_events != max(0, content.count(b"\n") - 1):
-                    raise Wrong("lines that are no events")
+                    raise MistakenError("lines that are no events")
                 file.append(self._event)
                 if len(list(file)) != n_events + 1:
-                    raise Wrong("an event that is lost")
+                    raise MistakenError("an event that is lost")
         except ValueError as error:
             if path.read_bytes() != content[: content.rfind(b"\n") + 1] and (
                 path.read_bytes() != content
             ):
-                raise Wrong("a file to be written into") from error
+                raise MistakenError("a file to be written into") from error
             if not isinstance(error, EventFileError) and "of the earlier run" in str(error):
                 raise EventFileError(str(path), str(error), "") from error
             raise

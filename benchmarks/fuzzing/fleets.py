@@ -7,7 +7,15 @@ from pathlib import Path
 import numpy as np
 
 import skasd
-from benchmarks.fuzzing.kind import Files, Kind, Wrong, is_same_json, save_honest, saved, write
+from benchmarks.fuzzing.kind import (
+    Files,
+    Kind,
+    MistakenError,
+    is_same_json,
+    save_honest,
+    saved,
+    write,
+)
 from benchmarks.fuzzing.models import KEY
 from benchmarks.fuzzing.mutations import change_bytes, change_json_or_text
 
@@ -64,10 +72,10 @@ class Fleets(Kind):
         fleet = skasd.load(folder, key=key)
         is_same_list = is_same_json(files[LIST], honest[LIST])
         if key is not None and not is_same_list:
-            raise Wrong("a list that was changed without the key")
+            raise MistakenError("a list that was changed without the key")
         for machine in fleet.detectors_:
             # A list may name a machine that has no file.
             with contextlib.suppress(FileNotFoundError):
                 fleet.detectors_[machine].predict(np.zeros((1, 4)))
         if is_same_list and any(files[name] != honest[name] for name in honest if name != LIST):
-            raise Wrong("a file that its list does not mean")
+            raise MistakenError("a file that its list does not mean")

@@ -15,7 +15,7 @@ Files = dict[str, bytes]
 """Contents by name in a folder."""
 
 
-class Wrong(Exception):
+class MistakenError(Exception):
     """What no file may do: be taken for what it is not."""
 
 
@@ -56,7 +56,7 @@ class Kind:
             self.read(files, folder)
         except SkasdError:
             return REFUSED
-        except Wrong as error:
+        except MistakenError as error:
             return f"taken for what it is not: {error}"
         except BaseException as error:
             return f"another exception: {type(error).__name__}: {error}"[:300].replace("\n", " ")

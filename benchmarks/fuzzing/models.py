@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 import skasd
-from benchmarks.fuzzing.kind import Files, Kind, Wrong, save_honest, saved, write
+from benchmarks.fuzzing.kind import Files, Kind, MistakenError, save_honest, saved, write
 from benchmarks.fuzzing.mutations import TEXTS, anything, change_bytes, holders_in
 from skasd.persistence._archive import pack, unpack
 from skasd.persistence._container import read_archive, write_archive
@@ -74,7 +74,7 @@ class Models(Kind):
         (name,) = files
         detector = skasd.load(folder / name, key=KEY if name == "stranger.skasd" else None)
         if name != "model.skasd":
-            raise Wrong(f"a {name.partition('.')[0]} file loads")
+            raise MistakenError(f"a {name.partition('.')[0]} file loads")
         # Whatever comes of scoring: limits on time and memory hold here as well.
         with contextlib.suppress(Exception):
             score(detector)

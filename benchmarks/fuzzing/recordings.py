@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from benchmarks.fuzzing.kind import Files, Kind, Wrong, write
+from benchmarks.fuzzing.kind import Files, Kind, MistakenError, write
 from benchmarks.fuzzing.mutations import change_bytes
 from skasd.audio import check_clips, read_clip
 
@@ -81,7 +81,7 @@ class Recordings(Kind):
         if name.startswith("cut-"):
             n_samples = self._n_samples[name.removeprefix("cut-")]
             if _n_samples(folder / "clip") < n_samples:
-                raise Wrong(f"a file that is cut off, {name}")
+                raise MistakenError(f"a file that is cut off, {name}")
         else:
             read_clip(*check_clips([folder / "clip"]), sample_rate=RATE // 2)
 

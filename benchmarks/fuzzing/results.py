@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.fuzzing.kind import Files, Kind, Wrong
+from benchmarks.fuzzing.kind import Files, Kind, MistakenError
 from benchmarks.fuzzing.mutations import change_json_or_text, change_text
 from skasd.challenge._evaluation import _claim
 from skasd.challenge._machine_task import MachineTask
@@ -69,7 +69,7 @@ class Results(Kind):
         result = self._task.result()
         n_scored = len(self._task.test.names) - len(result.failed_clips)
         if len(set(files["scores"].splitlines())) < n_scored:
-            raise Wrong("scores that are lost")
+            raise MistakenError("scores that are lost")
         assert result.scores is not None
         if not np.isfinite([result.scores["auc"], result.scores["pauc"]]).all():
-            raise Wrong("a result that is no number")
+            raise MistakenError("a result that is no number")

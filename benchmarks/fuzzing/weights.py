@@ -1,17 +1,16 @@
 """Weight files of OpenL3."""
 
 import gzip
-import math
 import os
 import pickle
 import random
-import resource
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.fuzzing.kind import Files, Kind, Wrong, limit_memory, write
+from benchmarks.fuzzing.kind import Files, Kind, MistakenError, limit_memory, write
 from benchmarks.fuzzing.mutations import change_bytes
 from skasd.exceptions import WeightsError
 from skasd.features.openl3._network import expected_shapes
@@ -23,7 +22,7 @@ GOLDEN = Path(__file__).parents[2] / "tests" / "data" / "openl3_audio_mel128_gol
 SIGNATURES = (b"\x89HDF", b"TREE", b"SNOD", b"HEAP", b"OHDR", b"GCOL", b"layer_names", b"kernel")
 """What HDF5's tables begin with: changes are made around them."""
 
-READER_SECONDS = 1
+READER_SECONDS = 0.3
 """Of a processor. skasd waits for 5, which would only take longer."""
 
 
@@ -79,9 +78,9 @@ class WeightFiles(Kind):
 
     def _check(self, weights: Mapping[str, np.ndarray]) -> None:
         if {name: array.shape for name, array in weights.items()} != self._shapes:
-            raise Wrong("weights of other shapes")
+            raise MistakenError("weights of other shapes")
         if not all(np.isfinite(array).all() for array in weights.values()):
-            raise Wrong("weights that are no numbers")
+            raise MistakenError("weights that are no numbers")
 
 
 def _places(content: bytes, signature: bytes) -> list[int]:
@@ -112,15 +111,13 @@ def _answer(call: Callable[[], None], writer: int) -> None:
     """Call a function within limits, answer, and end."""
     try:
         limit_memory(MOST_MEMORY >> 20)
-        spent = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
-        seconds = math.ceil(spent) + READER_SECONDS
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+        signal.setitimer(signal.ITIMER_PROF, READER_SECONDS)
         problem = None
         try:
             call()
         except Exception as error:
             # Of h5py, some cannot be pickled.
-            kind = ValueError if isinstance(error, PROBLEMS) else Wrong
+            kind = ValueError if isinstance(error, PROBLEMS) else MistakenError
             problem = kind(f"{type(error).__name__}: {error}")
         os.write(writer, pickle.dumps(problem))
     finally:
