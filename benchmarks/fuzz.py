@@ -1,224 +1,193 @@
-"""Are mutated files read or refused? ``python -m benchmarks.fuzz --files 100000``.
+"""Is what a stranger wrote, or a disk damaged, taken or refused? ``python -m benchmarks.fuzz``.
 
-Small recordings of every container are mutated and read in child processes. Each file must be
-read, or refused by an `AudioError`, within 20 s and 300 MB more than the child needs anyway.
-What kills a child, takes longer, or raises anything else is counted, and kept in ``--keep``.
+    python -m benchmarks.fuzz --minutes 10 [--seed 0] [--only models] [--out FILE] [--keep FOLDER]
+
+Honest files of every kind that skasd reads are changed where it hurts: model files, fleets,
+weights, entries of the cache, results of ``skasd evaluate``, event files of a monitor, recordings
+of every container. They are read in processes with limits on time and memory. Each must be taken,
+or refused by skasd's own error. Counted, and kept in ``--keep``, is whatever ends a process, takes
+longer than 20 s or more memory than its kind may, raises anything else, or is taken for what it is
+not: a recording that was cut off for a whole one, a file that was changed without the key for
+that of who has it.
+
+An input follows from seed, kind and number alone: ``--first 1234 --inputs 1`` tries one again. It
+needs Linux. The exit code is 1 if there was anything else than taken and refused.
 """
 
 import argparse
-import random
-import resource
-import struct
+import json
+import os
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import zlib
 from collections import Counter
-from io import BytesIO
+from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-import soundfile
+from benchmarks.fuzzing.child import KINDS, work
+from benchmarks.fuzzing.kind import ACCEPTED, GOOD, REFUSED
+from benchmarks.measure import command_line, table_head, table_line
 
-from skasd import AudioError
-from skasd.audio import check_clips, read_clip
+BATCH = 50_000
+"""Inputs for one process."""
 
-SECONDS = 20
-MEGABYTES = 300
-MARK = "fuzz: "
-READ, REFUSED = "read", "refused by an AudioError"
-
-KINDS = {
-    "WAV": ["PCM_U8", "PCM_16", "PCM_24", "FLOAT", "DOUBLE", "ULAW", "IMA_ADPCM", "MS_ADPCM"],
-    "WAVEX": ["PCM_16", "FLOAT"],
-    "RF64": ["PCM_16", "FLOAT"],
-    "W64": ["PCM_16", "IMA_ADPCM"],
-    "AIFF": ["PCM_16", "PCM_24", "FLOAT", "ULAW"],
-    "AU": ["PCM_16", "FLOAT", "ALAW"],
-    "CAF": ["PCM_16", "FLOAT", "ALAC_16"],
-    "FLAC": ["PCM_16", "PCM_24"],
-    "OGG": ["VORBIS", "OPUS"],
-    "MP3": ["MPEG_LAYER_III"],
-}
+START_SECONDS = 120
+"""That a process may take until its first answer."""
 
 
-def write_seeds() -> list[bytes]:
-    """Encode a short sound in every container and coding, with one and with two channels."""
-    rng = np.random.default_rng(0)
-    sound = 0.3 * rng.standard_normal((3000, 2)).cumsum(0) / 20
-    seeds = []
-    for container, codings in KINDS.items():
-        for coding in codings:
-            for channels in (1, 2):
-                file = BytesIO()
-                part = sound[:, :channels].clip(-1, 1)
-                soundfile.write(file, part, 16000, format=container, subtype=coding)
-                seeds.append(file.getvalue())
-    return seeds
+class Watchdog(threading.Thread):
+    """Kill a child that says nothing for too long, or at the end of the time."""
+
+    def __init__(self, child: subprocess.Popen, seconds: float, end: float):
+        super().__init__(daemon=True)
+        self.child, self.seconds, self.end = child, seconds, end
+        self.heard = time.monotonic() + START_SECONDS
+        self.has_bitten = self.is_over = False
+
+    def run(self) -> None:
+        """Look twice a second."""
+        while self.child.poll() is None:
+            now = time.monotonic()
+            self.has_bitten = now > self.heard + self.seconds
+            self.is_over = now > self.end
+            if self.has_bitten or self.is_over:
+                self.child.kill()
+                return
+            time.sleep(0.5)
 
 
-def mutate(content: bytes, rng: random.Random) -> bytes:
-    """Change bytes, mostly of the header; cut, repeat or swap parts; mend checksums at times."""
-    data = bytearray(content)
-    for _ in range(rng.choice((1, 1, 1, 2, 3, 8))):
-        reach = len(data) if rng.random() < 0.3 else min(len(data), rng.choice((64, 200, 600)))
-        place = rng.randrange(max(1, reach))
-        action = rng.randrange(7)
-        if action == 0:
-            data[place : place + 1] = bytes([rng.randrange(256)])
-        elif action == 1:
-            data[place] ^= 1 << rng.randrange(8)
-        elif action == 2:
-            number = rng.choice(
-                (0, 1, 2**31 - 1, 2**31, 2**32 - 1, rng.randrange(2**32), len(data))
-            )
-            data[place : place + 4] = struct.pack(rng.choice("<>") + "I", number)
-        elif action == 3:
-            del data[rng.randrange(len(data)) if rng.random() < 0.5 else place :]
-        elif action == 4:
-            del data[place : place + rng.randrange(1, 40)]
-        elif action == 5:
-            data[place:place] = data[place : place + rng.randrange(1, 600)]
-        else:
-            data[place:place] = rng.randbytes(rng.randrange(1, 40))
-        if not data:
-            return b""
-    return mend_checksums(bytes(data)) if rng.random() < 0.5 else bytes(data)
+class Run:
+    """The inputs of one kind.
 
+    Parameters
+    ----------
+    name : str
+        The kind.
+    seed : int
+        What the inputs follow from.
+    keep : Path or None
+        Folder for those that are neither taken nor refused.
+    """
 
-def make_file(seeds: list[bytes], seed: int, index: int) -> bytes:
-    """Return one of the mutated files, the same each time."""
-    rng = random.Random(seed * 10**9 + index)
-    return mutate(rng.choice(seeds), rng)
+    def __init__(self, name: str, seed: int, keep: Path | None):
+        self.name, self.seed, self.keep = name, seed, keep
+        self.outcomes: Counter[str] = Counter()
+        self.seconds = 0.0
 
+    def go(self, first: int, stop: int, end: float) -> None:
+        """Try inputs until there are no more, or no time."""
+        begin = time.monotonic()
+        # A file system in memory, if there is one: a million files wear out a disk.
+        shared = Path("/dev/shm")
+        place = shared if os.access(shared, os.W_OK) else None
+        with tempfile.TemporaryDirectory(dir=place) as name:
+            folder = Path(name)
+            self._prepare(folder)
+            while first < stop and time.monotonic() < end:
+                first = self._run_child(folder, first, min(stop, first + BATCH), end)
+        self.seconds = time.monotonic() - begin
 
-def mend_checksums(data: bytes) -> bytes:
-    """Give the pages of Ogg their checksums, so that the decoder sees what is in them."""
-    reverse = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-    pages = data.split(b"OggS")
-    for index, page in enumerate(pages[1:], 1):
-        page = b"OggS" + page[:18] + bytes(4) + page[22:]
-        crc = zlib.crc32(page.translate(reverse), 2**32 - 1) ^ (2**32 - 1)
-        crc = int.from_bytes(crc.to_bytes(4, "little").translate(reverse), "big")
-        pages[index] = page[4:22] + crc.to_bytes(4, "little") + page[26:]
-    return b"OggS".join(pages)
+    def _prepare(self, folder: Path) -> None:
+        # In a process of its own: training takes memory and threads.
+        code = "from benchmarks.fuzzing.child import KINDS; import pathlib, sys; "
+        code += "KINDS[sys.argv[1]].prepare(pathlib.Path(sys.argv[2]))"
+        subprocess.run([sys.executable, "-c", code, self.name, str(folder)], check=True)
 
-
-def limit_memory() -> None:
-    """Let this process have so much more address space than it has now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    n_bytes = pages * resource.getpagesize() + MEGABYTES * 2**20
-    resource.setrlimit(resource.RLIMIT_AS, (n_bytes, n_bytes))
-
-
-def read_one(path: Path) -> str:
-    """Read a file at another rate than it has, as a detector of 8 kHz would."""
-    try:
-        read_clip(*check_clips([path]), sample_rate=8000)
-    except AudioError:
-        return REFUSED
-    except BaseException as error:
-        return f"{type(error).__name__}: {error}"[:200].replace("\n", " ")
-    return READ
-
-
-def work(seed: int, first: int, stop: int, path: Path) -> None:
-    """Read files in this process, and say of each what came out."""
-    seeds = write_seeds()
-    path.write_bytes(seeds[0])
-    read_one(path)  # what is imported late is part of what the child needs anyway
-    limit_memory()
-    for index in range(first, stop):
-        path.write_bytes(make_file(seeds, seed, index))
-        print(MARK + read_one(path), flush=True)
-
-
-class Watchdog:
-    """Kill a child that says nothing for so long."""
-
-    def __init__(self, child: subprocess.Popen):
-        self.child = child
-        self.has_bitten = False
-        self._timer = threading.Timer(0, lambda: None)
-
-    def restart(self, seconds: float) -> None:
-        """Wait so long from now on."""
-        self._timer.cancel()
-        self._timer = threading.Timer(seconds, self._bite)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def stop(self) -> None:
-        """Wait no more."""
-        self._timer.cancel()
-
-    def _bite(self) -> None:
-        self.has_bitten = True
-        self.child.kill()
-
-
-def watch(seed: int, first: int, stop: int, keep: Path | None) -> Counter:
-    """Run children until every file has been tried; whatever ends one is counted."""
-    outcomes: Counter = Counter()
-    seeds = write_seeds()
-
-    def note(outcome: str, index: int) -> None:
-        outcomes[outcome] += 1
-        if outcome not in (READ, REFUSED):
-            print(f"file {index}: {outcome}", flush=True)
-            if keep is not None:
-                keep.mkdir(exist_ok=True)
-                (keep / f"{seed}-{index}").write_bytes(make_file(seeds, seed, index))
-
-    with tempfile.TemporaryDirectory() as folder:
-        while first < stop:
-            command = [sys.executable, "-m", "benchmarks.fuzz", "--child", f"{folder}/clip"]
-            command += ["--seed", str(seed), "--first", str(first), "--files", str(stop - first)]
+    def _run_child(self, folder: Path, first: int, stop: int, end: float) -> int:
+        """Run one child; return the next input."""
+        reader, writer = os.pipe()
+        command = [sys.executable, "-m", "benchmarks.fuzz", "--child", str(writer)]
+        command += ["--only", self.name, "--seed", str(self.seed), "--first", str(first)]
+        command += ["--inputs", str(stop - first), "--folder", str(folder)]
+        command += [] if self.keep is None else ["--keep", str(self.keep)]
+        complaints = folder / "complaints"
+        with open(complaints, "wb") as stderr:
             child = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+                command,
+                pass_fds=[writer],
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             )
-            watchdog = Watchdog(child)
-            watchdog.restart(10 * SECONDS)
-            assert child.stdout is not None
-            for line in child.stdout:
-                watchdog.restart(SECONDS)
-                if line.startswith(MARK):  # and is not what libsndfile prints
-                    note(line.removeprefix(MARK).rstrip("\n"), first)
-                    first += 1
-            watchdog.stop()
-            if child.wait() or first < stop:
-                late = f"took more than {SECONDS} s"
-                note(
-                    late if watchdog.has_bitten else f"ended its process: {child.returncode}", first
-                )
+        os.close(writer)
+        watchdog = Watchdog(child, KINDS[self.name].most_seconds, end)
+        watchdog.start()
+        with open(reader, encoding="utf-8") as answers:
+            for answer in answers:
+                watchdog.heard = time.monotonic()
+                self._note(answer.rstrip("\n"), first)
                 first += 1
-    return outcomes
+        code = child.wait()
+        watchdog.join()
+        if watchdog.is_over or (code == 0 and first == stop):
+            return first
+        complaint = complaints.read_text(errors="replace")
+        if code > 0 and "Traceback" in complaint:
+            raise RuntimeError(f"{self.name} {first} cannot be tried:\n{complaint[-4000:]}")
+        late = f"took more than {watchdog.seconds} s"
+        self._note(late if watchdog.has_bitten else f"ended its process: {code}", first)
+        return first + 1
+
+    def _note(self, outcome: str, index: int) -> None:
+        self.outcomes[outcome] += 1
+        if outcome not in GOOD:
+            print(f"{self.name} {index}: {outcome}", flush=True)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many were taken, refused, and anything else, and the seconds that it took."""
+        others = self.outcomes.total() - sum(self.outcomes[each] for each in GOOD)
+        return {
+            "inputs": self.outcomes.total(),
+            "taken": self.outcomes[ACCEPTED],
+            "refused": self.outcomes[REFUSED],
+            "anything else": others,
+            "seconds": round(self.seconds),
+        }
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--files", type=int, default=100_000)
+def main() -> int:
+    """Try inputs of each kind for its share of the time; return the exit code."""
+    parser = command_line(__doc__)
+    parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--first", type=int, default=0, help="start at this file")
-    parser.add_argument("--keep", type=Path, help="folder for files that are neither")
-    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--only", action="append", choices=KINDS, help="This kind; repeatable.")
+    parser.add_argument("--first", type=int, default=0, help="Begin with this input.")
+    parser.add_argument("--inputs", type=int, help="At most so many of each kind.")
+    parser.add_argument("--out", type=Path, help="A file of JSON for the counts.")
+    parser.add_argument("--keep", type=Path, help="Folder for inputs that are anything else.")
+    parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    first, stop = arguments.first, arguments.first + arguments.files
+    names = arguments.only or list(KINDS)
+    stop = sys.maxsize if arguments.inputs is None else arguments.first + arguments.inputs
     if arguments.child is not None:
-        work(arguments.seed, first, stop, arguments.child)
-        return
-    begin = time.perf_counter()
-    outcomes = watch(arguments.seed, first, stop, arguments.keep)
-    seconds = time.perf_counter() - begin
-    others = outcomes.total() - outcomes[READ] - outcomes[REFUSED]
-    print(
-        f"{outcomes.total()} files in {seconds:.0f} s: {outcomes[READ]} read, "
-        f"{outcomes[REFUSED]} refused by an AudioError, {others} anything else"
-    )
-    sys.exit(others > 0)
+        inputs = range(arguments.first, stop)
+        folders = arguments.folder, arguments.keep
+        work(names[0], arguments.seed, inputs, *folders, answers=arguments.child)
+        return 0
+    shares = sum(KINDS[name].share for name in names)
+    columns = ("kind", "inputs", "taken", "refused", "anything else", "seconds")
+    print(f"seed {arguments.seed}\n\n{table_head(columns)}", flush=True)
+    results = {}
+    for name in names:
+        run = Run(name, arguments.seed, arguments.keep)
+        seconds = 60 * arguments.minutes * KINDS[name].share / shares
+        run.go(arguments.first, stop, time.monotonic() + seconds)
+        results[name] = run.counts
+        print(table_line([name, *map(str, run.counts.values())]), flush=True)
+    if arguments.out:
+        content = {
+            "seed": arguments.seed,
+            "first": arguments.first,
+            "date": f"{datetime.now(UTC):%Y-%m-%d}",
+            "kinds": results,
+        }
+        arguments.out.write_text(json.dumps(content, indent=1) + "\n")
+    return int(any(counts["anything else"] for counts in results.values()))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

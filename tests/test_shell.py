@@ -12,6 +12,7 @@ import sys
 import numpy as np
 import pytest
 import soundfile
+import typer
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import OneClassSVM
 from typer.testing import CliRunner
@@ -21,6 +22,7 @@ from skasd import FeatureDetector, LogMelSpectrogram, TimeWeightedPooling
 from skasd.cli import app
 from skasd.cli._app import NOBODY_READS
 from skasd.cli._options import parse_settings
+from skasd.exceptions import ModelFileError
 from skasd.systems import make_system
 
 CLIPS = np.random.default_rng(0).uniform(-0.5, 0.5, size=(13, 12000))
@@ -225,6 +227,80 @@ def test_nothing_but_a_model_is_overwritten(folder, model, tmp_path, command):
     for place in ([keep, "--force"], [new, "--force"], [empty], [empty]):
         assert run(*line, *more, "-o", *place).exit_code == 0
     assert skasd.load(keep)
+
+
+WITH_MODELS = {
+    "calibrate": ["fan.skasd", "healthy", "--add", "-o", "new.skasd"],
+    "explain": ["fan.skasd", "odd.wav"],
+    "fit": ["healthy", "-o", "new.skasd", "--set=n_mels=16"],
+    "info": ["fan.skasd"],
+    "monitor": ["fan.skasd", "healthy", "--once", "--poll=0.01"],
+    "report": ["fan.skasd", "odd.wav", "-o", "page.html", "--explain=0"],
+    "score": ["fan.skasd", "odd.wav", "--html=page.html"],
+}
+
+
+@pytest.fixture
+def plant(folder, tmp_path, monkeypatch):
+    """Return a folder with clips, two keys, and a model that was saved with one of them."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("healthy", "odd.wav"):
+        os.symlink(folder / name, name)
+    for name in ("plant.key", "other.key"):
+        (tmp_path / name).write_bytes(name.encode() + b"\0\n")
+    detector = skasd.load(folder / "fan.skasd")
+    skasd.save(detector, "fan.skasd", key=b"plant.key\0\n")
+    return tmp_path
+
+
+def test_commands_that_take_a_model_take_a_key():
+    commands = typer.main.get_command(app).commands.items()
+    options = {name: {each.name for each in command.params} for name, command in commands}
+    assert {name for name in options if "model" in options[name]} == {*WITH_MODELS} - {"fit"}
+    assert {name for name in options if "key" in options[name]} == {*WITH_MODELS}
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("command", WITH_MODELS)
+def test_key_of_models(plant, command):
+    line = [command, *WITH_MODELS[command]]
+    for more, variables in (
+        (["--key", "plant.key"], {}),
+        ([], {"SKASD_MODEL_KEY_FILE": "plant.key"}),
+        (["--key", "plant.key"], {"SKASD_MODEL_KEY_FILE": "other.key"}),
+    ):
+        shown = run(*line, *more, env=variables)
+        assert shown.exit_code == 0, shown.stderr
+        if "new.skasd" in line:
+            assert skasd.load("new.skasd", key=(plant / "plant.key").read_bytes())
+            with pytest.raises(ModelFileError, match="was saved with a key, and none is given"):
+                skasd.load("new.skasd")
+            os.remove("new.skasd")
+    if command != "fit":
+        shown = run(*line, "--key", "other.key")
+        assert shown.exit_code == 2
+        assert "fan.skasd: was saved with another key" in shown.stderr
+        shown = run(*line)
+        assert shown.exit_code == (0 if command == "info" else 2)
+    assert not (plant / "new.skasd").exists()
+
+
+def test_model_without_a_key_is_refused_with_one(folder, model, tmp_path):
+    (tmp_path / "plant.key").write_text("secret")
+    shown = run("score", model, folder / "odd.wav", "--key", tmp_path / "plant.key")
+    assert shown.exit_code == 2
+    assert "was saved without a key" in shown.stderr
+    assert not shown.stdout
+
+
+@pytest.mark.parametrize(("content", "problem"), [(None, "No such file"), (b"", "key is empty")])
+def test_key_that_is_none(model, folder, tmp_path, content, problem):
+    if content is not None:
+        (tmp_path / "k").write_bytes(content)
+    shown = run("score", model, folder / "odd.wav", "--key", tmp_path / "k", env={"COLUMNS": "500"})
+    assert shown.exit_code == 2
+    assert problem in shown.stderr
+    assert "--key" in shown.stderr
 
 
 @pytest.mark.posix

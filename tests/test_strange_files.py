@@ -1,6 +1,6 @@
 """Files from strangers, and damaged ones: recordings, weights, caches, archives, results, events.
 
-`ATTACKS` maps each attack to its tests, by name. Memory and time are limited in child processes.
+Memory and time are limited in child processes.
 """
 
 import gzip
@@ -10,8 +10,7 @@ import json
 import os
 import re
 import stat
-import subprocess
-import sys
+import struct
 import warnings
 import zipfile
 from pathlib import Path
@@ -20,6 +19,7 @@ import h5py
 import numpy as np
 import pytest
 import soundfile
+from limited import run_limited
 from sklearn.pipeline import make_pipeline
 from typer.testing import CliRunner
 
@@ -39,91 +39,6 @@ from skasd.features.openl3._weights import read_weights
 from skasd.monitoring import EventFile, MonitorEvent
 
 GOLDEN = Path(__file__).parent / "data" / "openl3_audio_mel128_golden.h5.gz"
-
-ATTACKS = {
-    "a recording of a day in a file of a few MB": [
-        "test_long_recording_is_refused",
-        "test_bomb_takes_no_memory",
-        "test_folder_goes_on_after_a_bomb",
-    ],
-    "a low sample rate, of which resampling makes hundreds of times as much": [
-        "test_bomb_takes_no_memory",
-        "test_long_array_is_refused",
-    ],
-    "short sound of very many channels, or at a very high rate": [
-        "test_short_but_huge_recording_is_refused",
-        "test_channels_are_mixed_as_they_are_read",
-    ],
-    "weights elsewhere than in their file": ["test_strange_weights_are_refused"],
-    "weights that unpack, or are filled, to terabytes": [
-        "test_strange_weights_are_refused",
-        "test_weights_that_unpack_without_end_are_refused",
-    ],
-    "weights that keep HDF5's reader busy for ever": [
-        "test_unknown_weights_are_read_in_a_child",
-        "test_weights_that_keep_their_reader_busy_are_refused",
-        "test_reader_that_spins_is_ended",
-    ],
-    "an archive that unpacks to a hundred times its size": ["test_strange_archive_is_refused"],
-    "an archive whose names no file system can hold, or hold twice": [
-        "test_strange_archive_is_refused"
-    ],
-    "a server that sends without end": ["test_download_without_end_is_refused"],
-    "results of which lines were sorted, lost, doubled or changed": [
-        "test_results_are_paired_by_name",
-        "test_damaged_results_are_refused",
-    ],
-    "damaged records of an evaluation": [
-        "test_damaged_results_are_refused",
-        "test_damaged_settings_are_refused",
-    ],
-    "two monitors on one event file, by a link": ["test_event_file_is_locked_by_any_name"],
-    "lines of an event file that are nested, NUL, too long or begin with a byte order mark": [
-        "test_strange_event_file_is_refused",
-        "test_strange_event_file_ends_a_monitor_with_2",
-    ],
-    "links in a watched folder that lead to themselves": ["test_loop_of_links_is_an_event"],
-    "names with line breaks, which forge lines": ["test_names_forge_no_lines"],
-    "NaN, infinity or text for a weight": ["test_strange_weights_are_refused"],
-    "a damaged or forged entry of the cache of embeddings": [
-        "test_cache_entry_that_cannot_be_right_is_computed_anew",
-        "test_cache_entry_that_is_a_pipe_is_not_waited_for",
-        "test_cache_is_its_owners_alone",
-    ],
-}
-"""Attack → the tests that it fails."""
-
-
-def test_attacks_are_tested():
-    tests = {name for name in globals() if name.startswith("test_")}
-    named = {name for names in ATTACKS.values() for name in names}
-    assert named <= tests
-    assert tests - named == {"test_attacks_are_tested"}
-
-
-LIMITED = """
-import resource, sys
-with open("/proc/self/statm") as statm:
-    held = int(statm.read().split()[0]) * resource.getpagesize()
-limit = held + {megabytes} * 2**20
-resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-"""
-
-
-def run_limited(imports, code, *arguments, megabytes=300):
-    """Run code in a child that may take so much more memory than its imports took."""
-    if not os.path.exists("/proc/self/statm"):
-        pytest.skip("this system does not say how much memory a process has")
-    script = imports + LIMITED.format(megabytes=megabytes) + code
-    process = subprocess.run(
-        [sys.executable, "-c", script, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-    )
-    assert process.returncode == 0, process.stderr
-    return process.stdout
-
 
 FORMATS = {
     "wav": {},
@@ -187,13 +102,30 @@ def test_short_but_huge_recording_is_refused(tmp_path):
         read_clip(clip, sample_rate=16000)
 
 
+IMPORTS = "import soundfile, soxr\nfrom skasd.audio import AudioError, check_clips, read_clip\n"
+
+
 def test_channels_are_mixed_as_they_are_read(tmp_path):
     """A minute of 100 channels takes no more memory than one channel and a block."""
     soundfile.write(tmp_path / "wide.wav", np.zeros((60 * 8000, 100), np.int16), 8000)
-    imports = "import soundfile, soxr\nfrom skasd.audio import AudioError, check_clips, read_clip\n"
     code = "print(len(read_clip(*check_clips(sys.argv[1:]), sample_rate=8000)))"
-    printed = run_limited(imports, code, tmp_path / "wide.wav", megabytes=150)
+    printed = run_limited(IMPORTS, code, tmp_path / "wide.wav", megabytes=150)
     assert int(printed) == 480000
+
+
+def test_header_that_declares_gigabytes_takes_none(tmp_path):
+    """An AIFF file whose properties come last, and are said to be 4 GB long."""
+    path = tmp_path / "sound.aiff"
+    soundfile.write(path, np.zeros(3000, np.int16), 16000, format="AIFF")
+    content = path.read_bytes()
+    properties = content[20:38]
+    assert content[12:20] == b"COMM" + struct.pack(">I", len(properties))
+    # Another number of samples than there is, so that the file is repaired as it is read.
+    properties = properties[:2] + struct.pack(">I", 10) + properties[6:]
+    changed = b"AIFF" + content[38:] + b"COMM" + struct.pack(">I", 0xF0000000) + properties
+    path.write_bytes(b"FORM" + struct.pack(">I", len(changed)) + changed)
+    code = "print(len(read_clip(*check_clips(sys.argv[1:]), sample_rate=16000)))"
+    assert int(run_limited(IMPORTS, code, path)) == 3000
 
 
 READ = """
@@ -217,8 +149,7 @@ def bombs(tmp_path_factory):
 
 
 def test_bomb_takes_no_memory(bombs):
-    imports = "import soundfile, soxr\nfrom skasd.audio import AudioError, check_clips, read_clip\n"
-    printed = run_limited(imports, READ, *sorted(bombs.iterdir()), megabytes=100)
+    printed = run_limited(IMPORTS, READ, *sorted(bombs.iterdir()), megabytes=100)
     assert [re.search(r"it lasts (\d+) s", line)[1] for line in printed.splitlines()] == [
         "86400",
         "72000",

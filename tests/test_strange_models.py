@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import skops.io
 from hostile import DATA, all_nodes, make_small_detector, write_unchecked
+from limited import run_limited
 from sklearn.covariance import EllipticEnvelope
 from sklearn.ensemble import IsolationForest
 from sklearn.model_selection import GridSearchCV
@@ -46,40 +47,8 @@ from skasd.persistence._container import read_archive, write_archive
 
 pytestmark = pytest.mark.filterwarnings("ignore::skasd.exceptions.CalibrationWarning")
 
-ATTACKS = {
-    "arrays that do not fit each other, NaN, zero spread, shapes that broadcast": (
-        "test_state_that_cannot_be_right"
-    ),
-    "compiled code that would read past its arrays": "test_nothing_compiled_runs_before_the_checks",
-    "parameters that take all memory or threads": "test_absurd_parameters",
-    "methods that are replaced by attributes": "test_attributes_in_the_place_of_methods",
-    "bombs in the zip archive": "test_bombs",
-    "members of another size than they say": "test_members_that_lie_about_their_size",
-    "arrays of another size than they say": "test_arrays_that_lie",
-    "one array many times": "test_one_array_many_times",
-    "nested estimators": "test_nested_estimators",
-    "references that double with each step": "test_references",
-    "an object in itself": "test_object_in_itself",
-    "a node that two objects share": "test_second_description_does_not_count",
-    "trees that say they are larger": "test_tree_that_says_it_is_larger",
-    "places of the file's choice": "test_places_are_the_loaders",
-    "a download at load": "test_loading_downloads_nothing",
-    "lines that are printed at load": "test_loading_prints_nothing",
-    "types that cannot be checked": "test_types_that_cannot_be_checked",
-    "scores that are not those of the file": "test_check_scores_count_whatever_the_versions",
-    "a description that is none": "test_description_that_is_none",
-    "a file by somebody else": "test_key",
-    "a score of NaN": "test_score_that_is_no_number",
-    "a refit that fails": "test_refit_that_fails_changes_nothing",
-}
-"""What was tried → the test of it."""
-
 X = np.random.default_rng(0).normal(size=(40, 3))
 CLIPS = np.random.default_rng(0).uniform(-0.5, 0.5, size=(8, 4000))
-
-
-def test_every_attack_has_its_test():
-    assert all(callable(globals().get(name)) for name in ATTACKS.values())
 
 
 def clip_detector():
@@ -373,6 +342,15 @@ def test_members_that_lie_about_their_size(members):
     write_archive(path, bytes(archive))
     with pytest.raises(ModelFileError, match=r"of another size than it says|CRC"):
         skasd.load(path)
+
+
+def test_small_file_is_read_in_little_memory(fitted, tmp_path):
+    """Not in the 2 GiB that a file may have."""
+    path = tmp_path / "model.skasd"
+    skasd.save(fitted["feature"], path)
+    # What is imported late is loaded before the limit.
+    imports = "import sys, skasd\nskasd.load(sys.argv[1])\n"
+    assert run_limited(imports, "print(skasd.load(sys.argv[1]))", path) == "FeatureDetector()\n"
 
 
 def header(shape, dtype="<f8"):

@@ -5,8 +5,10 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from io import BufferedRandom
+from io import BufferedRandom, BufferedReader, BytesIO
 from pathlib import Path
+
+BLOCK = 2**20
 
 
 @contextmanager
@@ -45,6 +47,29 @@ def try_to_write(path: Path) -> None:
         open(temporary, "x+b").close()
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_at_most(file: BufferedReader, n_bytes: int) -> bytes:
+    """Read what is left of a file, up to some size, in as much memory as there is of it.
+
+    Parameters
+    ----------
+    file : binary file
+        The file, or a pipe.
+    n_bytes : int
+        Most bytes to read. `file.read` would take so many, however small the file is.
+
+    Returns
+    -------
+    bytes
+    """
+    content = BytesIO()
+    while content.tell() < n_bytes:
+        block = file.read(min(BLOCK, n_bytes - content.tell()))
+        if not block:
+            break
+        content.write(block)
+    return content.getvalue()
 
 
 def _temporary(path: Path) -> Path:

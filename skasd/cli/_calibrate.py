@@ -12,6 +12,7 @@ from skasd.cli._app import SOME_NOT_SCORED, app, complain, nothing_done, say
 from skasd.cli._options import (
     FalseAlarmRate,
     Force,
+    Key,
     ModelFile,
     OnError,
     OnErrorOption,
@@ -58,6 +59,7 @@ def calibrate(
     ] = None,
     on_error: OnErrorOption = OnError.SKIP,
     take_all: TakeAll = False,
+    key: Key = None,
     force: Force = False,
 ) -> None:
     """Set a model's threshold by new healthy recordings, without another fit.
@@ -82,7 +84,7 @@ def calibrate(
             raise ValueError(
                 "--false-alarms needs --clip-seconds, and excludes --false-alarm-rate."
             )
-        detector = load(model)
+        detector = load(model, key=key)
         last = calibrated(detector)
         try_place(out, replaces=MODELS, what="model", force=force)
         clips = find_healthy_clips(healthy, take_all=take_all)
@@ -105,7 +107,7 @@ def calibrate(
                 )
                 last._set_threshold(threshold)
             counted = count_alarms(alarm, recordings, -last.offset_, clip_seconds)
-        save(detector, out)
+        save(detector, out, key=key)
     for clip, reason in failures.items():
         complain(f"left out {clip}: {reason}")
     complain(str(report))

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from skasd.cli._app import SOME_NOT_SCORED, app, complain, nothing_done, say
-from skasd.cli._options import Force, ModelFile
+from skasd.cli._options import Force, Key, ModelFile
 from skasd.cli._places import PICTURES, try_place
 
 FORMATS = ("", ".png", ".pdf", ".svg")
@@ -23,6 +23,7 @@ def explain(
         ),
     ] = None,
     force: Force = False,
+    key: Key = None,
 ) -> None:
     """Show when, in which bands and by which branch of the detector a recording is unusual.
 
@@ -39,7 +40,7 @@ def explain(
             if out.suffix.lower() not in FORMATS:
                 raise ValueError(f"{out} ends in {out.suffix}: expected .png, .pdf or .svg.")
             try_place(out, replaces=PICTURES, what="picture", force=force)
-        detector = load(model)
+        detector = load(model, key=key)
         try:
             explanation = explain_clip(detector, str(clip))
         except AudioError as error:

@@ -12,6 +12,7 @@ from skasd.cli._app import SOME_NOT_SCORED, app, complain, nothing_done, say
 from skasd.cli._options import (
     FalseAlarmRate,
     Force,
+    Key,
     OnError,
     OnErrorOption,
     Settings,
@@ -44,6 +45,7 @@ def fit(
     false_alarm_rate: FalseAlarmRate = None,
     on_error: OnErrorOption = OnError.SKIP,
     take_all: TakeAll = False,
+    key: Key = None,
     force: Force = False,
     settings_: Annotated[
         bool,
@@ -89,7 +91,7 @@ def fit(
         try_place(out, replaces=MODELS, what="model", force=force)
         clips = find_healthy_clips(healthy, take_all=take_all)
         failures = fit_clips(detector, clips, on_error=on_error.value)
-        save(detector, out)
+        save(detector, out, key=key)
     for clip, reason in failures.items():
         complain(f"left out {clip}: {reason}")
     used = [clip for clip in clips if clip not in failures]

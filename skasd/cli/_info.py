@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from skasd.cli._app import app, nothing_done, say
-from skasd.cli._options import ModelFile
+from skasd.cli._options import Key, ModelFile
 
 if TYPE_CHECKING:
     from skasd.persistence._model_info import ModelInfo
@@ -18,12 +18,13 @@ def info(
     model: ModelFile,
     json_: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
     all_: Annotated[bool, typer.Option("--all", help="Also show all settings.")] = False,
+    key: Key = None,
 ) -> None:
     """Show what a model is: its detector, clips, threshold and versions."""
     from skasd.persistence._model_file import read_info
 
     with nothing_done("info"):
-        info = read_info(model)
+        info = read_info(model, key=key)
     if json_:
         typer.echo(json.dumps(asdict(info), indent=1))
         return

@@ -14,7 +14,7 @@ import typer
 
 from skasd.audio._pipes import read_pipe
 from skasd.cli._app import ANOMALY_FOUND, SOME_NOT_SCORED, app, complain, nothing_done
-from skasd.cli._options import ModelFile
+from skasd.cli._options import Key, ModelFile
 from skasd.cli._outlets import Mqtt, MqttPasswordFile, OnAlarm, Outlets, Serve
 from skasd.cli._sources import FolderSource, PipeSource, RecordingSource, Source
 from skasd.cli._stopping import Stopped, Stopping
@@ -104,6 +104,7 @@ def monitor(
     once: Annotated[
         bool, typer.Option("--once", help="Folder: score the clips that are there, and stop.")
     ] = False,
+    key: Key = None,
     timestamps: Annotated[
         bool,
         typer.Option(
@@ -137,7 +138,7 @@ def monitor(
     with nothing_done("monitor"), ExitStack() as stack:
         stopping = stack.enter_context(Stopping())
         stack.enter_context(suppress(Stopped))
-        detector = load(model)
+        detector = load(model, key=key)
         outlets = Outlets(
             stack,
             serve=serve,

@@ -51,6 +51,26 @@ def jobs_option(what: str) -> Any:
     return typer.Option("--jobs", help=f"Number of {what} at the same time.", callback=_check_jobs)
 
 
+def _read_key(path: str) -> bytes | None:
+    from skasd.persistence._container import as_key
+
+    try:
+        return as_key(Path(path).read_bytes())
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{path}: {error}") from error
+
+
+Key = Annotated[
+    bytes | None,
+    typer.Option(
+        metavar="FILE",
+        parser=_read_key,
+        envvar="SKASD_MODEL_KEY_FILE",
+        help="A file whose bytes are the key by which model files say who wrote them. A model that "
+        "is read must have been saved with it; one that is written is saved with it.",
+    ),
+]
+
 FalseAlarmRate = Annotated[
     float | None,
     typer.Option(

@@ -13,6 +13,7 @@ from skasd.cli._options import (
     FailOnAnomaly,
     FalseAlarmRate,
     Force,
+    Key,
     ModelFile,
     OnError,
     OnErrorOption,
@@ -49,6 +50,7 @@ def report(
     jobs: Annotated[int, jobs_option("clips to score")] = 1,
     fail_on_anomaly: FailOnAnomaly = False,
     false_alarm_rate: FalseAlarmRate = None,
+    key: Key = None,
     force: Force = False,
     on_error: OnErrorOption = OnError.SKIP,
 ) -> None:
@@ -68,7 +70,7 @@ def report(
     with nothing_done("report"):
         check_page(out, explain)
         try_place(out, replaces=PAGES, what="page", force=force)
-        detector = load(model)
+        detector = load(model, key=key)
         if false_alarm_rate is not None:
             calibrated(detector).set_false_alarm_rate(false_alarm_rate)
         paths = find_clips(clips)
@@ -85,7 +87,7 @@ def report(
             n_explained=explain,
             title=title or model.stem,
             n_jobs=jobs,
-            model_info=read_info(model),
+            model_info=read_info(model, key=key),
         )
     for result in results:
         if result.error is not None:

@@ -30,6 +30,7 @@ from skasd.cli._options import (
     FailOnAnomaly,
     FalseAlarmRate,
     Force,
+    Key,
     ModelFile,
     OnError,
     OnErrorOption,
@@ -61,6 +62,7 @@ def score(
         ),
     ] = None,
     false_alarm_rate: FalseAlarmRate = None,
+    key: Key = None,
     fdr: Annotated[
         float | None,
         typer.Option(
@@ -95,7 +97,7 @@ def score(
             raise ValueError("--csv and --json exclude each other. Pass one.")
         if fdr is not None and false_alarm_rate is not None:
             raise ValueError("--fdr and --false-alarm-rate exclude each other. Pass one.")
-        detector = load(model)
+        detector = load(model, key=key)
         if false_alarm_rate is not None:
             calibrated(detector).set_false_alarm_rate(false_alarm_rate)
         paths = find_clips(clips)
@@ -131,7 +133,7 @@ def score(
                 title=model.stem,
                 n_jobs=jobs,
                 fdr=fdr,
-                model_info=read_info(model),
+                model_info=read_info(model, key=key),
             )
     could_report = _report(detector, results) if report else True
     if fail_on_anomaly and any(result.prediction == -1 for result in results):

@@ -13,7 +13,7 @@ import os
 import re
 from pathlib import Path
 
-from skasd._utils.files import write_whole
+from skasd._utils.files import read_at_most, write_whole
 from skasd.exceptions import ModelFileError
 
 FORMAT = 1
@@ -144,7 +144,7 @@ def read_archive(
                 f"is larger than {MOST_BYTES} bytes",
                 "skasd.save does not write such files. Use joblib for a detector of this size.",
             )
-        archive = head[header.end() :] + file.read(MOST_BYTES)
+        archive = head[header.end() :] + read_at_most(file, MOST_BYTES)
     if int(header[1]) != FORMAT:
         raise ModelFileError(
             path,
@@ -175,21 +175,21 @@ def _check_key(
             raise ModelFileError(
                 path,
                 "was saved with a key, and none is given to verify who wrote it",
-                "Pass key=, the one that skasd.save was given.",
+                "Pass the key that it was saved with: key=, or --key.",
             )
         return
     if header[3] is None:
         raise ModelFileError(
             path,
             "was saved without a key, so that nothing says who wrote it",
-            "Save it with key=, or load it without if you know where it is from.",
+            "Save it with a key, or load it without one if you know where it is from.",
         )
     if not hmac.compare_digest(keyed_digest(key, archive).encode(), header[3]):
         raise ModelFileError(
             path,
             "was saved with another key than the one that is given, or changed by someone without "
             "it",
-            "Pass the key that skasd.save was given. If you did, do not use the file.",
+            "Pass the key that it was saved with. If you did, do not use the file.",
         )
 
 

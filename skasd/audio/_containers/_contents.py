@@ -58,7 +58,8 @@ class Bytes:
         if start < 0:
             return b""
         self.file.seek(start)
-        return self.file.read(n_bytes)
+        # A header may say any number, and `read` takes memory for so many bytes.
+        return self.file.read(min(n_bytes, max(0, self.size - start)))
 
     def is_blank(self, start: int) -> bool:
         """Whether what begins here is no sound: nothing, padding, or a tag of ID3 or APE."""

@@ -18,6 +18,7 @@ import numpy as np
 from platformdirs import user_cache_path
 
 from skasd._utils.download import DownloadError, download, git_blob_id
+from skasd._utils.files import read_at_most
 from skasd.exceptions import WeightsError
 from skasd.features.openl3 import _weights_file
 from skasd.features.openl3._network import expected_shapes
@@ -144,7 +145,7 @@ def read_weights(path: Path) -> Mapping[str, np.ndarray]:
     """
     try:
         with open(path, "rb") as file:
-            content = file.read(MOST_BYTES + 1)
+            content = read_at_most(file, MOST_BYTES + 1)
         is_published = git_blob_id(io.BytesIO(content)) in BLOB_IDS.values()
         # The executable of a frozen program is that program, and no Python.
         if is_published or getattr(sys, "frozen", False):

@@ -1,22 +1,9 @@
-"""Change honest model files where it hurts, and load each in a process with limits.
+"""Model files: what they say, hold and are packed in."""
 
-``python -m benchmarks.fuzz_models --files N --seed S`` prints how many files loaded, were refused
-with skasd's error, and did anything else: another exception, the end of the interpreter, more time
-or memory than the limits. It needs POSIX, and ends with 1 if there was anything else. Files that
-did something else are kept in the folder that ``--keep`` names.
-"""
-
-import argparse
-import collections
 import contextlib
 import io
 import json
-import os
 import random
-import resource
-import signal
-import sys
-import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -31,32 +18,79 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 import skasd
-from skasd.exceptions import SkasdError
+from benchmarks.fuzzing.kind import Files, Kind, MistakenError, save_honest, saved, write
+from benchmarks.fuzzing.mutations import TEXTS, anything, change_bytes, holders_in
 from skasd.persistence._archive import pack, unpack
 from skasd.persistence._container import read_archive, write_archive
 
-SECONDS = 20
-"""That a file may take to load and to score."""
+KEY = b"of the plant"
 
-MEGABYTES = 1200
-"""That the process may hold, 300 of which are Python's packages."""
-
-NUMBERS = (
-    0, 1, -1, 2, 3, 7, 128, 1000, 2**31 - 1, 2**31, 2**63, -(2**63), 10**20, 10**400, 0.5, -0.0,
-    1e-320, 1e308, float("nan"), float("inf"), float("-inf"),
-)  # fmt: skip
-
-TEXTS = (
-    "", "auto", "full", "diag", "tied", "precomputed", "poly", "kd_tree", "cosine", "seuclidean",
-    "/etc/passwd", "..", "\ud800", "a" * 10_000, "os", "system", "Popen", "builtins", "eval",
+NAMES = (
+    *TEXTS, "os", "system", "Popen", "builtins", "eval",
     "ListNode", "DictNode", "TupleNode", "JsonNode", "NdArrayNode", "ObjectNode", "TreeNode",
     "TypeNode", "FunctionNode", "MethodNode", "RandomStateNode", "CachedNode", "SparseMatrixNode",
     "ndarray", "float64", "numpy", "sklearn.svm._classes", "OneClassSVM", "skasd", "int", "map",
 )  # fmt: skip
 
 
-def make_seeds() -> list[Any]:
-    """Return fitted detectors of the kinds that a model file may hold."""
+class Models(Kind):
+    """Model files.
+
+    Most are changed inside and packed anew, so that their digest is right. One in ten is changed
+    outside: it must be refused. So must be any that was changed inside, if it is read with a key.
+    """
+
+    name = "models"
+    share = 4
+    most_megabytes = 600
+
+    @classmethod
+    def prepare(cls, folder: Path) -> None:
+        """Save detectors of all kinds that a model file may hold."""
+        save_honest(make_detectors(), folder)
+
+    def __init__(self, folder: Path):
+        super().__init__(folder)
+        self._files = list(saved(folder, "*.skasd").values())
+        self._members = [unpack(read_archive(path)) for path in sorted(folder.glob("*.skasd"))]
+        schemas = (members["schema.json"] for members in self._members)
+        self._sizes = [len(schema) for schema in schemas]
+
+    def make(self, rng: random.Random) -> Files:
+        """Return a model file."""
+        if rng.random() < 0.1:
+            content = rng.choice(self._files)
+            changed = change_bytes(content, rng, head=200)
+            return {"damaged.skasd" if changed != content else "model.skasd": changed}
+        # A large schema takes longer, and shows no more: it comes up less often.
+        members = rng.choices(self._members, [1 / size for size in self._sizes])[0]
+        path = self.folder / "packed"
+        write_archive(path, pack(Mutator(members, rng).mutate()))
+        return {"model.skasd" if rng.random() < 0.95 else "stranger.skasd": path.read_bytes()}
+
+    def read(self, files: Files, folder: Path) -> None:
+        """Load a model, and score with it."""
+        write(files, folder)
+        (name,) = files
+        detector = skasd.load(folder / name, key=KEY if name == "stranger.skasd" else None)
+        if name != "model.skasd":
+            raise MistakenError(f"a {name.partition('.')[0]} file loads")
+        # Whatever comes of scoring: limits on time and memory hold here as well.
+        with contextlib.suppress(Exception):
+            score(detector)
+
+
+def score(detector: Any) -> None:
+    """Score noise."""
+    rng = np.random.default_rng(1)
+    takes_features = getattr(detector, "n_features_in_", None) == 4
+    noise = rng.normal(size=(3, 4)) if takes_features else rng.normal(0, 0.1, (3, 8000))
+    detector.predict(noise)
+
+
+def make_detectors() -> list[Any]:
+    """Return fitted detectors."""
+    warnings.simplefilter("ignore")
     rng = np.random.default_rng(0)
     features = rng.normal(size=(30, 4))
     clips = rng.uniform(-0.5, 0.5, size=(12, 8000))
@@ -73,14 +107,13 @@ def make_seeds() -> list[Any]:
         make_pipeline(StandardScaler(), skasd.PrincipalComponents(2), OneClassSVM()),
         skasd.RepeatedSeedEnsemble(IsolationForest(n_estimators=2), n_repeats=2),
     ]
-    fitted = [detector.fit(features) for detector in detectors]
     of_clips: list[Any] = [
         skasd.make_views_detector(n_fft=256, hop_length=128, n_mels=8),
         skasd.make_iaeo3(openl3=False, n_repeats=2, n_mels=8, epochs=1).set_params(
             estimator__features__iae__autoencoder__encoder_units=(4, 2)
         ),
     ]
-    return fitted + [detector.fit(clips) for detector in of_clips]
+    return [each.fit(features) for each in detectors] + [each.fit(clips) for each in of_clips]
 
 
 class Mutator:
@@ -119,12 +152,12 @@ class Mutator:
     def change_schema(self) -> None:
         """Change a field of a node: anything, or another node; take it away, or repeat it."""
         schema = json.loads(self.members["schema.json"])
-        nodes = [node for node in _holders(schema) if node]
+        nodes = [node for node in holders_in(schema) if node]
         node, other = self.rng.choice(nodes), self.rng.choice(nodes)
         key = self.rng.choice(list(node) if isinstance(node, dict) else range(len(node)))
         kind = self.rng.randrange(6)
         if kind == 0:
-            node[key] = self._anything()
+            node[key] = anything(self.rng, NAMES)
         elif kind == 1:
             node[key] = other
         elif kind == 2:
@@ -140,9 +173,9 @@ class Mutator:
     def change_value(self) -> None:
         """Change a parameter, or a fitted number or text."""
         schema = json.loads(self.members["schema.json"])
-        values = [node for node in _holders(schema) if _is_value(node)]
+        values = [node for node in holders_in(schema) if _is_value(node)]
         node = self.rng.choice(values)
-        node["content"] = json.dumps(self._anything())
+        node["content"] = json.dumps(anything(self.rng, NAMES))
         node["__id__"] = self.rng.randrange(1, 2**40)
         self.members["schema.json"] = json.dumps(schema).encode()
 
@@ -195,7 +228,7 @@ class Mutator:
     def change_description(self) -> None:
         """Change what the file says of itself."""
         info = json.loads(self.members["skasd.json"])
-        info[self.rng.choice(list(info))] = self._anything()
+        info[self.rng.choice(list(info))] = anything(self.rng, NAMES)
         self.members["skasd.json"] = json.dumps(info).encode()
 
     def change_members(self) -> None:
@@ -208,108 +241,6 @@ class Mutator:
         self.members.setdefault("schema.json", b"{}")
         self.members.setdefault("skasd.json", b"{}")
 
-    def _anything(self) -> Any:
-        return self.rng.choice(
-            (None, True, False, [], {}, [[]], self.rng.choice(NUMBERS), self.rng.choice(TEXTS))
-        )
-
-
-def _holders(schema: Any) -> list[Any]:
-    found, pending = [], [schema]
-    while pending:
-        each = pending.pop()
-        if isinstance(each, dict | list):
-            found.append(each)
-            pending += each.values() if isinstance(each, dict) else each
-    return found
-
 
 def _is_value(node: Any) -> bool:
     return isinstance(node, dict) and node.get("__loader__") == "JsonNode"
-
-
-def save_seeds(folder: Path) -> None:
-    """Save honest detectors, in a process of its own: what trains may not be forked later."""
-    process = os.fork()
-    if process == 0:
-        code = 1
-        try:
-            for number, detector in enumerate(make_seeds()):
-                skasd.save(detector, folder / f"{number}.seed")
-            code = 0
-        finally:
-            os._exit(code)
-    if os.waitpid(process, 0)[1]:
-        raise RuntimeError("The honest files could not be made.")
-
-
-def load_in_child(path: Path) -> str:
-    """Load a file in a process with limits, and score with it; return what came of it."""
-    process = os.fork()
-    if process == 0:
-        signal.alarm(SECONDS)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-        code = 3
-        try:
-            code = _load_and_score(path)
-        finally:
-            os._exit(code)
-    _, status, usage = os.wait4(process, 0)
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        return "took too long" if number == signal.SIGALRM else f"ended by signal {number}"
-    if usage.ru_maxrss > MEGABYTES * 1024:
-        return "took too much memory"
-    return ("loaded", "refused", "another exception", "ended early")[os.WEXITSTATUS(status)]
-
-
-def _load_and_score(path: Path) -> int:
-    warnings.simplefilter("ignore")
-    try:
-        detector = skasd.load(path)
-    except SkasdError:
-        return 1
-    except BaseException:
-        return 2
-    try:
-        rng = np.random.default_rng(1)
-        X = rng.normal(0, 0.1, (3, 8000)) if hasattr(detector, "estimators_") else None
-        detector.predict(rng.normal(size=(3, 4)) if X is None else X)
-    except Exception:
-        pass  # whatever it takes; the limits hold here as well
-    return 0
-
-
-def main() -> int:
-    """Change and load as many files as are asked for; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--files", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--keep", type=Path, default=None)
-    arguments = parser.parse_args()
-    warnings.simplefilter("ignore")
-    counts: collections.Counter[str] = collections.Counter()
-    with tempfile.TemporaryDirectory() as folder:
-        save_seeds(Path(folder))
-        paths = sorted(Path(folder).glob("*.seed"))
-        seeds = [unpack(read_archive(path)) for path in paths]
-        for path in paths:
-            skasd.load(path)
-        for number in range(arguments.files):
-            rng = random.Random(f"{arguments.seed} {number}")
-            path = Path(folder, f"{number}.skasd")
-            write_archive(path, pack(Mutator(rng.choice(seeds), rng).mutate()))
-            outcome = load_in_child(path)
-            counts[outcome] += 1
-            if outcome not in ("loaded", "refused"):
-                print(f"file {number}: {outcome}", file=sys.stderr)
-                if arguments.keep is not None:
-                    arguments.keep.mkdir(parents=True, exist_ok=True)
-                    path.rename(arguments.keep / path.name)
-            path.unlink(missing_ok=True)
-    print(f"seed {arguments.seed}: {arguments.files} files,", dict(counts))
-    return int(bool(set(counts) - {"loaded", "refused"}))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
