@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 import skasd
 from skasd import FeatureDetector, LogMelSpectrogram, TimeWeightedPooling
 from skasd.cli import app
-from skasd.cli._app import NOBODY_READS
+from skasd.cli._app import NOBODY_READS, SUMMARIES
 from skasd.cli._options import parse_settings
 from skasd.exceptions import ModelFileError
 from skasd.systems import make_system
@@ -145,6 +145,18 @@ def test_terminal_of_few_characters(model, odd_names, monkeypatch):
 )
 def test_values_as_python_writes_them(text, value):
     assert parse_settings([f"name={text}"]) == {"name": value}
+
+
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_summary_is_the_first_line_of_help(name):
+    command = typer.main.get_command(app).get_command(None, name)
+    assert " ".join(command.help.partition("\n\n")[0].split()) == SUMMARIES[name]
+
+
+def test_help_imports_no_command():
+    script = "import sys; from skasd.cli import app; app(['--help'], standalone_mode=False); "
+    script += "assert not sys.modules.keys() & {'numpy', 'sklearn', 'skasd.cli._score'}"
+    subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
 
 
 def test_openl3_is_switched_off():

@@ -9,17 +9,5 @@ as in ``skasd score … | head``: what a shell says of other tools then.
 """
 
 from skasd.cli._app import app
-from skasd.cli._calibrate import calibrate
-from skasd.cli._check import check
-from skasd.cli._evaluate import evaluate
-from skasd.cli._explain import explain
-from skasd.cli._fit import fit
-from skasd.cli._info import info
-from skasd.cli._monitor import monitor
-from skasd.cli._report import report
-from skasd.cli._score import score
 
 __all__ = ["app"]
-
-COMMANDS = (calibrate, check, evaluate, explain, fit, info, monitor, report, score)
-"""The commands, which join the application when they are imported."""

@@ -7,10 +7,11 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from typing import Annotated, Any, TextIO
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from skasd._utils.text import on_one_line
 from skasd._version import __version__
@@ -22,8 +23,41 @@ NOBODY_READS = 141
 """What a shell says of a program that SIGPIPE has ended: 128 and its number."""
 
 
+SUMMARIES = {
+    "calibrate": "Set a model's threshold by new healthy recordings, without another fit.",
+    "check": "Look at recordings before a detector is fitted on them, and say what is wrong with "
+    "them.",
+    "evaluate": "Run the protocol of DCASE 2020 Task 2, and show the report's figures next to the "
+    "results.",
+    "explain": "Show when, in which bands and by which branch of the detector a recording is "
+    "unusual.",
+    "fit": "Fit a detector on recordings of a healthy machine, and save it.",
+    "info": "Show what a model is: its detector, clips, threshold and versions.",
+    "monitor": "Monitor a machine: one line of JSON for each window, or for each clip in a folder.",
+    "report": "Score recordings, and write a page about them: one file, which opens offline.",
+    "score": "Score recordings: one line each, with path, anomaly score, verdict and p-value.",
+}
+"""Command → first line of its help, for a list of them that imports none of them."""
+
+
 class Commands(TyperGroup):
-    """The commands, of which none ends with an exit code that means something else."""
+    """The commands: each joins when it is called, and none ends with a misleading exit code."""
+
+    def list_commands(self, context: Any) -> list[str]:
+        """Return their names."""
+        return list(SUMMARIES)
+
+    def get_command(self, context: Any, name: str) -> Any:
+        """Return a command; its module is imported now."""
+        if name in SUMMARIES and name not in self.commands:
+            import_module(f"skasd.cli._{name}")
+            self.commands = typer.main.get_group(app).commands
+        return super().get_command(context, name)
+
+    def format_help(self, context: Any, formatter: Any) -> None:
+        """List the commands by their summaries."""
+        self.commands = {name: TyperCommand(name, help=text) for name, text in SUMMARIES.items()}
+        super().format_help(context, formatter)
 
     def invoke(self, context: Any) -> Any:
         """Run a command."""
