@@ -37,7 +37,8 @@ def evaluate(
     confidence : float, default=0.95
         Share of the resamples inside each interval, in (0, 1).
     n_resamples : int, default=1000
-        Number of resamples of the bootstrap; 0 leaves the intervals out.
+        Number of resamples of the bootstrap; 0 leaves the intervals out. An interval is the wider
+        of the bootstrap's and the score interval: see `confidence_interval`.
     random_state : int, RandomState instance or None, default=0
         Source of the resamples.
 
@@ -82,6 +83,7 @@ def evaluate(
             confidence=confidence,
             n_resamples=n_resamples,
             random_state=random_state,
+            method="wider",
             **parameters,
         )
         for metric, parameters in metrics.items()
