@@ -299,7 +299,7 @@ def test_evaluate(scored):
     y, anomaly_scores = scored
     assert scores["pauc"] == pauc(y, anomaly_scores, max_fpr=0.2)
     assert scores["f1"] == f1(y, anomaly_scores, 0.5)
-    settings = {"confidence": 0.9, "n_resamples": 50, "random_state": 0}
+    settings = {"confidence": 0.9, "n_resamples": 50, "random_state": 0, "method": "wider"}
     assert scores["pauc_interval"] == confidence_interval(
         pauc, y, anomaly_scores, max_fpr=0.2, **settings
     )

@@ -118,7 +118,7 @@ def share_interval(n_hits: float, n_clips: float, confidence: float) -> Ends:
     >>> from skasd.metrics._score_interval import share_interval
     >>> low, high = share_interval(3, 3, 0.95)
     >>> round(low, 3), high
-    (0.438, 1.0)
+    (0.439, 1.0)
     """
     if n_clips == 0:
         return 0.0, 1.0
