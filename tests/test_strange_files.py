@@ -29,7 +29,7 @@ from skasd.audio import AudioError, check_clips, check_recordings, read_clip
 from skasd.challenge._machine_task import MachineTask
 from skasd.challenge._results import claim
 from skasd.cli import app
-from skasd.datasets import _fetch as fetching
+from skasd.datasets import _archives as archives
 from skasd.datasets import fetch_dcase2020, load_dcase2020
 from skasd.exceptions import DatasetError, EvaluationError, EventFileError, WeightsError
 from skasd.features.openl3 import _weights as weights_module
@@ -513,7 +513,7 @@ STRANGE_ARCHIVES = {
 def test_strange_archive_is_refused(tmp_path, monkeypatch, kind):
     """Whatever was published under this digest: it is refused whole, in our words."""
     content, message = STRANGE_ARCHIVES[kind]
-    monkeypatch.setattr(fetching, "download", lambda url, path, **kw: path.write_bytes(content))
+    monkeypatch.setattr(archives, "download", lambda url, path, **kw: path.write_bytes(content))
     (tmp_path / "dev" / ".fan.part").mkdir(parents=True)
     with pytest.raises(DatasetError, match=message) as caught:
         fetch_dcase2020("fan", data_home=tmp_path)

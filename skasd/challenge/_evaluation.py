@@ -139,8 +139,8 @@ def evaluate_dcase(
     ...     evaluation = evaluate_dcase(
     ...         root, Path(root, "out"), "baseline", year=2024, settings={"epochs": 1}
     ...     )
-    ...     sorted(path.name for path in Path(root, "out").glob("*.csv"))
-    ['anomaly_score_fan_section_00_test.csv', 'decision_result_fan_section_00_test.csv', 'result.csv']
+    ...     sorted(path.name for path in Path(root, "out").glob("[ar]*.csv"))
+    ['anomaly_score_fan_section_00_test.csv', 'result.csv']
     >>> evaluation.complete, sorted(evaluation.results)
     (True, [('fan', '00')])
     """
@@ -191,7 +191,9 @@ def evaluate_dcase(
     return evaluation
 
 
-def _run(tasks: list[MachineTask], evaluation: Evaluation, n_jobs: int | None, verbose: int) -> None:
+def _run(
+    tasks: list[MachineTask], evaluation: Evaluation, n_jobs: int | None, verbose: int
+) -> None:
     """Run the tasks that are not finished; say of those that fail why."""
     pending = [task for task in tasks if not task.is_finished()]
     outcomes = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(

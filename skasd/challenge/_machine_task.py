@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils.validation import has_fit_parameter
 
 from skasd._sklearn import InvalidParameterError
-from skasd._steps import walk
+from skasd._steps import threshold_of, walk
 from skasd.challenge._files import REMEDY, read_column, read_json, to_csv, write_text
 from skasd.challenge._protocol import file_parts, identifier_of
 from skasd.ensemble._skipping import fit_clips, score_clips
@@ -23,6 +22,7 @@ from skasd.metrics._summary import evaluate
 
 MachineKey = tuple[str, str]
 """Machine type and section or, in 2020, id, such as ``("fan", "00")``."""
+
 
 class MachineResult(NamedTuple):
     """The result of one section of a machine type, or in 2020 of one machine.
@@ -120,6 +120,10 @@ class MachineTask:
             raise EvaluationError(
                 str(self.finished_file), "is damaged: it lacks clips or failed_clips", REMEDY
             )
+        if self.year > 2020 and not isinstance(finished.get("threshold"), float):
+            raise EvaluationError(
+                str(self.finished_file), "is damaged: it lacks the threshold", REMEDY
+            )
         if finished["clips"] != self.fingerprint():
             return False
         failed = self._failed_names(failed_clips)
@@ -151,42 +155,35 @@ class MachineTask:
 
     def result(self, section: str) -> MachineResult:
         """Read the result of a section from the files."""
-        failed_clips = read_json(self.finished_file, REMEDY)["failed_clips"]
-        failed, test = self._failed_names(failed_clips), self.tests[section]
+        finished = read_json(self.finished_file, REMEDY)
+        failed_clips, test = finished["failed_clips"], self.tests[section]
+        failed = self._failed_names(failed_clips)
         own = {name: reason for name, reason in failed_clips.items() if self._is_of(name, section)}
-        scores: dict[str, float] = {}
-        decisions: dict[str, float] = {}
-        for part, names in file_parts(self.year, section, test).items():
-            scored = [name for name in names if name not in failed]
-            for numbers, file in ((scores, self.score_file), (decisions, self.decision_file)):
-                column = read_column(file(f"{self.machine}_{part}"), scored)
-                numbers.update(zip(scored, column, strict=True))
         if test.y is None:
             return MachineResult(None, own)
-        kept = [index for index, name in enumerate(test.names) if name not in failed]
-        y, names = test.y[kept], [test.names[index] for index in kept]
-        anomaly_scores = [scores[name] for name in names]
+        scores: dict[str, float] = {}
+        for part, names in file_parts(self.year, section, test).items():
+            scored = [name for name in names if name not in failed]
+            column = read_column(self.score_file(f"{self.machine}_{part}"), scored)
+            scores.update(zip(scored, column, strict=True))
+        kept = [index for index, name in enumerate(test.names) if name in scores]
+        y, anomaly_scores = test.y[kept], [scores[test.names[index]] for index in kept]
         if test.domains is None:
             return MachineResult(evaluate(y, anomaly_scores), own)
-        judged = [decisions[name] for name in names]
-        domains = test.domains[kept]
-        return MachineResult(_by_domain(self.year, y, anomaly_scores, judged, domains), own)
+        metrics = evaluate_domains(
+            y,
+            anomaly_scores,
+            test.domains[kept],
+            threshold=finished["threshold"],
+            anomalies="domain" if self.year == 2021 else "all",
+        )
+        return MachineResult(metrics, own)
 
     def _is_of(self, clip: str, section: str) -> bool:
         """Return whether a clip counts with a section: as a test clip, or all train it."""
         path = Path(clip)
         others = [test for name, test in self.tests.items() if name != section]
         return not any(path.parts[-2:] == Path(p).parts[-2:] for test in others for p in test.paths)
-
-
-def _by_domain(
-    year: int, y: np.ndarray, scores: list[float], judged: list[float], domains: np.ndarray
-) -> dict[str, Any]:
-    """Evaluate scores by domain, and beside them what was judged of each clip."""
-    anomalies = "domain" if year == 2021 else "all"
-    areas = evaluate_domains(y, scores, domains, anomalies=anomalies)
-    verdicts = evaluate_domains(y, judged, domains, threshold=0.5, anomalies=anomalies)
-    return areas | {name: value for name, value in verdicts.items() if "auc" not in name}
 
 
 def run_machine(task: MachineTask) -> tuple[list[MachineKey], str | None]:
@@ -218,6 +215,8 @@ def run_machine(task: MachineTask) -> tuple[list[MachineKey], str | None]:
         write_text(task.score_file(part), to_csv(scores))
         write_text(task.decision_file(part), to_csv(decisions))
     finished = {"clips": fingerprint, "failed_clips": failed_clips}
+    if task.year > 2020:
+        finished["threshold"] = threshold_of(task.detector)
     write_text(task.finished_file, json.dumps(finished, indent=1))
     return task.keys, None
 

@@ -1,4 +1,4 @@
-"""``result.csv``: the metrics of all sections and their means, as each year's evaluator has them."""
+"""``result.csv``: metrics of all sections and their means, as each year's evaluator has them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain

@@ -83,7 +83,7 @@ def evaluate(
             verbose=sys.stderr.isatty(),
         )
     if evaluation.results:
-        console = Console(width=None if sys.stdout.isatty() else 140)
+        console = Console(width=None if sys.stdout.isatty() else 160)
         with console.capture() as table:
             console.print(comparison(evaluation, system), highlight=False)
         # Not by the console, which would end with the exit code of an anomaly if nobody reads.

@@ -17,15 +17,11 @@ COLUMNS = {
         "auc_target": "AUC target",
         "pauc_source": "pAUC source",
         "pauc_target": "pAUC target",
-        "f1_source": "F1 source",
-        "f1_target": "F1 target",
     },
     2022: {
         "auc_source": "AUC source",
         "auc_target": "AUC target",
         "pauc": "pAUC",
-        "f1_source": "F1 source",
-        "f1_target": "F1 target",
     },
 }
 """First year → the metrics that are shown since, and their headings."""
@@ -78,32 +74,36 @@ def _by_domain(evaluation: "Evaluation", system: str) -> Table:
     from skasd.metrics._domains import official_score
 
     columns = COLUMNS[2021 if evaluation.year == 2021 else 2022]
-    published = PUBLISHED_SCORES.get(evaluation.year, {})
+    held = PUBLISHED_SCORES.get(evaluation.year, {})
     # The development set's machine types are others, and their figures too.
     published = {
-        name: known for name, known in published.items() if known.sections.keys() & evaluation.results
+        name: known for name, known in held.items() if known.sections.keys() & evaluation.results
     }
     table = Table(
         box=SIMPLE_HEAD,
         title=f"DCASE {evaluation.year}: {system}, {INTERVALS}",
-        caption="Right: AUC source / AUC target / pAUC of the baseline's autoencoder, as the "
-        "challenge's evaluator has published them of the evaluation set."
-        if published
-        else None,
+        caption="F1: source / target, at the threshold. "
+        + (
+            "Right: AUC source / AUC target / pAUC of the baseline's autoencoder on the evaluation "
+            "set, as the challenge's evaluator has published them."
+            if published
+            else ""
+        ),
     )
-    _add_columns(table, "machine", "section", *columns.values(), *published)
+    _add_columns(table, "machine", "section", *columns.values(), "F1", *published)
     for (machine, section), result in evaluation.results.items():
         figures = [known.sections.get((machine, section)) for known in published.values()]
         table.add_row(
             machine,
             section,
             *(_percent(result.scores, metric) for metric in columns),
+            _both_f1(result.scores),
             *(" / ".join(f"{number:.1f}" for number in each) if each else "" for each in figures),
         )
     scores = evaluation.labeled_scores()
     if scores:
         table.add_section()
-        empty = [""] * (len(columns) - 1)
+        empty = [""] * len(columns)
         official = [f"{known.official_score:.2f}" for known in published.values()]
         table.add_row("official", "score", f"{100 * official_score(scores):.2f}", *empty, *official)
     return table
@@ -112,6 +112,13 @@ def _by_domain(evaluation: "Evaluation", system: str) -> Table:
 def _add_columns(table: Table, *headings: str) -> None:
     for heading in headings:
         table.add_column(heading, justify="left" if heading == "machine" else "right")
+
+
+def _both_f1(scores: dict[str, Any] | None) -> str:
+    """Show the F1 score of each domain."""
+    if scores is None or "f1_source" not in scores:
+        return ""
+    return f"{100 * scores['f1_source']:.1f} / {100 * scores['f1_target']:.1f}"
 
 
 def _percent(scores: dict[str, Any] | None, metric: str) -> str:

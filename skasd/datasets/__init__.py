@@ -3,6 +3,7 @@
 from skasd._utils.public_names import claim_names
 from skasd.datasets._dcase import load_dcase2020, load_dcase2021
 from skasd.datasets._fetch import fetch_dcase2020
+from skasd.datasets._fetch_dcase import fetch_dcase
 from skasd.datasets._ground_truth import GroundTruth, read_ground_truth
 from skasd.datasets._layout import MACHINES
 from skasd.datasets._load_dcase import load_dcase
@@ -13,6 +14,7 @@ __all__ = [
     "MACHINES",
     "DatasetError",
     "GroundTruth",
+    "fetch_dcase",
     "fetch_dcase2020",
     "load_dcase",
     "load_dcase2020",

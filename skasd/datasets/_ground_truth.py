@@ -91,7 +91,7 @@ class GroundTruth:
 
 
 def read_ground_truth(folder: str | os.PathLike, year: int) -> GroundTruth:
-    """Read what the challenge has published of a year's clips, from a folder of its lists.
+    r"""Read what the challenge has published of a year's clips, from a folder of its lists.
 
     These are ``eval_data_list_<year>.csv`` and, for the machine types of 2024 and 2025 whose
     attributes are hidden, ``attributes_<section>_<split>_correspondence.csv`` in folders that are
@@ -127,7 +127,7 @@ def read_ground_truth(folder: str | os.PathLike, year: int) -> GroundTruth:
     >>> from skasd.datasets import read_ground_truth
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     line = "section_00_0007.wav,section_00_target_test_anomaly_0007_vel_12.wav"
-    ...     _ = Path(folder, "eval_data_list_2023.csv").write_text(f"bandsaw\\n{line}\\n")
+    ...     _ = Path(folder, "eval_data_list_2023.csv").write_text(f"bandsaw\n{line}\n")
     ...     truth = read_ground_truth(folder, 2023)
     >>> truth.clips["bandsaw", "section_00_0007.wav"].label
     'anomaly'

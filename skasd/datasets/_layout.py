@@ -104,7 +104,8 @@ def read_name(path: Path, split: str, naming: _Naming) -> Clip | None:
     --------
     >>> from pathlib import Path
     >>> from skasd.datasets._layout import NAMING_2021, read_name
-    >>> clip = read_name(Path("section_00_target_test_anomaly_0001_vel_12.wav"), "test", NAMING_2021)
+    >>> path = Path("section_00_target_test_anomaly_0001_vel_12.wav")
+    >>> clip = read_name(path, "test", NAMING_2021)
     >>> clip.machine_id, clip.label, clip.domain, clip.attributes
     ('00', 'anomaly', 'target', 'vel_12')
     """

@@ -56,7 +56,7 @@ def load_dcase(
     year: int | None = None,
     ground_truth: str | os.PathLike | GroundTruth | None = None,
 ) -> Bunch:
-    """List the clips of one machine type of any year's challenge, DCASE 2020 to 2026.
+    r"""List the clips of one machine type of any year's challenge, DCASE 2020 to 2026.
 
     Reads ``<root>/<machine>/<split>`` or, if that does not exist,
     ``<root>/<machine>/<machine>/<split>``; the test clips of 2021 are in ``source_test`` and
@@ -140,7 +140,7 @@ def load_dcase(
     ...     folder.mkdir(parents=True)
     ...     (folder / "section_00_0001.wav").touch()
     ...     line = "section_00_0001.wav,section_00_target_test_anomaly_0001_vel_12.wav"
-    ...     _ = Path(root, "eval_data_list_2023.csv").write_text(f"bandsaw\\n{line}\\n")
+    ...     _ = Path(root, "eval_data_list_2023.csv").write_text(f"bandsaw\n{line}\n")
     ...     clips = load_dcase(root, "bandsaw", split="test")
     >>> clips.y, clips.domains, clips.attributes
     (array([-1]), array(['target'], dtype='<U6'), array(['vel_12'], dtype='<U6'))

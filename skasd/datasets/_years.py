@@ -53,7 +53,8 @@ MACHINE_TYPES: Mapping[int, Mapping[str, tuple[str, ...]]] = MappingProxyType(
 _SEVERAL_SECTIONS = (2021, 2022)
 """Years in which a machine type has sections besides 00."""
 
-_HIDDEN = {
+_HIDDEN: dict[int, frozenset[str]] = {
+    2022: frozenset(),
     2023: frozenset(),
     2024: frozenset({"ToyTrain", "gearbox", "slider"}),
     2025: frozenset({"ToyTrain", "bearing", "slider"}),
@@ -127,7 +128,8 @@ def _may_be_of(root: Path, machines: list[str], year: int) -> bool:
     if tests and (year == 2021) != tests.isdisjoint({"test"}):
         return False
     sections = {section for machine in machines for section in find_machine_ids(root, machine)}
-    if are_sections and year not in _SEVERAL_SECTIONS and sections != {"00"}:
+    has_several = sections != {"00"} or tests == {"source_test", "target_test"}
+    if are_sections and (year in _SEVERAL_SECTIONS) != has_several:
         return False
     if set(machines) <= set(_FIRST_SHOT) and year in _HIDDEN:
         hidden = {m for m in machines if _hides_attributes(root, m)}

@@ -9,7 +9,8 @@ from sklearn.utils import check_consistent_length
 
 from skasd._sklearn import StrOptions, validate_params
 from skasd.metrics._labels import check_labels
-from skasd.metrics._summary import evaluate, harmonic_mean
+from skasd.metrics._scores import auc, pauc
+from skasd.metrics._summary import Metrics, evaluate_metrics, harmonic_mean, judgements
 
 DOMAINS = ("source", "target")
 
@@ -87,13 +88,12 @@ def evaluate_domains(
             "'target'."
         )
 
-    def metrics_of(clips: np.ndarray, what: str, threshold: float | None) -> dict[str, Any]:
+    def evaluated(metrics: Metrics, clips: np.ndarray, what: str) -> dict[str, Any]:
         try:
-            return evaluate(
+            return evaluate_metrics(
+                metrics,
                 y[clips],
                 anomaly_scores[clips],
-                threshold=threshold,
-                max_fpr=max_fpr,
                 confidence=confidence,
                 n_resamples=n_resamples,
                 random_state=random_state,
@@ -101,18 +101,16 @@ def evaluate_domains(
         except ValueError as error:
             raise ValueError(f"{what}: {error}") from error
 
+    areas: Metrics = {auc: {}, pauc: {"max_fpr": max_fpr}}
     values: dict[str, Any] = {}
     if anomalies == "all":
-        values |= metrics_of(np.ones(len(y), dtype=bool), "both domains", None)
+        values |= evaluated(areas, np.ones(len(y), dtype=bool), "both domains")
+        areas = {auc: {}}
     for domain in DOMAINS:
-        own = domains == domain
-        areas = own | is_anomalous if anomalies == "all" else own
-        of_domain = metrics_of(areas, f"the {domain} domain", None)
-        if anomalies == "all":
-            of_domain = {k: v for k, v in of_domain.items() if not k.startswith("pauc")}
+        own, what = domains == domain, f"the {domain} domain"
+        of_domain = evaluated(areas, own | is_anomalous if anomalies == "all" else own, what)
         if threshold is not None:
-            judged = metrics_of(own, f"the {domain} domain", threshold)
-            of_domain |= {k: v for k, v in judged.items() if "auc" not in k}
+            of_domain |= evaluated(judgements(threshold), own, what)
         values |= {_name(name, domain): value for name, value in of_domain.items()}
     return dict(sorted(values.items(), key=lambda item: item[0].endswith("_interval")))
 

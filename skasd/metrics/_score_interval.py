@@ -47,7 +47,9 @@ def auc_interval(area: float, n_normal: float, n_anomalous: float, confidence: f
 
     def excess(true: float) -> float:
         pairs = 1 + n_other * ((1 - true) / (2 - true) + true / (1 + true))
-        return float((area - true) ** 2 - z**2 * true * (1 - true) * pairs / (n_normal * n_anomalous))
+        return float(
+            (area - true) ** 2 - z**2 * true * (1 - true) * pairs / (n_normal * n_anomalous)
+        )
 
     # Beside the area, since the standard error is 0 at 0 and at 1.
     low = 0.0 if area == 0 else float(optimize.brentq(excess, 0.0, area * (1 - BESIDE)))
