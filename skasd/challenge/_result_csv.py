@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from skasd.challenge._files import to_csv
-from skasd.metrics._domains import DOMAINS, official_score
+from skasd.metrics._domains import official_score
+from skasd.metrics._labels import DOMAINS
 from skasd.metrics._summary import average_scores, harmonic_mean
 
 Scores = Mapping[tuple[str, str], Mapping[str, Any]]

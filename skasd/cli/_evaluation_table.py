@@ -82,13 +82,7 @@ def _by_domain(evaluation: "Evaluation", system: str) -> Table:
     table = Table(
         box=SIMPLE_HEAD,
         title=f"DCASE {evaluation.year}: {system}, {INTERVALS}",
-        caption="F1: source / target, at the threshold. "
-        + (
-            "Right: AUC source / AUC target / pAUC of the baseline's autoencoder on the evaluation "
-            "set, as the challenge's evaluator has published them."
-            if published
-            else ""
-        ),
+        caption=_caption(evaluation, bool(published)),
     )
     _add_columns(table, "machine", "section", *columns.values(), "F1", *published)
     for (machine, section), result in evaluation.results.items():
@@ -107,6 +101,22 @@ def _by_domain(evaluation: "Evaluation", system: str) -> Table:
         official = [f"{known.official_score:.2f}" for known in published.values()]
         table.add_row("official", "score", f"{100 * official_score(scores):.2f}", *empty, *official)
     return table
+
+
+def _caption(evaluation: "Evaluation", has_published: bool) -> str:
+    from skasd.datasets._years import MACHINE_TYPES
+
+    caption = "F1: source / target, at the threshold."
+    machines = {machine for machine, _ in evaluation.labeled_scores()}
+    whole = [set(types) for types in MACHINE_TYPES[evaluation.year].values()]
+    if machines and machines not in whole:
+        caption += " The official score is of these machine types alone, not of a whole set."
+    if has_published:
+        caption += (
+            " Right: AUC source / AUC target / pAUC of the baseline's autoencoder on the "
+            "evaluation set, as the challenge's evaluator has published them."
+        )
+    return caption
 
 
 def _add_columns(table: Table, *headings: str) -> None:

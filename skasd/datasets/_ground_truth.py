@@ -35,7 +35,7 @@ class ClipTruth(NamedTuple):
     domain : {"source", "target"} or None
         Its domain; None in 2020.
     attributes : str or None
-        What follows the number in its full name, such as ``"vel_12"``; None in 2020.
+        What follows the number in its full name, such as ``"vel_12"`` or ``""``; None in 2020.
     """
 
     name: str
@@ -201,9 +201,8 @@ def _add_pair(
     elif full_names.setdefault(key, full) != full:
         truth.not_joined[place] = f"{machine} {row[0]!r} is {full_names[key]!r} in another line"
     else:
-        truth.clips[key] = ClipTruth(
-            full, clip.machine_id, clip.label, clip.domain, clip.attributes
-        )
+        attributes = None if clip.domain is None else clip.attributes or ""
+        truth.clips[key] = ClipTruth(full, clip.machine_id, clip.label, clip.domain, attributes)
 
 
 def _read(name: str) -> Clip | None:

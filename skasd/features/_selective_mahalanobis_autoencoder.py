@@ -5,15 +5,13 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils import check_consistent_length
 
 from skasd._sklearn import fit_context
 from skasd._utils.fitted import Array
 from skasd.detection._covariance import REG_COVAR, precision_factor
 from skasd.features._base import Spectrograms, check_spectrograms
 from skasd.features._window_autoencoder import WindowAutoencoder
-
-DOMAINS = ("source", "target")
+from skasd.metrics._labels import DOMAINS, check_domains
 
 
 class SelectiveMahalanobisAutoencoder(WindowAutoencoder):
@@ -149,7 +147,9 @@ class SelectiveMahalanobisAutoencoder(WindowAutoencoder):
         ValueError
             If a parameter, a spectrogram or a domain is invalid, or the training diverges.
         """
-        domains = _check_domains(X, y, domain)
+        if domain is None and y is not None and np.isin(np.asarray(y), DOMAINS).all():
+            domain = y
+        domains = np.full(len(X), DOMAINS[0]) if domain is None else check_domains(domain, X)
         super().fit(X)
         spectrograms = check_spectrograms(X, min_frames=self.min_frames)
         of_domain = {
@@ -208,20 +208,3 @@ class SelectiveMahalanobisAutoencoder(WindowAutoencoder):
                 products += errors.T @ errors
                 n_rows += len(errors)
         return total, products, n_rows
-
-
-def _check_domains(X: Any, y: Any, domain: ArrayLike | None) -> np.ndarray:
-    """Return the domain of each clip; of the source if there are none."""
-    if domain is None and y is not None and np.isin(np.asarray(y), DOMAINS).all():
-        domain = y
-    if domain is None:
-        return np.full(len(X), DOMAINS[0])
-    domains = np.asarray(domain)
-    check_consistent_length(X, domains)
-    unknown = np.flatnonzero(~np.isin(domains, DOMAINS))
-    if len(unknown):
-        raise ValueError(
-            f"domain is {domains[unknown[0]]!r} at index {unknown[0]}. Domains are 'source' and "
-            "'target'."
-        )
-    return domains

@@ -8,11 +8,9 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_consistent_length
 
 from skasd._sklearn import StrOptions, validate_params
-from skasd.metrics._labels import check_labels
+from skasd.metrics._labels import DOMAINS, check_domains, check_labels
 from skasd.metrics._scores import auc, pauc
 from skasd.metrics._summary import Metrics, evaluate_metrics, harmonic_mean, judgements
-
-DOMAINS = ("source", "target")
 
 OFFICIAL = ("auc_source", "auc_target", "pauc", "pauc_source", "pauc_target")
 """What counts in the official score, of what `evaluate_domains` returns."""
@@ -79,14 +77,9 @@ def evaluate_domains(
     (1.0, 0.5, 1.0)
     """
     is_anomalous = check_labels(y)
-    y, anomaly_scores, domains = np.asarray(y), np.asarray(anomaly_scores), np.asarray(domains)
-    check_consistent_length(y, anomaly_scores, domains)
-    unknown = np.flatnonzero(~np.isin(domains, DOMAINS))
-    if len(unknown):
-        raise ValueError(
-            f"domains is {domains[unknown[0]]!r} at index {unknown[0]}. Domains are 'source' and "
-            "'target'."
-        )
+    y, anomaly_scores = np.asarray(y), np.asarray(anomaly_scores)
+    check_consistent_length(y, anomaly_scores)
+    domains = check_domains(domains, y)
 
     def evaluated(metrics: Metrics, clips: np.ndarray, what: str) -> dict[str, Any]:
         try:
