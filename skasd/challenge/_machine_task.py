@@ -214,7 +214,7 @@ def run_machine(task: MachineTask) -> tuple[list[MachineKey], str | None]:
         decisions = [(name, int(each.prediction == -1)) for name, each in kept]
         write_text(task.score_file(part), to_csv(scores))
         write_text(task.decision_file(part), to_csv(decisions))
-    finished = {"clips": fingerprint, "failed_clips": failed_clips}
+    finished: dict[str, Any] = {"clips": fingerprint, "failed_clips": failed_clips}
     if task.year > 2020:
         finished["threshold"] = threshold_of(task.detector)
     write_text(task.finished_file, json.dumps(finished, indent=1))

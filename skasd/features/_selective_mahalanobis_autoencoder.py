@@ -1,7 +1,7 @@
 """The autoencoder of the challenge's baseline since 2023, with its Mahalanobis distance."""
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -90,6 +90,9 @@ class SelectiveMahalanobisAutoencoder(WindowAutoencoder):
 
     statistics = ("mahalanobis",)
     """What the only feature is called."""
+
+    # A pipeline hands the domains on to this step, if metadata routing is turned on.
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"domain": True}
 
     _fitted = {
         **WindowAutoencoder._fitted,

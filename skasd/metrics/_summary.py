@@ -12,7 +12,7 @@ from skasd._sklearn import StrOptions, validate_params
 from skasd.metrics._bootstrap import confidence_interval
 from skasd.metrics._scores import auc, f1, pauc, precision, recall
 
-Metrics = dict[Callable[..., float], dict[str, float]]
+Metrics = dict[Callable[..., float], dict[str, Any]]
 """Metrics, and what each takes besides labels and scores."""
 
 
