@@ -21,6 +21,7 @@ from skasd import (
     LogMelSpectrogram,
     MachineIDEmbedding,
     OpenL3Embedding,
+    SelectiveMahalanobisAutoencoder,
     SpectrogramStatistics,
     TimeWeightedPooling,
 )
@@ -36,6 +37,8 @@ LOG_MEL = LogMelSpectrogram(n_mels=16)
 AUTOENCODER = InterpolationAutoencoder((8, 4), epochs=2, batch_size=8, random_state=0)
 BASELINE = FrameAutoencoder((8, 4), epochs=2, batch_size=8, random_state=0)
 
+MAHALANOBIS = SelectiveMahalanobisAutoencoder((8, 4), epochs=2, batch_size=8, random_state=0)
+
 MACHINE_ID = MachineIDEmbedding((4, 6), embedding_size=3, epochs=2, batch_size=2, random_state=0)
 
 OPENL3 = OpenL3Embedding(
@@ -49,6 +52,7 @@ TRANSFORMERS = {
     "LogMelSpectrogram": (LOG_MEL, CLIPS, {"n_mels": [8, 16]}),
     "InterpolationAutoencoder": (AUTOENCODER, np.array(SPECTROGRAMS), {"epochs": [1, 2]}),
     "FrameAutoencoder": (BASELINE, np.array(SPECTROGRAMS), {"epochs": [1, 2]}),
+    "SelectiveMahalanobisAutoencoder": (MAHALANOBIS, np.array(SPECTROGRAMS), {"epochs": [1, 2]}),
     "TimeWeightedPooling": (
         TimeWeightedPooling([1, 0.5], std=True),
         np.array(SPECTROGRAMS),
@@ -97,6 +101,9 @@ WRONG_PARAMETERS = {
     },
     "InterpolationAutoencoder": {**WRONG_AUTOENCODER, "n_frames": 1},
     "FrameAutoencoder": WRONG_AUTOENCODER,
+    "SelectiveMahalanobisAutoencoder": {
+        name: value for name, value in WRONG_AUTOENCODER.items() if name != "statistics"
+    },
     "TimeWeightedPooling": {"decay": -0.5, "std": "yes", "n_components": 0},
     "SpectrogramStatistics": {"statistic": "mean", "n_bands": 0},
     "MachineIDEmbedding": {

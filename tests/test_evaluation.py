@@ -44,7 +44,7 @@ def fitted_keys(monkeypatch):
     keys, run = [], skasd.challenge._evaluation.run_machine
 
     def recorded(task):
-        keys.append(task.key)
+        keys.extend(task.keys)
         return run(task)
 
     monkeypatch.setattr(skasd.challenge._evaluation, "run_machine", recorded)

@@ -18,8 +18,10 @@ from skasd.metrics import (
     average_scores,
     confidence_interval,
     evaluate,
+    evaluate_domains,
     f1,
     harmonic_mean,
+    official_score,
     pauc,
     pauc_scorer,
     precision,
@@ -292,6 +294,102 @@ def test_seed_decides_the_interval(scored):
     assert intervals[0] == intervals[1] != intervals[2]
 
 
+PERFECT = ([1] * 3 + [-1] * 3, [0.1, 0.2, 0.3, 0.7, 0.8, 0.9])
+"""Three normal and three anomalous clips that are told apart."""
+
+
+@pytest.mark.parametrize("n", [3, 20, 100])
+def test_score_interval_of_a_perfect_auc_is_newcombes(n):
+    """Hanley and McNeil's standard error at the low end explains why it is so far from 1."""
+    y, anomaly_scores = np.repeat([1, -1], n), np.arange(2 * n)
+    low, high = confidence_interval(auc, y, anomaly_scores, method="score")
+    assert high == 1
+    q1, q2 = low / (2 - low), 2 * low**2 / (1 + low)
+    variance = (low * (1 - low) + (n - 1) * (q1 - low**2 + q2 - low**2)) / n**2
+    assert (1 - low) / np.sqrt(variance) == pytest.approx(1.959964, rel=1e-5)
+
+
+def test_intervals_of_a_perfect_score_of_few_clips_are_wide():
+    scores = evaluate(*PERFECT, threshold=0.5)
+    for metric in ("auc", "pauc", "precision", "recall", "f1"):
+        assert scores[metric] == 1
+        assert scores[f"{metric}_interval"][1] == 1
+    assert scores["auc_interval"][0] == pytest.approx(0.501, abs=1e-3)
+    # Wilson's low end for 3 of 3 is 3 / (3 + 1.96²), and F1 is 2 s / (1 + s) of that.
+    wilson = 3 / (3 + 1.959964**2)
+    assert scores["recall_interval"][0] == pytest.approx(wilson, rel=1e-5)
+    assert scores["precision_interval"][0] == pytest.approx(wilson, rel=1e-5)
+    assert scores["f1_interval"][0] == pytest.approx(2 * wilson / (1 + wilson), rel=1e-5)
+    # With 0.3 of a normal clip within the false positive rates that count, nearly all is possible.
+    assert scores["pauc_interval"][0] < 0.56
+    assert confidence_interval(auc, *PERFECT, random_state=0) == (1, 1)
+
+
+def test_score_interval_of_many_clips_is_the_bootstraps(scored):
+    for metric in (auc, pauc):
+        value = metric(*scored)
+        by_score, by_bootstrap = (
+            confidence_interval(metric, *scored, method=method, random_state=0)
+            for method in ("score", "bootstrap")
+        )
+        assert by_score[0] < value < by_score[1]
+        assert np.diff(by_score) == pytest.approx(np.diff(by_bootstrap), rel=0.45)
+    worst = confidence_interval(auc, [1, -1] * 9, [1, 0] * 9, method="score")
+    assert worst[0] == 0
+    assert worst[1] > 0.1
+    assert confidence_interval(
+        precision, *PERFECT, threshold=1.0, method="score"
+    ) == (0, 1)  # fmt: skip
+
+
+def test_domains_by_scikit_learn():
+    rng = np.random.default_rng(0)
+    y, domains = rng.choice([1, -1], 200), rng.choice(["source", "target"], 200)
+    scores = rng.normal(size=200) + (y == -1) + 0.5 * (domains == "target")
+    bad = y == -1
+    shared = evaluate_domains(y, scores, domains, threshold=0.7, n_resamples=10)
+    alone = evaluate_domains(y, scores, domains, anomalies="domain", n_resamples=0)
+    assert shared["pauc"] == roc_auc_score(bad, scores, max_fpr=0.1)
+    assert shared["auc"] == roc_auc_score(bad, scores)
+    for domain in ("source", "target"):
+        own = domains == domain
+        area = own | bad
+        assert shared[f"auc_{domain}"] == roc_auc_score(bad[area], scores[area])
+        assert alone[f"auc_{domain}"] == roc_auc_score(bad[own], scores[own])
+        assert alone[f"pauc_{domain}"] == roc_auc_score(bad[own], scores[own], max_fpr=0.1)
+        assert shared[f"f1_{domain}"] == f1_score(bad[own], scores[own] > 0.7)
+        low, high = shared[f"recall_{domain}_interval"]
+        assert low < shared[f"recall_{domain}"] < high
+    parts = [shared["auc_source"], shared["auc_target"], shared["pauc"]]
+    assert official_score({("fan", "00"): shared}) == statistics.harmonic_mean(parts)
+    parts = [alone[f"{metric}_{domain}"] for metric in ("auc", "pauc") for domain in set(domains)]
+    assert official_score({("fan", "00"): alone}) == pytest.approx(statistics.harmonic_mean(parts))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: evaluate_domains([1, -1], [0, 1], ["source", "goal"]),
+            "domain is 'goal' at index 1",
+        ),
+        (
+            lambda: evaluate_domains([1, -1], [0, 1], ["source", "source"]),
+            "the target domain: There is no normal clip",
+        ),
+        (lambda: evaluate_domains([1, -1], [0, 1], ["source"]), "inconsistent"),
+        (
+            lambda: official_score({"a": {"auc_source": 1.0, "pauc": 1.0}, "b": {"pauc": 1.0}}),
+            "b has no auc_source",
+        ),
+        (lambda: official_score({}), "no values"),
+    ],
+)
+def test_what_domains_cannot_be(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
 def test_evaluate(scored):
     scores = evaluate(*scored, threshold=0.5, max_fpr=0.2, confidence=0.9, n_resamples=50)
     assert list(scores)[:5] == ["auc", "pauc", "precision", "recall", "f1"]
@@ -299,7 +397,7 @@ def test_evaluate(scored):
     y, anomaly_scores = scored
     assert scores["pauc"] == pauc(y, anomaly_scores, max_fpr=0.2)
     assert scores["f1"] == f1(y, anomaly_scores, 0.5)
-    settings = {"confidence": 0.9, "n_resamples": 50, "random_state": 0}
+    settings = {"confidence": 0.9, "n_resamples": 50, "random_state": 0, "method": "wider"}
     assert scores["pauc_interval"] == confidence_interval(
         pauc, y, anomaly_scores, max_fpr=0.2, **settings
     )

@@ -26,10 +26,10 @@ from typer.testing import CliRunner
 import skasd
 from skasd._utils.download import DownloadError, download, md5
 from skasd.audio import AudioError, check_clips, check_recordings, read_clip
-from skasd.challenge._evaluation import _claim
 from skasd.challenge._machine_task import MachineTask
+from skasd.challenge._results import claim
 from skasd.cli import app
-from skasd.datasets import _fetch as fetching
+from skasd.datasets import _archives as archives
 from skasd.datasets import fetch_dcase2020, load_dcase2020
 from skasd.exceptions import DatasetError, EvaluationError, EventFileError, WeightsError
 from skasd.features.openl3 import _weights as weights_module
@@ -444,7 +444,7 @@ STRANGE_ARCHIVES = {
 def test_strange_archive_is_refused(tmp_path, monkeypatch, kind):
     """Whatever was published under this digest: it is refused whole, in our words."""
     content, message = STRANGE_ARCHIVES[kind]
-    monkeypatch.setattr(fetching, "download", lambda url, path, **kw: path.write_bytes(content))
+    monkeypatch.setattr(archives, "download", lambda url, path, **kw: path.write_bytes(content))
     (tmp_path / "dev" / ".fan.part").mkdir(parents=True)
     with pytest.raises(DatasetError, match=message) as caught:
         fetch_dcase2020("fan", data_home=tmp_path)
@@ -469,16 +469,17 @@ def task(tmp_path):
     for name in ("train/normal_id_00_00000000.wav", *(f"test/{each}" for each in TEST_CLIPS)):
         (tmp_path / "fan" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "fan" / name).write_bytes(b"sound")
-    splits = (load_dcase2020(tmp_path, "fan", "00", split) for split in ("train", "test"))
+    train, test = (load_dcase2020(tmp_path, "fan", "00", split) for split in ("train", "test"))
     out = tmp_path / "out"
     (out / "finished").mkdir(parents=True)
-    task = MachineTask("fan", "00", *splits, None, out)
+    task = MachineTask(2020, "fan", train, {"00": test}, None, out)
     failed = {f"elsewhere/fan/test/{TEST_CLIPS[0]}": "is empty"}
     record = {"clips": task.fingerprint(), "failed_clips": failed}
     task.finished_file.write_text(json.dumps(record))
     scores = [f"{name},{int('anomaly' in name)}.0\n" for name in TEST_CLIPS[1:]]
-    task.score_file.write_text("".join(scores))
-    task.decision_file.write_text("".join(f"{name},0\n" for name in TEST_CLIPS[1:]))
+    task.score_file("fan_id_00").write_text("".join(scores))
+    decisions = "".join(f"{name},0\n" for name in TEST_CLIPS[1:])
+    task.decision_file("fan_id_00").write_text(decisions)
     return task
 
 
@@ -489,9 +490,10 @@ def test_results_are_paired_by_name(task):
     """As a spreadsheet may sort them."""
     assert task.is_finished()
     for order in (1, -1):
-        lines = sorted(task.score_file.read_text().splitlines(keepends=True))[::order]
-        task.score_file.write_text("".join(lines))
-        assert task.result().scores["auc"] == 1.0
+        score_file = task.score_file("fan_id_00")
+        lines = sorted(score_file.read_text().splitlines(keepends=True))[::order]
+        score_file.write_text("".join(lines))
+        assert task.result("00").scores["auc"] == 1.0
 
 
 LOST = f"{TEST_CLIPS[1]}' is lost"
@@ -534,7 +536,7 @@ DAMAGED_RESULTS = {
 )
 def test_damaged_results_are_refused(task, file, kind):
     change, message = DAMAGED_RESULTS[file][kind]
-    path = getattr(task, file)
+    path = task.finished_file if file == "finished_file" else getattr(task, file)("fan_id_00")
     path.write_text(change(path.read_text()))
     with pytest.raises(EvaluationError, match=message) as caught:
         task.is_finished()
@@ -546,15 +548,15 @@ def test_damaged_results_are_refused(task, file, kind):
 def test_damaged_settings_are_refused(tmp_path, content):
     (tmp_path / "settings.json").write_text(content, encoding="utf-8")
     with pytest.raises(EvaluationError, match=r"settings\.json: is damaged"):
-        _claim(tmp_path, {"system": "iae"}, overwrite=False)
-    _claim(tmp_path, {"system": "iae"}, overwrite=True)
-    _claim(tmp_path, {"system": "iae"}, overwrite=False)
+        claim(tmp_path, {"system": "iae"}, overwrite=False)
+    claim(tmp_path, {"system": "iae"}, overwrite=True)
+    claim(tmp_path, {"system": "iae"}, overwrite=False)
     (tmp_path / "finished" / "fan_id_00.json").touch()
     with pytest.raises(EvaluationError, match="system was iae, and is baseline"):
-        _claim(tmp_path, {"system": "baseline"}, overwrite=False)
+        claim(tmp_path, {"system": "baseline"}, overwrite=False)
     (tmp_path / "settings.json").unlink()
     with pytest.raises(EvaluationError, match=r"settings\.json: is damaged: .*No such file"):
-        _claim(tmp_path, {"system": "iae"}, overwrite=False)
+        claim(tmp_path, {"system": "iae"}, overwrite=False)
 
 
 @pytest.mark.posix

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from io import BufferedIOBase
+from io import BufferedIOBase, BytesIO
 from pathlib import Path
 
 from skasd._utils.files import write_whole
@@ -82,10 +82,34 @@ def download(
             )
 
 
+def fetch_bytes(url: str, most_bytes: int) -> bytes:
+    """Download what is small, such as a description of other files.
+
+    Parameters
+    ----------
+    url : str
+        Address to download from, by HTTP.
+    most_bytes : int
+        What is taken from the server, which may send without end.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    DownloadError
+        If it cannot be downloaded, or is longer.
+    """
+    file = BytesIO()
+    _fetch(url, _Bounded(url, file, most_bytes), verbose=0)
+    return file.getvalue()
+
+
 class _Bounded:
     """A file that takes so many bytes and no more."""
 
-    def __init__(self, url: str, file: BufferedIOBase, most_bytes: int):
+    def __init__(self, url: str, file: BufferedIOBase | BytesIO, most_bytes: int):
         self.url = url
         self.flush = file.flush
         self._file = file

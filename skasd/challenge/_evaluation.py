@@ -1,81 +1,68 @@
-"""The protocol of DCASE 2020: fit each machine on its training clips, score its test clips.
+"""The challenge's protocol: fit each machine on its training clips, score its test clips.
 
 An evaluation writes the challenge's files into a folder, machine by machine. If it is stopped and
 started again with the same settings and clips, it continues with the next machine.
 """
 
-import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
-from skasd._version import __version__
-from skasd.challenge._machine_task import (
-    MachineKey,
-    MachineResult,
-    MachineTask,
-    read_json,
-    run_machine,
-    to_csv,
-    write_text,
+from skasd._sklearn import Interval, StrOptions, validate_params
+from skasd.challenge._files import write_text
+from skasd.challenge._machine_task import MachineKey, MachineTask, run_machine
+from skasd.challenge._protocol import (
+    FIT_ON,
+    default_fit_on,
+    default_settings,
+    identifier_of,
 )
-from skasd.datasets._dcase import find_machine_ids, find_machines, load_dcase2020
+from skasd.challenge._result_csv import result_csv
+from skasd.challenge._results import Evaluation, claim
+from skasd.datasets._dcase import find_machine_ids, find_machines
 from skasd.datasets._layout import MACHINES
+from skasd.datasets._load_dcase import YEARS, find_ground_truth, load_dcase
+from skasd.datasets._years import find_year
 from skasd.exceptions import DatasetError, EvaluationError
-from skasd.metrics._summary import average_scores
 from skasd.systems._by_name import make_system
 
 
-@dataclass
-class Evaluation:
-    """The results of all machines.
-
-    Parameters
-    ----------
-    results : dict of (str, str) to MachineResult
-        Results by machine type and id.
-    not_evaluated : dict of (str, str) to str
-        Reasons why the other machines were not evaluated, by machine type and id.
-    """
-
-    results: dict[MachineKey, MachineResult] = field(default_factory=dict)
-    not_evaluated: dict[MachineKey, str] = field(default_factory=dict)
-
-    @property
-    def complete(self) -> bool:
-        """Whether all machines were evaluated on all of their clips."""
-        failed = any(result.failed_clips for result in self.results.values())
-        return not failed and not self.not_evaluated
-
-    def labeled_scores(self) -> dict[MachineKey, dict[str, Any]]:
-        """Return the scores of the machines whose test clips have labels."""
-        return {key: each.scores for key, each in self.results.items() if each.scores is not None}
-
-
-def evaluate_dcase2020(
+@validate_params(
+    {
+        "root": [str, os.PathLike],
+        "year": [Interval(Integral, *YEARS, closed="both"), None],
+        "fit_on": [StrOptions(set(FIT_ON)), None],
+    }
+)
+def evaluate_dcase(
     root: str | os.PathLike,
     out: str | os.PathLike,
     system: str = "iaeo3",
     *,
+    year: int | None = None,
     machines: Sequence[str] | None = None,
-    machine_ids: Sequence[str] | None = None,
+    sections: Sequence[str] | None = None,
+    fit_on: str | None = None,
+    ground_truth: str | os.PathLike | None = None,
     settings: Mapping[str, Any] | None = None,
     random_state: int = 0,
     overwrite: bool = False,
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> Evaluation:
-    """Fit and score every machine, and write the files that the challenge requires.
+    """Fit and score every machine of a year's challenge, and write the files that it requires.
 
-    Writes into `out` ``anomaly_score_<type>_id_<id>.csv`` and
-    ``decision_result_<type>_id_<id>.csv`` (1 is anomalous) for each machine, ``result.csv`` with
-    AUC and pAUC, ``settings.json``, and a folder ``finished`` that records the finished machines.
-    Every file is either complete or absent.
+    Writes into `out`, for each section, ``anomaly_score_<name>.csv`` and
+    ``decision_result_<name>.csv`` (1 is anomalous), ``result.csv`` with all metrics, their means
+    and the official score, ``settings.json``, and a folder ``finished`` that records what is
+    finished. Every file is either complete or absent. The names are those that the year's evaluator
+    reads: ``<type>_id_<id>`` in 2020, ``<type>_section_<section>_<domain>_test`` in 2021 and
+    ``<type>_section_<section>_test`` since.
 
     Parameters
     ----------
@@ -83,29 +70,38 @@ def evaluate_dcase2020(
         Folder that contains the machine types' folders, as unpacked from the challenge's archives.
     out : str or PathLike
         Folder for the results; created if it is missing.
-    system : {"views", "iaeo3", "iaeo3-opt", "iaeo3-plus", "iae", "baseline"}, default="iaeo3"
-        The system; see `make_system`. One is fitted for each machine type and id. This includes the
-        baseline, of which the challenge fitted one for each type.
+    system : str, default="iaeo3"
+        The system; see `make_system`.
+    year : int or None, default=None
+        The challenge's year, 2020 to 2026; found out from the clips if None.
     machines : sequence of str or None, default=None
         Machine types; all types in `root` if None.
-    machine_ids : sequence of str or None, default=None
-        Ids, such as ``"00"``; all ids of each type if None.
+    sections : sequence of str or None, default=None
+        Sections or, in 2020, ids, such as ``"00"``; all of each type if None.
+    fit_on : {"machine", "section"} or None, default=None
+        Whether a model learns from all sections of a machine type, or from one. None is what the
+        year's baseline does: ``"machine"`` in 2021 and 2022, otherwise ``"section"``, except that
+        the baseline of 2020 had one model for each type.
+    ground_truth : str, PathLike or None, default=None
+        Folder of the challenge's lists of labels; see `load_dcase`. None looks for them beside the
+        clips. Without labels, clips are scored and no metrics computed.
     settings : mapping or None, default=None
-        Settings that override those of the system.
+        Settings that override those of the system. The recordings of 2026 have two channels, of
+        which the near microphone, ``channel=0``, is heard unless this says otherwise.
     random_state : int, default=0
         Seed of every machine's system.
     overwrite : bool, default=False
         Whether to delete results of other settings in `out`. Otherwise, they are an error.
     n_jobs : int or None, default=None
-        Machines that are fitted at the same time, by joblib. Results are the same to the bit
+        Models that are fitted at the same time, by joblib. Results are the same to the bit
         if this number is.
     verbose : int, default=0
-        1 shows a progress bar over machines.
+        1 shows a progress bar over models.
 
     Returns
     -------
     Evaluation
-        The results of all machines.
+        The results of all sections.
 
     Raises
     ------
@@ -115,9 +111,14 @@ def evaluate_dcase2020(
     ValueError
         If a system or a setting is unknown.
     DatasetError
-        If `root` has no clips.
+        If `root` has no clips, or the year cannot be found out.
     WeightsError
         If OpenL3's weights cannot be obtained.
+
+    See Also
+    --------
+    skasd.datasets.fetch_dcase : Download a year's recordings.
+    skasd.metrics.official_score : How the official score is computed.
 
     Examples
     --------
@@ -125,42 +126,75 @@ def evaluate_dcase2020(
     >>> from pathlib import Path
     >>> import soundfile
     >>> from skasd.datasets import make_machine_sounds
-    >>> from skasd.challenge import evaluate_dcase2020
-    >>> sounds, _ = make_machine_sounds("fan", n_normal=8, n_anomalous=2, duration=1.0)
-    >>> names = [f"train/normal_id_00_{i:08}.wav" for i in range(6)]
-    >>> names += [f"test/normal_id_00_{i:08}.wav" for i in range(2)]
-    >>> names += [f"test/anomaly_id_00_{i:08}.wav" for i in range(2)]
+    >>> from skasd.challenge import evaluate_dcase
+    >>> sounds, _ = make_machine_sounds("fan", n_normal=10, n_anomalous=4, duration=1.0)
+    >>> kinds = ["train_normal"] * 6 + ["test_normal"] * 4 + ["test_anomaly"] * 4
     >>> with tempfile.TemporaryDirectory() as root:
-    ...     for name, sound in zip(names, sounds):
-    ...         path = Path(root, "fan", name)
+    ...     for i, (kind, sound) in enumerate(zip(kinds, sounds)):
+    ...         domain = "target" if i % 2 else "source"
+    ...         name = f"section_00_{domain}_{kind}_{i:04}_vel_6.wav"
+    ...         path = Path(root, "fan", kind.partition("_")[0], name)
     ...         path.parent.mkdir(parents=True, exist_ok=True)
     ...         soundfile.write(path, sound, 16000)
-    ...     evaluation = evaluate_dcase2020(
-    ...         root, Path(root, "out"), "baseline", settings={"epochs": 1}
+    ...     evaluation = evaluate_dcase(
+    ...         root, Path(root, "out"), "baseline", year=2024, settings={"epochs": 1}
     ...     )
-    ...     sorted(path.name for path in Path(root, "out").glob("*.csv"))
-    ['anomaly_score_fan_id_00.csv', 'decision_result_fan_id_00.csv', 'result.csv']
+    ...     sorted(path.name for path in Path(root, "out").glob("[ar]*.csv"))
+    ['anomaly_score_fan_section_00_test.csv', 'result.csv']
     >>> evaluation.complete, sorted(evaluation.results)
     (True, [('fan', '00')])
     """
+    out, year = Path(out), find_year(root) if year is None else year
+    keys = _find_keys(root, year, machines, sections)
+    defaults = {"cv": None, "random_state": random_state, **default_settings(year)}
     settings = dict(settings or {})
-    out = Path(out)
-    keys = _find_keys(root, machines, machine_ids)
     detectors = {
         # As the report and the challenge do, all members learn from all clips.
-        machine: make_system(
-            system, machine, **{"cv": None, "random_state": random_state, **settings}
-        )
+        machine: make_system(system, machine, **{**defaults, **settings})
         for machine in {machine for machine, _ in keys}
     }
-    evaluation, tasks = Evaluation(), []
-    for machine, machine_id in keys:
+    truth = find_ground_truth(root, year, ground_truth)
+    fit_on = default_fit_on(year) if fit_on is None else fit_on
+    evaluation = Evaluation(year)
+    tasks = []
+    for machine, own in _groups(keys, fit_on):
+        tests = {}
+        for section in own:
+            try:
+                tests[section] = load_dcase(
+                    root, machine, section, "test", year=year, ground_truth=truth
+                )
+            except DatasetError as error:
+                evaluation.not_evaluated[machine, section] = str(error)
         try:
-            train, test = (load_dcase2020(root, machine, machine_id, s) for s in ("train", "test"))
-            tasks.append(MachineTask(machine, machine_id, train, test, detectors[machine], out))
+            one = own[0] if fit_on == "section" else None
+            train = load_dcase(root, machine, one, "train", year=year, ground_truth=truth)
         except DatasetError as error:
-            evaluation.not_evaluated[machine, machine_id] = str(error)
-    _claim(out, {"system": system, "settings": settings, "random_state": random_state}, overwrite)
+            evaluation.not_evaluated |= {(machine, section): str(error) for section in own}
+        else:
+            if tests:
+                tasks.append(MachineTask(year, machine, train, tests, detectors[machine], out))
+    claimed = {"year": year, "system": system, "fit_on": fit_on, "settings": settings}
+    claim(out, {**claimed, "random_state": random_state}, overwrite)
+    _run(tasks, evaluation, n_jobs, verbose)
+    for task in tasks:
+        for key in task.keys:
+            if key not in evaluation.not_evaluated:
+                try:
+                    evaluation.results[key] = task.result(key[1])
+                except EvaluationError:
+                    raise
+                except ValueError as error:
+                    evaluation.not_evaluated[key] = f"Its clips are scored, but {error}"
+    if evaluation.labeled_scores():
+        write_text(out / "result.csv", result_csv(year, evaluation.labeled_scores()))
+    return evaluation
+
+
+def _run(
+    tasks: list[MachineTask], evaluation: Evaluation, n_jobs: int | None, verbose: int
+) -> None:
+    """Run the tasks that are not finished; say of those that fail why."""
     pending = [task for task in tasks if not task.is_finished()]
     outcomes = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
         delayed(run_machine)(task) for task in pending
@@ -168,93 +202,48 @@ def evaluate_dcase2020(
     with tqdm(
         total=len(tasks), initial=len(tasks) - len(pending), unit="machine", disable=not verbose
     ) as progress:
-        for key, reason in outcomes:
+        for keys, reason in outcomes:
             if reason is not None:
-                evaluation.not_evaluated[key] = reason
+                evaluation.not_evaluated |= dict.fromkeys(keys, reason)
             progress.update()
-    for task in tasks:
-        if task.key not in evaluation.not_evaluated:
-            try:
-                evaluation.results[task.key] = task.result()
-            except EvaluationError:
-                raise
-            except ValueError as error:
-                evaluation.not_evaluated[task.key] = f"Its clips are scored, but {error}"
-    if evaluation.labeled_scores():
-        write_text(out / "result.csv", _result_csv(evaluation))
-    return evaluation
+
+
+def _groups(keys: list[MachineKey], fit_on: str) -> list[tuple[str, list[str]]]:
+    """Return the machine type and the sections of each model."""
+    if fit_on == "section":
+        return [(machine, [section]) for machine, section in keys]
+    machines = dict.fromkeys(machine for machine, _ in keys)
+    return [(name, [section for machine, section in keys if machine == name]) for name in machines]
 
 
 def _find_keys(
-    root: str | os.PathLike, machines: Sequence[str] | None, machine_ids: Sequence[str] | None
+    root: str | os.PathLike,
+    year: int,
+    machines: Sequence[str] | None,
+    sections: Sequence[str] | None,
 ) -> list[MachineKey]:
-    """List machine types and ids in the report's order."""
+    """List machine types and sections, in the report's order in 2020."""
     present = find_machines(root)
-    machines = [name for name in MACHINES if name in present] if machines is None else machines
-    unknown = [name for name in machines if name not in MACHINES]
+    known = MACHINES if year == 2020 else present
+    machines = [name for name in known if name in present] if machines is None else machines
+    unknown = [name for name in machines if name not in known]
     if unknown or not machines:
+        held = f"{root} holds {', '.join(present)}"
         raise EvaluationError(
             f"machines={unknown or None}",
-            f"DCASE 2020 has {', '.join(MACHINES)}, and {root} holds {', '.join(present)}",
-            "Pass machine types that are in both, or another root.",
+            f"DCASE 2020 has {', '.join(MACHINES)}, and {held}" if year == 2020 else held,
+            "Pass machine types that it holds, or another root or year.",
         )
     keys = [(name, each) for name in machines for each in find_machine_ids(root, name)]
-    if machine_ids is None:
+    if sections is None:
         return keys
-    wanted = {str(each).zfill(2) for each in machine_ids}
+    wanted = {str(each).zfill(2) for each in sections}
     missing = wanted - {each for _, each in keys}
     if missing:
         raise EvaluationError(
-            f"machine_ids={sorted(missing)}",
-            f"{', '.join(machines)} in {root} have the ids "
+            f"{'machine_ids' if year == 2020 else 'sections'}={sorted(missing)}",
+            f"{', '.join(machines)} in {root} have the {identifier_of(year)}s "
             f"{', '.join(sorted({each for _, each in keys}))}",
-            "Pass ids from this list, or None for all.",
+            "Pass some from this list, or None for all.",
         )
     return [(name, each) for name, each in keys if each in wanted]
-
-
-def _claim(out: Path, settings: dict[str, Any], overwrite: bool) -> None:
-    """Reserve the folder for results of these settings."""
-    settings = json.loads(json.dumps({"skasd": __version__, **settings}, default=str))
-    file = out / "settings.json"
-    try:
-        (out / "finished").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EvaluationError(
-            str(out), f"cannot hold the results: {error}", "Pass another out."
-        ) from error
-    held = settings
-    try:
-        # Settings are written first, so results without them are of others, for all we know.
-        if file.exists() or any((out / "finished").iterdir()):
-            held = read_json(file, "Pass another out, or overwrite to delete the results in it.")
-    except EvaluationError:
-        if not overwrite:
-            raise
-        held = {}
-    if held != settings:
-        changed = {name for name in {*held, *settings} if held.get(name) != settings.get(name)}
-        difference = "; ".join(
-            f"{name} was {held.get(name)}, and is {settings.get(name)}" for name in sorted(changed)
-        )
-        if not overwrite:
-            raise EvaluationError(
-                str(out),
-                f"holds results of other settings: {difference}",
-                "Pass another out, or overwrite to delete them.",
-            )
-        for pattern in ("finished/*.json", "anomaly_score_*", "decision_result_*", "result.csv"):
-            for stale in out.glob(pattern):
-                stale.unlink()
-    write_text(file, json.dumps(settings, indent=1))
-
-
-def _result_csv(evaluation: Evaluation) -> str:
-    """Write AUC and pAUC of each id, and their averages, as the challenge's baseline does."""
-    scores = evaluation.labeled_scores()
-    rows: list[list[Any]] = []
-    for machine, average in average_scores(scores).by_machine.items():
-        rows += [[machine], ["id", "AUC", "pAUC"]]
-        rows += [[i, s["auc"], s["pauc"]] for (name, i), s in scores.items() if name == machine]
-        rows += [["Average", average["auc"], average["pauc"]], []]
-    return to_csv(rows)

@@ -27,8 +27,8 @@ SUMMARIES = {
     "calibrate": "Set a model's threshold by new healthy recordings, without another fit.",
     "check": "Look at recordings before a detector is fitted on them, and say what is wrong with "
     "them.",
-    "evaluate": "Run the protocol of DCASE 2020 Task 2, and show the report's figures next to the "
-    "results.",
+    "evaluate": "Run the protocol of a year's DCASE challenge, and show published figures beside "
+    "the results.",
     "explain": "Show when, in which bands and by which branch of the detector a recording is "
     "unusual.",
     "fit": "Fit a detector on recordings of a healthy machine, and save it.",

@@ -17,7 +17,10 @@ FailOnAnomaly = Annotated[
 ]
 
 SystemName = Annotated[
-    str, typer.Option(help="views, iaeo3, iaeo3-opt, iaeo3-plus, iae or baseline.")
+    str,
+    typer.Option(
+        help="views, iaeo3, iaeo3-opt, iaeo3-plus, iae, baseline or baseline-mahalanobis."
+    ),
 ]
 
 Settings = Annotated[

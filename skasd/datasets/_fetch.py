@@ -1,20 +1,13 @@
 """The recordings of DCASE 2020, downloaded from Zenodo, verified and unpacked."""
 
-import errno
 import os
-import shutil
-import stat
-import zipfile
-import zlib
-from pathlib import Path, PurePath, PureWindowsPath
+from pathlib import Path
 
-from filelock import FileLock
 from platformdirs import user_cache_path
 
 from skasd._sklearn import StrOptions, validate_params
-from skasd._utils.download import DownloadError, download, md5
+from skasd.datasets._archives import Archive, fetch_folder
 from skasd.datasets._layout import MACHINES
-from skasd.exceptions import DatasetError
 
 URL = "https://zenodo.org/record/{record}/files/{name}_{machine}.zip?download=1"
 
@@ -50,29 +43,6 @@ MD5 = {
         "valve": "f69c551d2088691050d20cccca9d631c",
     },
 }
-
-MOST_BYTES = 2**33
-"""Of an archive; the published ones have 1 to 2 GB."""
-
-MOST_TIMES = 20
-"""What an archive may unpack to, in its own size; recordings of machines hardly pack."""
-
-SMALL = 2**20
-"""What any archive may unpack to, in bytes."""
-
-MOST_MEMBERS = 100_000
-
-LONGEST_NAME = 255
-"""Of a file, in bytes, on most systems."""
-
-PROBLEMS = (
-    *(zipfile.BadZipFile, zlib.error, EOFError),
-    *(ArithmeticError, RuntimeError, ValueError),
-)
-"""What zipfile raises of damaged archives."""
-
-LONGEST_PATH = 1000
-"""Of a member, in bytes."""
 
 
 @validate_params(
@@ -121,6 +91,7 @@ def fetch_dcase2020(
 
     See Also
     --------
+    fetch_dcase : Download the recordings of any year.
     load_dcase2020 : List the clips.
 
     References
@@ -136,114 +107,8 @@ def fetch_dcase2020(
     """
     home = user_cache_path("skasd") / "dcase2020" if data_home is None else Path(data_home)
     root = home.expanduser() / subset
-    target = root / machine
-    if target.is_dir():
-        return root
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        # If a process is killed, the operating system releases its lock.
-        with FileLock(root / f".{machine}.lock"):
-            if not target.is_dir():
-                _fetch(subset, machine, target, verbose)
-    except OSError as error:
-        raise DatasetError(
-            str(root),
-            f"cannot hold the recordings: {error}",
-            "Free some space, or pass another folder for data_home.",
-        ) from error
-    return root
-
-
-def _fetch(subset: str, machine: str, target: Path, verbose: int) -> None:
     record, name = RECORDS[subset]
     url = URL.format(record=record, name=name, machine=machine)
-    work = target.parent / f".{machine}.part"
-    archive, unpacked = work / "archive.zip", work / "unpacked"
-    try:
-        # If a process was killed, its archive is used again; the files unpacked from it are not.
-        download(
-            url,
-            archive,
-            digest=md5,
-            expected=MD5[subset][machine],
-            most_bytes=MOST_BYTES,
-            verbose=verbose,
-        )
-        if unpacked.exists():
-            shutil.rmtree(unpacked)
-        _unpack(archive, unpacked, url)
-        os.rename(unpacked, target)
-    except DownloadError as error:
-        raise DatasetError(
-            url,
-            error.problem,
-            f"Try again, or download it elsewhere and unpack it into {target}.",
-        ) from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _unpack(archive: Path, folder: Path, url: str) -> None:
-    try:
-        with zipfile.ZipFile(archive) as file:
-            members = file.infolist()
-            problem = _problem_of(members, archive.stat().st_size)
-            if problem is not None:
-                raise DatasetError(
-                    url,
-                    f"is not unpacked, because {problem}",
-                    "Nothing was kept. Do not unpack it elsewhere either.",
-                )
-            file.extractall(folder)
-    except DatasetError:
-        raise
-    except (*PROBLEMS, OSError) as error:
-        # Only a damaged archive asks for a place before its start; the rest is of the disk.
-        if isinstance(error, OSError) and error.errno != errno.EINVAL:
-            raise
-        raise DatasetError(
-            url,
-            f"is not a complete archive: {str(error) or type(error).__name__}",
-            "Nothing was kept. Try again.",
-        ) from error
-
-
-def _problem_of(members: list[zipfile.ZipInfo], n_bytes: int) -> str | None:
-    """Say why members are not unpacked: on any system, each must be a file of its own."""
-    if not members or len(members) > MOST_MEMBERS:
-        return f"it has {len(members)} members"
-    # No more than a member declares is unpacked of it.
-    total = sum(member.file_size for member in members)
-    if total > max(MOST_TIMES * n_bytes, SMALL):
-        return f"its {n_bytes} bytes would become {total}"
-    files: set[PurePath] = set()
-    folders: set[PurePath] = set()
-    for member in members:
-        path = PureWindowsPath(member.filename)
-        problem = _problem_of_member(member, path)
-        if path in files or (path in folders and not member.is_dir()):
-            problem = "there twice, as a file and as a file or a folder"
-        elif not files.isdisjoint(path.parents):
-            problem = "in a folder that is a file"
-        if problem is not None:
-            return f"its member {member.filename!r:.300} is {problem}"
-        (folders if member.is_dir() else files).add(path)
-        folders.update(path.parents)
-    return None
-
-
-def _problem_of_member(member: zipfile.ZipInfo, path: PurePath) -> str | None:
-    if stat.S_ISLNK(member.external_attr >> 16):
-        return "a symbolic link"
-    if path.anchor or ".." in path.parts:
-        return "outside the folder"
-    longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
-    is_too_long = longest > LONGEST_NAME or len(os.fsencode(path)) > LONGEST_PATH
-    if not longest or is_too_long:
-        return "of a name that no file can have"
-    if member.flag_bits & 1 or member.compress_type not in (
-        zipfile.ZIP_STORED,
-        zipfile.ZIP_DEFLATED,
-    ):
-        return "encrypted, or packed in another way"
-    return None
+    archives = [Archive(url, MD5[subset][machine])]
+    fetch_folder(root, machine, lambda: archives, verbose)
+    return root

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,11 @@ from skasd.exceptions import DatasetError
 MACHINES = ("ToyCar", "ToyConveyor", "fan", "pump", "slider", "valve")
 """The machine types of DCASE 2020, in the order of the report of IAEO3."""
 
-SPLIT_FOLDERS = {"train": ("train",), "test": ("test", "source_test", "target_test")}
+SPLIT_FOLDERS = {
+    "train": ("train",),
+    "test": ("test", "source_test", "target_test"),
+    "supplemental": ("supplemental",),
+}
 
 ROOT_REMEDY = "Pass as root the folder that contains the machine types' folders."
 
@@ -35,23 +39,78 @@ NAMING_2020 = _Naming(
 NAMING_2021 = _Naming(
     pattern=(
         r"section_(?P<machine_id>\d\d)"
-        r"(?:_(?P<domain>source|target)_<split>(?:_(?P<label>normal|anomaly))?)?"
+        r"(?:_(?P<domain>source|target)(?:_<split>)?(?:_(?P<label>normal|anomaly))?|_<split>)?"
         r"_\d+(?:_(?P<attributes>.*))?\.wav"
     ),
     examples=(
-        "section_00_source_<split>_normal_0000_strength_1.wav, section_00_target_<split>_0000.wav "
-        "or section_00_0000.wav"
+        "section_00_source_<split>_normal_0000_strength_1.wav, section_00_target_<split>_0000.wav, "
+        "section_00_<split>_0000.wav or section_00_0000.wav"
     ),
+    identifier="section",
+)
+NAMING_SUPPLEMENTAL = _Naming(
+    pattern=r"section_(?P<machine_id>\d\d)_(?P<attributes>.*)\.wav",
+    examples="section_00_machine_0001_.wav or section_00_noise_0001_.wav",
     identifier="section",
 )
 
 
-class _Clip(NamedTuple):
+def naming_of(name: str) -> _Naming:
+    """Return how the year of a name names its clips."""
+    return NAMING_2021 if name.startswith("section_") else NAMING_2020
+
+
+class Clip(NamedTuple):
+    """What the name of a clip says.
+
+    Parameters
+    ----------
+    path : Path
+        The clip.
+    machine_id : str
+        Its id (2020) or section, such as ``"00"``.
+    label : {"normal", "anomaly"} or None
+        None if the name does not say.
+    domain : {"source", "target"} or None, default=None
+        None if the name does not say.
+    attributes : str or None, default=None
+        What follows the clip's number.
+    """
+
     path: Path
     machine_id: str
-    label: str | None
+    label: str | None = None
     domain: str | None = None
     attributes: str | None = None
+
+
+def read_name(path: Path, split: str, naming: _Naming) -> Clip | None:
+    """Read the name of a clip; None if it is none of such names.
+
+    Parameters
+    ----------
+    path : Path
+        The clip.
+    split : {"train", "test"}
+        What it is for, which its name may repeat.
+    naming : _Naming
+        How the year names its clips.
+
+    Returns
+    -------
+    Clip or None
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from skasd.datasets._layout import NAMING_2021, read_name
+    >>> path = Path("section_00_target_test_anomaly_0001_vel_12.wav")
+    >>> clip = read_name(path, "test", NAMING_2021)
+    >>> clip.machine_id, clip.label, clip.domain, clip.attributes
+    ('00', 'anomaly', 'target', 'vel_12')
+    """
+    match = re.fullmatch(naming.pattern.replace("<split>", split), path.name)
+    return Clip(path, **match.groupdict()) if match else None
 
 
 def load(
@@ -63,6 +122,12 @@ def load(
     naming: _Naming,
 ) -> Bunch:
     """List the clips of a machine type, or only those of one machine or section, and one domain."""
+    folders = find_split(root, machine, split)
+    return as_bunch(select_clips(folders, split, naming, identifier, domain), folders, naming)
+
+
+def find_split(root: str | os.PathLike, machine: str, split: str) -> list[Path]:
+    """Return the folders that hold a split of a machine type; refuse a root without."""
     root = Path(root).expanduser()
     folders = split_folders(root, machine, split)
     if not folders:
@@ -73,12 +138,30 @@ def load(
             f"{what_stands(*places[::-1], root)}",
             ROOT_REMEDY,
         )
+    return folders
+
+
+def select_clips(
+    folders: list[Path],
+    split: str,
+    naming: _Naming,
+    identifier: int | str | None,
+    domain: str | None,
+    complete: Callable[[list[Clip]], list[Clip]] = list,
+) -> list[Clip]:
+    """Read the names in folders, complete what they do not say, and select."""
     clips = _read_names(folders, split, naming)
     if identifier is not None:
         wanted = re.sub("^(id|section)_", "", str(identifier)).zfill(2)
         clips = _select(clips, "machine_id", wanted, f"{naming.identifier}={identifier!r}", folders)
+    clips = complete(clips)
     if domain is not None:
         clips = _select(clips, "domain", domain, f"{domain=}", folders)
+    return clips
+
+
+def as_bunch(clips: list[Clip], folders: list[Path], naming: _Naming) -> Bunch:
+    """Return clips of one kind: all or none have a label, all or none a domain."""
     forms = {(clip.label is None, clip.domain is None): clip.path.name for clip in clips}
     if len(forms) > 1:
         raise DatasetError(
@@ -101,8 +184,8 @@ def load(
 
 
 def _select(
-    clips: list[_Clip], field: str, wanted: str, argument: str, folders: list[Path]
-) -> list[_Clip]:
+    clips: list[Clip], field: str, wanted: str, argument: str, folders: list[Path]
+) -> list[Clip]:
     selected = [clip for clip in clips if getattr(clip, field) == wanted]
     if not selected:
         present = sorted({getattr(clip, field) for clip in clips} - {None})
@@ -114,20 +197,20 @@ def _select(
     return selected
 
 
-def _read_names(folders: list[Path], split: str, naming: _Naming) -> list[_Clip]:
+def _read_names(folders: list[Path], split: str, naming: _Naming) -> list[Clip]:
     """Read the clips' attributes from their file names, in the order of the names."""
-    pattern, examples = (text.replace("<split>", split) for text in naming[:2])
+    examples = naming.examples.replace("<split>", split)
     clips = []
     for path in wav_files(folders):
-        match = re.fullmatch(pattern, path.name)
-        if not match:
+        clip = read_name(path, split, naming)
+        if clip is None:
             raise DatasetError(
                 str(path),
                 f"is not named like {examples}",
-                "load_dcase2020 reads the names of 2020, load_dcase2021 those of 2021 to 2025; "
-                "move other recordings elsewhere.",
+                "load_dcase2020 reads the names of 2020, load_dcase2021 those of 2021 to 2025 and "
+                "load_dcase all; move other recordings elsewhere.",
             )
-        clips.append(_Clip(path, **match.groupdict()))
+        clips.append(clip)
     if not clips:
         raise DatasetError(
             _join(folders),

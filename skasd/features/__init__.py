@@ -8,6 +8,7 @@ from skasd.features._interpolation_autoencoder import InterpolationAutoencoder
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features._machine_id_embedding import MachineIDEmbedding
 from skasd.features._principal_components import PrincipalComponents
+from skasd.features._selective_mahalanobis_autoencoder import SelectiveMahalanobisAutoencoder
 from skasd.features._spectrogram_statistics import SpectrogramStatistics
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
 from skasd.features.openl3._openl3_embedding import OpenL3Embedding
@@ -20,6 +21,7 @@ __all__ = [
     "MachineIDEmbedding",
     "OpenL3Embedding",
     "PrincipalComponents",
+    "SelectiveMahalanobisAutoencoder",
     "SpectrogramStatistics",
     "SpectrogramTransformer",
     "TimeWeightedPooling",

@@ -234,6 +234,11 @@ class WindowAutoencoder(SpectrogramTransformer):
         return np.concatenate([block.mean(axis=1, dtype=np.float64) for block in blocks])
 
     def _squared_error_blocks(self, spectrogram: np.ndarray) -> Iterator[np.ndarray]:
+        for errors in self._error_blocks(spectrogram):
+            yield np.square(errors, out=errors).mean(axis=1)
+
+    def _error_blocks(self, spectrogram: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the errors of windows, (n_windows, n_target_frames, n_mels), float32."""
         n_windows = len(spectrogram) - self.n_frames + 1
         for start in range(0, n_windows, _WINDOWS_AT_A_TIME):
             stop = min(start + _WINDOWS_AT_A_TIME, n_windows)
@@ -242,7 +247,7 @@ class WindowAutoencoder(SpectrogramTransformer):
             for i, frame in enumerate(self._target_frames):
                 errors[:, i] -= frames[frame:][: stop - start]
             errors /= self.scale_
-            yield np.square(errors, out=errors).mean(axis=1)
+            yield errors
 
     def _predict(self, frames: np.ndarray) -> np.ndarray:
         """Return what the network predicts, (n_windows, n_target_frames, n_mels)."""

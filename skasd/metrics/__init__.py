@@ -16,6 +16,7 @@ McClish, "Analyzing a portion of the ROC curve", Medical Decision Making 9(3), 1
 
 from skasd._utils.public_names import claim_names
 from skasd.metrics._bootstrap import confidence_interval
+from skasd.metrics._domains import evaluate_domains, official_score
 from skasd.metrics._scorers import auc_pauc_scorer, auc_scorer, pauc_scorer
 from skasd.metrics._scores import auc, f1, pauc, precision, recall
 from skasd.metrics._summary import average_scores, evaluate, harmonic_mean
@@ -27,8 +28,10 @@ __all__ = [
     "average_scores",
     "confidence_interval",
     "evaluate",
+    "evaluate_domains",
     "f1",
     "harmonic_mean",
+    "official_score",
     "pauc",
     "pauc_scorer",
     "precision",

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
-from skasd._sklearn import Interval, validate_params
+from skasd._sklearn import Interval, StrOptions, validate_params
 from skasd.metrics._labels import validate
+from skasd.metrics._score_interval import Ends, auc_interval, pauc_interval, share_interval
 from skasd.metrics._scores import auc, f1, pauc, precision, recall
 
 
@@ -19,6 +20,7 @@ from skasd.metrics._scores import auc, f1, pauc, precision, recall
         "confidence": [Interval(Real, 0, 1, closed="neither")],
         "n_resamples": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
+        "method": [StrOptions({"bootstrap", "score", "wider"})],
     }
 )
 def confidence_interval(
@@ -29,13 +31,18 @@ def confidence_interval(
     confidence: float = 0.95,
     n_resamples: int = 1000,
     random_state: int | np.random.RandomState | None = None,
+    method: str = "bootstrap",
     **metric_parameters: float,
 ) -> tuple[float, float]:
-    """Estimate how far a metric depends on which clips were tested, by the percentile bootstrap.
+    """Estimate how far a metric depends on which clips were tested.
 
-    Each resample draws as many clips of each class as there are, with replacement. The interval
-    accounts for other test clips of the same machine, not for other seeds or training clips. If a
-    score is perfect, so is every resample, and the interval is too narrow.
+    The interval accounts for other test clips of the same machine, not for other seeds or training
+    clips.
+
+    By the percentile bootstrap, each resample draws as many clips of each class as there are, with
+    replacement. If a score is perfect, so is every resample, and the interval is too narrow: of 3
+    normal and 3 anomalous clips that are told apart, an AUC of 1 to 1. A score interval asks which
+    true values would have allowed for the one that is seen; of these six clips, 0.50 to 1.
 
     Parameters
     ----------
@@ -49,6 +56,10 @@ def confidence_interval(
         Number of resamples.
     random_state : int, RandomState instance or None, default=None
         Source of the resamples.
+    method : {"bootstrap", "score", "wider"}, default="bootstrap"
+        ``"score"`` takes Newcombe's interval for an AUC, the same with the normal clips within
+        `max_fpr` for a pAUC, and Wilson's interval for the others. ``"wider"`` takes the lower of
+        the low ends and the higher of the high ones.
     **metric_parameters
         Parameters of `metric`: `max_fpr` or `threshold`.
 
@@ -66,6 +77,9 @@ def confidence_interval(
     ----------
     Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
 
+    Newcombe, "Confidence intervals for an effect size measure based on the Mann-Whitney
+    statistic. Part 2: asymptotic methods and evaluation", Statistics in Medicine 25(4), 2006.
+
     Examples
     --------
     >>> import numpy as np
@@ -79,8 +93,28 @@ def confidence_interval(
     if metric not in _RESAMPLED:
         names = ", ".join(known.__name__ for known in _RESAMPLED)
         raise ValueError(f"metric={metric!r} is none of the functions {names} of skasd.metrics.")
-    metric(y, anomaly_scores, **metric_parameters)
+    value = metric(y, anomaly_scores, **metric_parameters)
     is_anomalous, anomaly_scores = validate(y, anomaly_scores)
+    if method == "score":
+        return _score_interval(
+            metric, value, is_anomalous, anomaly_scores, confidence, **metric_parameters
+        )
+    if method == "wider":
+        both = [
+            confidence_interval(
+                metric,
+                y,
+                anomaly_scores,
+                confidence=confidence,
+                n_resamples=n_resamples,
+                random_state=random_state,
+                method=each,
+                **metric_parameters,
+            )
+            for each in ("bootstrap", "score")
+        ]
+        lows, highs = zip(*both, strict=True)
+        return min(lows), max(highs)
     rng: np.random.RandomState = check_random_state(random_state)
     counts = np.empty((n_resamples, len(is_anomalous)))
     for of_class in (is_anomalous, ~is_anomalous):
@@ -91,6 +125,32 @@ def confidence_interval(
     values = _RESAMPLED[metric](is_anomalous, anomaly_scores, counts, **metric_parameters)
     low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
+
+
+def _score_interval(
+    metric: Callable[..., float],
+    value: float,
+    is_anomalous: np.ndarray,
+    anomaly_scores: np.ndarray,
+    confidence: float,
+    *,
+    max_fpr: float = 0.1,
+    threshold: float = np.inf,
+) -> Ends:
+    n_normal, n_anomalous = int((~is_anomalous).sum()), int(is_anomalous.sum())
+    if metric is auc:
+        return auc_interval(value, n_normal, n_anomalous, confidence)
+    if metric is pauc:
+        return pauc_interval(value, n_normal, n_anomalous, confidence, max_fpr)
+    judged = anomaly_scores > threshold
+    n_hits, n_judged = int((judged & is_anomalous).sum()), int(judged.sum())
+    if metric is precision:
+        return share_interval(n_hits, n_judged, confidence)
+    if metric is recall:
+        return share_interval(n_hits, n_anomalous, confidence)
+    # F1 is 2 s / (1 + s), where s is the share of hits in all that is or is judged anomalous.
+    low, high = share_interval(n_hits, n_judged + n_anomalous - n_hits, confidence)
+    return 2 * low / (1 + low), 2 * high / (1 + high)
 
 
 def _resampled_pauc(

@@ -54,6 +54,47 @@ def check_labels(y: ArrayLike) -> np.ndarray:
     return y == -1
 
 
+DOMAINS = ("source", "target")
+"""Domains of a machine: where most of its training clips are from, and where few are."""
+
+
+def check_domains(domains: ArrayLike, X: Any) -> np.ndarray:
+    """Check domains, one for each clip.
+
+    Parameters
+    ----------
+    domains : array-like of shape (n_clips,)
+        ``"source"`` or ``"target"``.
+    X : sequence of n_clips
+        What the domains are of.
+
+    Returns
+    -------
+    ndarray of shape (n_clips,), str
+
+    Raises
+    ------
+    ValueError
+        If there is not one for each clip, or there is another.
+
+    Examples
+    --------
+    >>> from skasd.metrics._labels import check_domains
+    >>> check_domains(["source", "goal"], [0.1, 0.2])
+    Traceback (most recent call last):
+    ValueError: domain is 'goal' at index 1. Domains are 'source' and 'target'.
+    """
+    domains = np.asarray(domains)
+    check_consistent_length(X, domains)
+    unknown = np.flatnonzero(~np.isin(domains, DOMAINS))
+    if len(unknown):
+        raise ValueError(
+            f"domain is {domains.tolist()[unknown[0]]!r} at index {unknown[0]}. Domains are "
+            "'source' and 'target'."
+        )
+    return domains
+
+
 def validate(y: ArrayLike, anomaly_scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Check the labels and scores that every metric takes.
 

@@ -12,6 +12,9 @@ from skasd._sklearn import StrOptions, validate_params
 from skasd.metrics._bootstrap import confidence_interval
 from skasd.metrics._scores import auc, f1, pauc, precision, recall
 
+Metrics = dict[Callable[..., float], dict[str, Any]]
+"""Metrics, and what each takes besides labels and scores."""
+
 
 def evaluate(
     y: ArrayLike,
@@ -37,7 +40,8 @@ def evaluate(
     confidence : float, default=0.95
         Share of the resamples inside each interval, in (0, 1).
     n_resamples : int, default=1000
-        Number of resamples of the bootstrap; 0 leaves the intervals out.
+        Number of resamples of the bootstrap; 0 leaves the intervals out. An interval is the wider
+        of the bootstrap's and the score interval: see `confidence_interval`.
     random_state : int, RandomState instance or None, default=0
         Source of the resamples.
 
@@ -65,9 +69,33 @@ def evaluate(
     >>> scores["recall"], scores["f1"]
     (1.0, 0.8)
     """
-    metrics: dict[Callable[..., float], dict[str, float]] = {auc: {}, pauc: {"max_fpr": max_fpr}}
+    metrics: Metrics = {auc: {}, pauc: {"max_fpr": max_fpr}}
     if threshold is not None:
-        metrics |= {metric: {"threshold": threshold} for metric in (precision, recall, f1)}
+        metrics |= judgements(threshold)
+    return evaluate_metrics(
+        metrics,
+        y,
+        anomaly_scores,
+        confidence=confidence,
+        n_resamples=n_resamples,
+        random_state=random_state,
+    )
+
+
+def judgements(threshold: float) -> Metrics:
+    """Return the metrics that take a threshold."""
+    return {metric: {"threshold": threshold} for metric in (precision, recall, f1)}
+
+
+def evaluate_metrics(
+    metrics: Metrics,
+    y: ArrayLike,
+    anomaly_scores: ArrayLike,
+    *,
+    n_resamples: int,
+    **settings: Any,
+) -> dict[str, float | tuple[float, float]]:
+    """Compute metrics, and an interval of each if there are resamples."""
     scores: dict[str, float | tuple[float, float]] = {
         metric.__name__: metric(y, anomaly_scores, **parameters)
         for metric, parameters in metrics.items()
@@ -79,9 +107,9 @@ def evaluate(
             metric,
             y,
             anomaly_scores,
-            confidence=confidence,
             n_resamples=n_resamples,
-            random_state=random_state,
+            method="wider",
+            **settings,
             **parameters,
         )
         for metric, parameters in metrics.items()

@@ -1,4 +1,4 @@
-"""The baseline of DCASE 2020 Task 2."""
+"""The baselines of the challenge: of 2020, and of 2023 to 2026."""
 
 import numpy as np
 from sklearn.pipeline import Pipeline
@@ -6,12 +6,17 @@ from sklearn.pipeline import Pipeline
 from skasd.detection._feature_detector import FeatureDetector
 from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
 from skasd.features._frame_autoencoder import FrameAutoencoder
+from skasd.features._selective_mahalanobis_autoencoder import SelectiveMahalanobisAutoencoder
 from skasd.systems._branches import check_input, log_mel_steps, name_settings
+
+AUTOENCODERS = {"mse": FrameAutoencoder, "mahalanobis": SelectiveMahalanobisAutoencoder}
+"""Score of a clip → the autoencoder that has it for its feature."""
 
 
 @name_settings
 def make_baseline(
     *,
+    score: str = "mse",
     input: str = "clips",
     sample_rate: int = 16000,
     n_fft: int = 1024,
@@ -27,10 +32,16 @@ def make_baseline(
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> RepeatedSeedEnsemble:
-    """Make the baseline of DCASE 2020 Task 2: the mean error of an autoencoder of five frames.
+    """Make the baseline of the challenge: the error of an autoencoder of five frames.
 
     Parameters
     ----------
+    score : {"mse", "mahalanobis"}, default="mse"
+        What is made of the error. ``"mse"`` is its mean square, as in 2020 and in the simple mode
+        of 2023 to 2026. ``"mahalanobis"`` is its distance from the source domain or the target
+        domain, whichever is smaller, as in their selective Mahalanobis mode:
+        `SelectiveMahalanobisAutoencoder`. It learns the domains that are handed to `fit` as `y`,
+        ``"source"`` or ``"target"`` for each clip.
     input : {"clips", "spectrograms"}, default="clips"
         What is fitted and scored. ``"spectrograms"`` starts at the autoencoder, for log-mel
         spectrograms in dB that were computed elsewhere; the settings from `sample_rate` to
@@ -38,7 +49,7 @@ def make_baseline(
     sample_rate, n_fft, hop_length, n_mels, input_sample_rate, channel
         Settings of `LogMelSpectrogram`.
     epochs : int, default=100
-        Training epochs of `FrameAutoencoder`.
+        Training epochs of the autoencoder.
     n_repeats, cv, contamination, random_state, n_jobs
         Settings of `RepeatedSeedEnsemble`. The baseline is fitted once, and for the threshold
         in five folds besides; ``cv=None`` leaves these out, as the challenge does.
@@ -57,17 +68,21 @@ def make_baseline(
     TypeError
         If a setting does not exist: the message names those that do.
     ValueError
-        If `input` has another value.
+        If `score` or `input` has another value.
 
     Notes
     -----
-    The challenge fits one baseline to all ids of a machine type. What is fitted here is up to the
-    caller.
+    The challenge of 2020 fits one baseline to all ids of a machine type. What is fitted here is up
+    to the caller. The baselines since 2023 train with batches of 256 windows, of 512 in 2020:
+    ``set_params(estimator__autoencoder__batch_size=256)``.
 
     References
     ----------
     Koizumi et al., "Description and discussion on DCASE2020 challenge task2: Unsupervised
     anomalous sound detection for machine condition monitoring", DCASE 2020 Workshop, section 3.
+
+    Harada et al., "First-shot anomaly detection for machine condition monitoring: a domain
+    generalization baseline", EUSIPCO, 2023.
 
     Examples
     --------
@@ -80,7 +95,9 @@ def make_baseline(
     (15,)
     """
     check_input(input, openl3=False)
-    autoencoder = FrameAutoencoder(epochs=epochs, verbose=verbose)
+    if score not in AUTOENCODERS:
+        raise ValueError(f"score={score!r}: expected 'mse' or 'mahalanobis'.")
+    autoencoder = AUTOENCODERS[score](epochs=epochs, verbose=verbose)
     steps = log_mel_steps(
         autoencoder,
         input,

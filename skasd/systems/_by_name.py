@@ -15,8 +15,11 @@ UNUSED = ("random_state", "verbose")
 """Settings of all other systems, which the command line passes."""
 
 
-IAE = {"openl3": False, "score": "mean"}
-"""Settings of the interpolation autoencoder alone."""
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "iae": {"openl3": False, "score": "mean"},
+    "baseline-mahalanobis": {"score": "mahalanobis"},
+}
+"""Name → settings that are other than its factory's."""
 
 
 def _views(machine: str | None, **settings: Any) -> FusionDetector:
@@ -32,8 +35,11 @@ SYSTEMS: Mapping[str, Callable[..., RepeatedSeedEnsemble | FusionDetector]] = {
     "iaeo3": lambda machine, **settings: make_iaeo3(**settings),
     "iaeo3-opt": make_iaeo3_opt,
     "iaeo3-plus": lambda machine, **settings: make_iaeo3_plus(**settings),
-    "iae": lambda machine, **settings: make_iaeo3(**{**IAE, **settings}),
+    "iae": lambda machine, **settings: make_iaeo3(**{**PRESETS["iae"], **settings}),
     "baseline": lambda machine, **settings: make_baseline(**settings),
+    "baseline-mahalanobis": lambda machine, **settings: make_baseline(
+        **{**PRESETS["baseline-mahalanobis"], **settings}
+    ),
 }
 """Name → factory that takes the machine type and settings."""
 
@@ -44,6 +50,7 @@ FACTORIES: Mapping[str, Callable[..., Any]] = {
     "iaeo3-plus": make_iaeo3_plus,
     "iae": make_iaeo3,
     "baseline": make_baseline,
+    "baseline-mahalanobis": make_baseline,
 }
 """Name → factory whose settings it takes."""
 
@@ -55,9 +62,11 @@ def make_system(
 
     Parameters
     ----------
-    name : {"views", "iaeo3", "iaeo3-opt", "iaeo3-plus", "iae", "baseline"}
-        `make_views_detector`, `make_iaeo3`, `make_iaeo3_opt`, `make_iaeo3_plus`, the
-        interpolation autoencoder alone with its mean error as the score, or `make_baseline`.
+    name : str
+        ``"views"``, ``"iaeo3"``, ``"iaeo3-opt"`` or ``"iaeo3-plus"``: `make_views_detector`,
+        `make_iaeo3`, `make_iaeo3_opt` or `make_iaeo3_plus`; ``"iae"``: the interpolation
+        autoencoder alone with its mean error as the score; ``"baseline"``: `make_baseline`;
+        ``"baseline-mahalanobis"``: that with ``score="mahalanobis"``.
     machine : str or None
         Machine type, which ``"iaeo3-opt"`` has settings for.
     **settings
@@ -120,4 +129,4 @@ def settings_of(name: str, machine: str | None) -> dict[str, Any]:
     100
     """
     settings = list_settings(FACTORIES[name], make_system(name, machine))
-    return {**settings, **(IAE if name == "iae" else {})}
+    return {**settings, **PRESETS.get(name, {})}
