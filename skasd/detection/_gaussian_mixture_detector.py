@@ -13,7 +13,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skasd._sklearn import Interval, StrOptions, fit_context
 from skasd._utils.fitted import Estimator, Number
-from skasd.detection._base import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
+from skasd.detection._base import AnomalyDetectorMixin
+from skasd.detection._calibrated import THRESHOLD_CONSTRAINTS
 from skasd.detection._covariance import (
     FEWEST_CLIPS,
     REG_COVAR,

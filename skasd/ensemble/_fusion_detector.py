@@ -14,11 +14,8 @@ from skasd._sklearn import N_JOBS, BaseComposition, Interval, StrOptions, fit_co
 from skasd._steps import Parts, last_step, remedy
 from skasd._utils.fitted import Estimator
 from skasd.audio._clips import Clips
-from skasd.detection._base import (
-    FEWEST_TO_LEAVE_OUT,
-    THRESHOLD_CONSTRAINTS,
-    AnomalyDetectorMixin,
-)
+from skasd.detection._base import AnomalyDetectorMixin
+from skasd.detection._calibrated import FEWEST_TO_LEAVE_OUT, THRESHOLD_CONSTRAINTS
 from skasd.ensemble._members import (
     AGGREGATIONS,
     FOLDS,

@@ -29,7 +29,8 @@ from skasd.audio._looking import (
     warn_of_remarks,
 )
 from skasd.audio._training_recordings import TrainingRecordings
-from skasd.detection._base import LEFT_OUT, NEW, AnomalyDetectorMixin, as_member
+from skasd.detection._base import AnomalyDetectorMixin
+from skasd.detection._calibrated import LEFT_OUT, NEW, as_member
 from skasd.exceptions import AudioError
 from skasd.features._base import ClipTransformer, SpectrogramTransformer, check_spectrograms
 from skasd.metrics._labels import healthy_clips

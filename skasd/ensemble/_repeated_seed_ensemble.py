@@ -14,7 +14,7 @@ from sklearn.utils import Tags, check_random_state, get_tags
 from skasd._sklearn import N_JOBS, HasMethods, Interval, StrOptions, fit_context
 from skasd._steps import Parts
 from skasd.audio._clips import Clips
-from skasd.detection._base import (
+from skasd.detection._calibrated import (
     FEWEST_TO_LEAVE_OUT,
     LEFT_OUT,
     SEEN,
