@@ -5,6 +5,7 @@ from skasd._version import __version__
 from skasd.detection import (
     FeatureDetector,
     GaussianMixtureDetector,
+    MahalanobisDetector,
     NearestNeighborsDetector,
     PyODDetector,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "InterpolationAutoencoder",
     "LogMelSpectrogram",
     "MachineIDEmbedding",
+    "MahalanobisDetector",
     "Monitor",
     "NearestNeighborsDetector",
     "OpenL3Embedding",

@@ -22,7 +22,7 @@ from skasd import (
     make_views_detector,
 )
 from skasd.datasets import make_machine_sounds
-from skasd.detection import _nearest_neighbors_detector as neighbors_module
+from skasd.detection import _compared_clips
 from skasd.ensemble._fusion_detector import leaves_out
 from skasd.exceptions import CalibrationWarning
 from skasd.metrics import auc
@@ -72,7 +72,7 @@ def test_log_is_the_logarithm():
 
 def test_blocks_do_not_matter(monkeypatch):
     whole = NearestNeighborsDetector(2, density_neighbors=8).fit(TRAIN).anomaly_score(NEW)
-    monkeypatch.setattr(neighbors_module, "WORKING_MEMORY", 1e-4)
+    monkeypatch.setattr(_compared_clips, "WORKING_MEMORY", 1e-4)
     blocks = NearestNeighborsDetector(2, density_neighbors=8).fit(TRAIN).anomaly_score(NEW)
     np.testing.assert_allclose(blocks, whole)
 

@@ -18,8 +18,9 @@ from skasd.detection._calibration import (
     Calibration,
     clips_for,
     left_out_scores,
-    suspicious,
 )
+from skasd.detection._domain_calibration import calibration_of
+from skasd.detection._domains import check_domain
 from skasd.detection._score_report import ScoreReport
 from skasd.exceptions import CalibrationWarning
 
@@ -58,6 +59,11 @@ def as_member(*, leaves_out: bool = False) -> Iterator[None]:
         _leaves_out.reset(leaves)
 
 
+def is_member() -> bool:
+    """Tell whether a detector is fitted as part of an ensemble."""
+    return _is_member.get()
+
+
 class CalibratedMixin(OutlierMixin):
     """A threshold by the scores of healthy clips, and how it is set, moved and reported on.
 
@@ -71,13 +77,18 @@ class CalibratedMixin(OutlierMixin):
     offset_: float
     training_scores_: np.ndarray
     calibration_scores_: np.ndarray
+    calibration_is_target_: np.ndarray | None
     calibrated_on_: str
+
+    # Routed to each step that takes it, without `set_fit_request`.
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"domain": True}
 
     _fitted: ClassVar[dict[str, Part]] = {
         "offset_": Number(),
         "training_scores_": Array(("n_training_clips",), "f8", nan=True),
         # Version 0.1.0.dev0 had neither of these.
         "calibration_scores_": Array(("n_calibration_clips",), "f8", optional=True),
+        "calibration_is_target_": Array(("n_calibration_clips",), "b", optional=True),
         "calibrated_on_": Text((LEFT_OUT, SEEN, NEW), optional=True),
     }
 
@@ -111,7 +122,13 @@ class CalibratedMixin(OutlierMixin):
         self._warn_of_few_clips()
         return self
 
-    def recalibrate(self, X: ArrayLike | Sequence[Any], *, add: bool = False) -> ScoreReport:
+    def recalibrate(
+        self,
+        X: ArrayLike | Sequence[Any],
+        *,
+        add: bool = False,
+        domain: str | ArrayLike | None = None,
+    ) -> ScoreReport:
         """Set the threshold by new healthy clips, without another fit.
 
         So a detector moves to another microphone, another place or a later week, and a false alarm
@@ -123,6 +140,11 @@ class CalibratedMixin(OutlierMixin):
             Healthy clips that the detector has not seen; at least 20, unless they are added.
         add : bool, default=False
             Whether they join the clips that the threshold comes from, rather than replace them.
+        domain : {"source", "target"} or array-like of shape (n_clips,), default=None
+            Where they are from: with ``domain="target", add=True``, ten clips from another
+            microphone or season are not lost among a thousand of before, and the threshold holds
+            for both. Clips that are added without it are of the target if the detector knows
+            domains.
 
         Returns
         -------
@@ -132,47 +154,9 @@ class CalibratedMixin(OutlierMixin):
         Raises
         ------
         ValueError
-            If there are too few clips, or a score is not finite.
+            If there are too few clips, a score is not finite, or a domain is another one.
         """
-        return self._recalibrate(self.score_samples(X), add=add)
-
-    def score_report(self, X: ArrayLike | Sequence[Any]) -> ScoreReport:
-        """Compare a batch with healthy clips, to distinguish odd clips from a changed machine.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_features), or what the detector was fitted on
-            At least 5 clips from one period of time, normal as far as anyone knows.
-
-        Returns
-        -------
-        ScoreReport
-            Quantiles of both, a two-sample test, and a verdict.
-
-        Raises
-        ------
-        ValueError
-            If there are fewer than 5 clips.
-        """
-        return self._report(self.score_samples(X))
-
-    def suspicious_training_clips(self) -> np.ndarray:
-        """Find training clips that sound unlike the others, and may be faults.
-
-        Returns
-        -------
-        ndarray of int
-            Their indices among the healthy clips that the detector was fitted on, the oddest
-            first: those whose score lies apart from those of the other clips.
-
-        Notes
-        -----
-        The scores are those by which clips were left out. One set of healthy clips in 20 has a
-        clip that is named for no reason, if their scores fall off exponentially.
-        """
-        check_is_fitted(self)
-        scored = np.flatnonzero(~np.isnan(self.training_scores_))
-        return scored[suspicious(-self.training_scores_[scored])]
+        return self._recalibrate(self.score_samples(X), add=add, domain=domain)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Version 0.1.0.dev0 had one name for the rule and for the number.
@@ -190,42 +174,63 @@ class CalibratedMixin(OutlierMixin):
     @property
     def _calibration(self) -> Calibration:
         check_is_fitted(self)
+        return calibration_of(-self._calibration_scores, self._is_target, self.threshold_rule)
+
+    @property
+    def _calibration_scores(self) -> np.ndarray:
         # A detector of version 0.1.0.dev0 has no other scores.
         scores = getattr(self, "calibration_scores_", None)
-        scores = self.training_scores_ if scores is None else scores
-        return Calibration(-scores, self.threshold_rule)
+        return self.training_scores_ if scores is None else scores
 
-    def _calibrate(self, training_scores: np.ndarray, calibrated_on: str = LEFT_OUT) -> None:
+    @property
+    def _is_target(self) -> np.ndarray | None:
+        """Which clips of the calibration are of the target, if that is known."""
+        return getattr(self, "calibration_is_target_", None)
+
+    def _calibrate(
+        self,
+        training_scores: np.ndarray,
+        calibrated_on: str = LEFT_OUT,
+        is_target: np.ndarray | None = None,
+    ) -> None:
         """Set the threshold by scores of the training clips; NaN for those that have none."""
         self.training_scores_ = training_scores
-        self._set_calibration(training_scores[~np.isnan(training_scores)], calibrated_on)
+        has_score = ~np.isnan(training_scores)
+        is_target = None if is_target is None else is_target[has_score]
+        self._set_calibration(training_scores[has_score], calibrated_on, is_target)
         self._warn_of_few_clips()
 
     def _calibrate_by_folds(
         self,
         score: Callable[[np.ndarray, np.ndarray], np.ndarray],
-        features: np.ndarray,
         training_scores: np.ndarray,
+        is_target: np.ndarray | None = None,
         *,
         n_folds: int | None = None,
     ) -> None:
         """Set the threshold by scores of each clip by a fit on the others, if called for."""
-        if not _leaves_out.get() or len(features) < FEWEST_TO_LEAVE_OUT:
-            self._calibrate(training_scores, SEEN)
+        n_clips = len(training_scores)
+        if not _leaves_out.get() or n_clips < FEWEST_TO_LEAVE_OUT:
+            self._calibrate(training_scores, SEEN, is_target)
         else:
-            self._calibrate(left_out_scores(score, features, n_folds))
+            self._calibrate(left_out_scores(score, n_clips, n_folds), is_target=is_target)
 
-    def _set_calibration(self, scores: np.ndarray, calibrated_on: str) -> None:
-        calibration = Calibration(-scores, self.threshold_rule)
+    def _set_calibration(
+        self, scores: np.ndarray, calibrated_on: str, is_target: np.ndarray | None
+    ) -> None:
+        calibration = calibration_of(-scores, is_target, self.threshold_rule)
         self.offset_ = -calibration.threshold(self.contamination)
         self.calibration_scores_, self.calibrated_on_ = scores, calibrated_on
+        self.calibration_is_target_ = is_target
 
     def _set_threshold(self, anomaly_score: float) -> None:
         """Set the threshold itself, and the false-alarm rate to what healthy clips say of it."""
         self.offset_ = -anomaly_score
         self.contamination = min(float(self._calibration.p_values(anomaly_score)), 0.5)
 
-    def _recalibrate(self, scores: np.ndarray, *, add: bool) -> ScoreReport:
+    def _recalibrate(
+        self, scores: np.ndarray, *, add: bool, domain: str | ArrayLike | None = None
+    ) -> ScoreReport:
         if len(scores) < (1 if add else FEWEST_NEW_CLIPS):
             raise ValueError(
                 f"A threshold needs {FEWEST_NEW_CLIPS} healthy clips or more, got {len(scores)}. "
@@ -234,9 +239,18 @@ class CalibratedMixin(OutlierMixin):
         if not np.isfinite(scores).all():
             index = np.flatnonzero(~np.isfinite(scores))[0]
             raise ValueError(f"The score of clip {index} is {scores[index]}. Leave it out.")
-        before = -self._calibration.scores
+        domain = [domain] * len(scores) if isinstance(domain, str) else domain
+        is_target = check_domain(domain, scores)
+        before = self._calibration_scores
         report = ScoreReport.compare(-before, -scores, threshold=-self.offset_, fewest_clips=1)
-        self._set_calibration(np.concatenate([before, scores]) if add else scores, NEW)
+        if add:
+            known = self._is_target
+            if known is not None or is_target is not None:
+                known = np.zeros(len(before), dtype=bool) if known is None else known
+                new = np.ones(len(scores), dtype=bool) if is_target is None else is_target
+                is_target = np.concatenate([known, new])
+            scores = np.concatenate([before, scores])
+        self._set_calibration(scores, NEW, is_target)
         self._warn_of_few_clips()
         return report
 
@@ -244,12 +258,12 @@ class CalibratedMixin(OutlierMixin):
         return ScoreReport.compare(self._calibration.scores, -scores, threshold=-self.offset_)
 
     def _warn_of_few_clips(self) -> None:
-        calibration = self._calibration
-        if calibration.extrapolates(self.contamination) and not _is_member.get():
+        calibration = self._calibration.coarsest
+        if calibration.extrapolates(self.contamination) and not is_member():
             warnings.warn(
-                f"{len(calibration.scores)} healthy clips, scored as new ones, cannot resolve a "
-                f"false-alarm rate of {self.contamination:g}, so the threshold is extrapolated. "
-                f"{clips_for(self.contamination)} would do.",
+                f"{len(calibration.scores)} {calibration.clips}, scored as new ones, cannot "
+                f"resolve a false-alarm rate of {self.contamination:g}, so the threshold is "
+                f"extrapolated. {clips_for(self.contamination)} would do.",
                 CalibrationWarning,
                 stacklevel=3,
             )

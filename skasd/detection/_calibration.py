@@ -1,6 +1,6 @@
 """From the scores of healthy clips that a detector has not seen to p-values and thresholds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -63,6 +63,9 @@ class Calibration:
     3.0
     """
 
+    clips = "healthy clips"
+    """What a message calls them."""
+
     def __init__(self, anomaly_scores: ArrayLike, rule: str = "percentile"):
         self.scores = np.sort(np.asarray(anomaly_scores, dtype=np.float64))
         self.rule = rule
@@ -71,6 +74,11 @@ class Calibration:
                 "threshold_rule='gamma' fits a distribution to the scores, but all of them are "
                 f"{self.scores[0]:.6g}. Use threshold_rule='percentile'."
             )
+
+    @property
+    def coarsest(self) -> "Calibration":
+        """The part of it that resolves the least."""
+        return self
 
     @property
     def finest(self) -> float:
@@ -135,6 +143,10 @@ class Calibration:
         share = self._tail.sf(self.scores[-1]) * false_alarm_rate / self.finest
         return float(self._tail.isf(share))
 
+    def quantiles(self, shares: Sequence[float]) -> np.ndarray:
+        """Return the anomaly scores that these shares of the healthy clips do not exceed."""
+        return np.quantile(self.scores, shares)
+
     @cached_property
     def _gamma(self) -> Any:
         return stats.gamma(*stats.gamma.fit(self.scores))
@@ -197,17 +209,17 @@ def folds_for(n_clips: int) -> int:
 
 
 def left_out_scores(
-    score: Callable[[np.ndarray, np.ndarray], np.ndarray], X: np.ndarray, n_folds: int | None = None
+    score: Callable[[np.ndarray, np.ndarray], np.ndarray], n_clips: int, n_folds: int | None = None
 ) -> np.ndarray:
     """Score each clip by a fit that has not seen it.
 
     Parameters
     ----------
     score : callable
-        Fits a detector on its first argument, features of some clips, and returns the scores of
-        its second, those of others.
-    X : ndarray of shape (n_clips, n_features)
-        Features of at least 2 clips.
+        Fits a detector on the clips of the indices in its first argument, and returns the scores of
+        the clips of those in its second.
+    n_clips : int
+        At least 2.
     n_folds : int or None, default=None
         Number of fits, as far as there are clips; what `folds_for` says if None.
 
@@ -216,12 +228,12 @@ def left_out_scores(
     ndarray of shape (n_clips,)
         What `score` returned for each clip.
     """
-    scores = np.empty(len(X))
-    folds = KFold(min(n_folds or folds_for(len(X)), len(X)), shuffle=True, random_state=0)
+    scores = np.empty(n_clips)
+    folds = KFold(min(n_folds or folds_for(n_clips), n_clips), shuffle=True, random_state=0)
     # Threads only wait for each other in so small fits.
-    with threadpool_limits(1, user_api=None if len(X) < MANY_CLIPS else "openmp"):
-        for train, test in folds.split(X):
-            scores[test] = score(X[train], X[test])
+    with threadpool_limits(1, user_api=None if n_clips < MANY_CLIPS else "openmp"):
+        for train, test in folds.split(scores):
+            scores[test] = score(train, test)
     return scores
 
 

@@ -84,6 +84,8 @@ class FusionDetector(MembersMixin, BaseComposition):
         out. NaN for a clip that one has not left out.
     calibration_scores_ : ndarray of shape (n_calibration_clips,)
         Scores that the threshold and the p-values come from.
+    calibration_is_target_ : ndarray of shape (n_calibration_clips,), bool, or None
+        Which of these are of the target, if `fit` was told the clips' domains.
     calibrated_on_ : {"left out", "seen in training", "new"}
         What the clips of those scores are to the detectors.
     n_features_in_ : int
@@ -155,7 +157,7 @@ class FusionDetector(MembersMixin, BaseComposition):
         self.n_jobs = n_jobs
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Clips | ArrayLike, y: Any = None) -> Self:
+    def fit(self, X: Clips | ArrayLike, y: Any = None, *, domain: ArrayLike | None = None) -> Self:
         """Fit all detectors on healthy clips, their common scale, and the threshold.
 
         Parameters
@@ -166,6 +168,10 @@ class FusionDetector(MembersMixin, BaseComposition):
             If it holds +1 (normal) and -1 (anomalous) alone, the anomalous clips are left out:
             so a search with `skasd.model_selection` fits its best setting to normal clips. Other
             labels, such as 0 and 1, are refused; anything else is passed on.
+        domain : array-like of shape (n_clips,), default=None
+            ``"source"`` or ``"target"`` for each clip. The threshold and the p-values then hold in
+            both, and the steps that take domains are told so, whether or not metadata routing is
+            turned on.
 
         Returns
         -------
@@ -182,7 +188,7 @@ class FusionDetector(MembersMixin, BaseComposition):
         self._check_detectors()
         self._check_weights()
         members = {f"Detector {name!r}": clone(detector) for name, detector in self.detectors}
-        self._fit_members(members, X, y, plan=self._plan, standardize=True)
+        self._fit_members(members, X, y, domain, plan=self._plan, standardize=True)
         names = [name for name, _ in self.detectors]
         self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
         return self

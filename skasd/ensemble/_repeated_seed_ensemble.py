@@ -96,6 +96,8 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
         (see the notes); by all members if `cv` is None. NaN for a clip that none has left out.
     calibration_scores_ : ndarray of shape (n_calibration_clips,)
         Scores that the threshold and the p-values come from.
+    calibration_is_target_ : ndarray of shape (n_calibration_clips,), bool, or None
+        Which of these are of the target, if `fit` was told the clips' domains.
     calibrated_on_ : {"left out", "seen in training", "new"}
         What the clips of those scores are to the members.
     n_features_in_ : int
@@ -174,7 +176,7 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
         self.random_state = random_state
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Clips | ArrayLike, y: Any = None) -> Self:
+    def fit(self, X: Clips | ArrayLike, y: Any = None, *, domain: ArrayLike | None = None) -> Self:
         """Fit all members on healthy clips, and the threshold on what they say together.
 
         Parameters
@@ -185,6 +187,10 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
             If it holds +1 (normal) and -1 (anomalous) alone, the anomalous clips are left out:
             so a search with `skasd.model_selection` fits its best setting to normal clips. Other
             labels, such as 0 and 1, are refused; anything else is passed on.
+        domain : array-like of shape (n_clips,), default=None
+            ``"source"`` or ``"target"`` for each clip. The threshold and the p-values then hold in
+            both, and the steps that take domains are told so, whether or not metadata routing is
+            turned on.
 
         Returns
         -------
@@ -207,6 +213,7 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
             members,
             X,
             y,
+            domain,
             plan=self._plan,
             standardize=self.normalize,
             calibrated_on=SEEN if self.cv is None and not self.normalize else LEFT_OUT,
