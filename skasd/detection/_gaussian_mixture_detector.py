@@ -214,6 +214,7 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
         training_scores = self.mixture_.score_samples(features)
 
         def score_others(train: np.ndarray, test: np.ndarray) -> np.ndarray:
+            """Score clips by a fit on others."""
             n_components = min(self.n_components_, len(train))
             return self._fit_mixture(features[train], n_components).score_samples(features[test])
 

@@ -145,6 +145,7 @@ class MahalanobisDetector(AnomalyDetectorMixin, BaseEstimator):
         self.location_, self.whitening_ = self._fit_domains(features, groups)
 
         def score_others(train: np.ndarray, test: np.ndarray) -> np.ndarray:
+            """Score clips by a fit on others."""
             return _normality(features[test], *self._fit_domains(features[train], groups[train]))
 
         training_scores = _normality(features, self.location_, self.whitening_)

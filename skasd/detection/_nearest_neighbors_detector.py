@@ -235,6 +235,7 @@ class NearestNeighborsDetector(ComparedClips, BaseEstimator):
             _check_apart(is_target)
 
         def score_others(train: np.ndarray, test: np.ndarray) -> np.ndarray:
+            """Score clips by a fit on others."""
             part = None if is_target is None else is_target[train]
             return clone(self)._remember(features[train], part)._score(features[test])
 

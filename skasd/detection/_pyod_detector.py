@@ -120,6 +120,7 @@ class PyODDetector(AnomalyDetectorMixin, BaseEstimator):
         training_scores = -np.asarray(self.detector_.decision_scores_, dtype=np.float64)
 
         def score_others(train: np.ndarray, test: np.ndarray) -> np.ndarray:
+            """Score clips by a fit on others."""
             return _normality(clone(self.detector).fit(healthy[train]), healthy[test])
 
         self._calibrate_by_folds(score_others, training_scores, is_target, n_folds=FOLDS)
