@@ -87,7 +87,7 @@ def test_noise_that_both_hear_is_not_heard(noise):
     machine = np.fft.irfft(spectrum)
     clips = [record(machine + gain * noise[1], gain * noise[1]) for gain in (0.1, 1.0)]
     (near, near_loud), (above, above_loud) = (
-        [levels[:, 70:].mean() for levels in LogMelSpectrogram(channel=channel).transform(clips)]
+        [levels[2:-2, 70:].mean() for levels in LogMelSpectrogram(channel=channel).transform(clips)]
         for channel in (0, "near-far")
     )
     assert near_loud - near == pytest.approx(20, abs=0.5)
@@ -159,8 +159,8 @@ def test_default_system_in_a_model_file(noise, tmp_path):
 def test_monitor_and_player(noise):
     clips = [record(a, b) for a, b in zip(noise[:6], noise[6:], strict=True)]
     fitted = detector("near-far").fit(clips * 2)
-    monitor = Monitor(fitted, clip_seconds=1.0)
-    events = list(monitor.stream([samples for _, samples in clips], sample_rate=RATE))
+    monitor = Monitor(fitted, clip_seconds=1.0, sample_rate=RATE)
+    events = list(monitor.stream([samples for _, samples in clips]))
     np.testing.assert_allclose(
         [event.anomaly_score for event in events], -fitted.score_samples(clips), rtol=1e-6
     )
