@@ -213,7 +213,9 @@ class CalibratedMixin(OutlierMixin):
         if not _leaves_out.get() or n_clips < FEWEST_TO_LEAVE_OUT:
             self._calibrate(training_scores, SEEN, is_target)
         else:
-            self._calibrate(left_out_scores(score, n_clips, n_folds), is_target=is_target)
+            self._calibrate(
+                left_out_scores(score, n_clips, is_target, n_folds), is_target=is_target
+            )
 
     def _set_calibration(
         self, scores: np.ndarray, calibrated_on: str, is_target: np.ndarray | None

@@ -268,7 +268,7 @@ class FusionDetector(MembersMixin, BaseComposition):
         if not all(by_name is estimator for by_name, estimator in pairs):
             raise ValueError("named_estimators_ and estimators_ differ")
 
-    def _plan(self, n_clips: int) -> list[FitAndScore]:
+    def _plan(self, n_clips: int, is_target: np.ndarray | None) -> list[FitAndScore]:
         """Return how each detector is fitted, and which clips it scores."""
         n_folds = max(2, min(FOLDS, n_clips)) if isinstance(self.cv, str) else self.cv
         folds = by_folds(n_folds, n_clips)

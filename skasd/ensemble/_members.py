@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 from scipy.special import logsumexp
 from sklearn import config_context
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
-from sklearn.model_selection import KFold
 from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import check_is_fitted
@@ -33,6 +32,7 @@ from skasd.audio._looking import (
 from skasd.audio._training_recordings import TrainingRecordings
 from skasd.detection._base import AnomalyDetectorMixin
 from skasd.detection._calibrated import LEFT_OUT, NEW, as_member
+from skasd.detection._calibration import split_clips
 from skasd.detection._domains import SOURCE, TARGET, healthy_clips_of
 from skasd.exceptions import AudioError
 from skasd.features._base import ClipTransformer, SpectrogramTransformer, check_spectrograms
@@ -237,7 +237,7 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         y: Any,
         domain: Any,
         *,
-        plan: Callable[[int], Sequence[FitAndScore]],
+        plan: Callable[[int, np.ndarray | None], Sequence[FitAndScore]],
         standardize: bool,
         calibrated_on: str = LEFT_OUT,
     ) -> None:
@@ -263,7 +263,9 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
                 self.n_jobs,
                 (
                     delayed(fit_and_score)(member, X, y, is_target)
-                    for fit_and_score, member in zip(plan(n_clips), members.values(), strict=True)
+                    for fit_and_score, member in zip(
+                        plan(n_clips, is_target), members.values(), strict=True
+                    )
                 ),
             )
         except ValueError as error:
@@ -374,7 +376,7 @@ def score_by_folds(
 ) -> Fitted:
     """Fit a member on all clips; score each one by another fit, on the clips of other folds."""
     scores = np.empty(num_samples(X))
-    for train, test in KFold(n_folds, shuffle=True, random_state=0).split(X):
+    for train, test in split_clips(len(scores), n_folds, is_target):
         fold_member = _fit_part(clone(member), X, y, is_target, train)
         scores[test] = _anomaly_score(fold_member, safe_indexing(X, test))
     with as_member():

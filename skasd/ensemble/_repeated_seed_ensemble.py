@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 from sklearn.base import BaseEstimator, clone
-from sklearn.model_selection import KFold
 from sklearn.utils import Tags, check_random_state, get_tags
 
 from skasd._sklearn import N_JOBS, HasMethods, Interval, StrOptions, fit_context
@@ -20,6 +19,7 @@ from skasd.detection._calibrated import (
     SEEN,
     THRESHOLD_CONSTRAINTS,
 )
+from skasd.detection._calibration import split_clips
 from skasd.ensemble._members import (
     AGGREGATIONS,
     FOLDS,
@@ -220,14 +220,14 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
         )
         return self
 
-    def _plan(self, n_clips: int) -> list[FitAndScore]:
+    def _plan(self, n_clips: int, is_target: np.ndarray | None) -> list[FitAndScore]:
         """Return how each member is fitted, and which clips it scores."""
         cv = NORMALIZE_FOLDS if self.normalize and self.cv is None else self.cv
         if cv is None or (cv == "members" and n_clips < FEWEST_TO_LEAVE_OUT):
             return [score_seen] * self.n_repeats
         if cv == "members" and self.n_repeats > 1:
             n_parts = min(max(self.n_repeats, FOLDS), n_clips)
-            parts = KFold(n_parts, shuffle=True, random_state=0).split(np.arange(n_clips))
+            parts = split_clips(n_clips, n_parts, is_target)
             left_out = [part for _, part in parts][: self.n_repeats]
             left_out += [np.array([], dtype=int)] * (self.n_repeats - len(left_out))
             return [partial(score_left_out, left_out=part) for part in left_out]
