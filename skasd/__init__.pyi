@@ -20,6 +20,7 @@ from ._version import __version__
 from .detection import (
     FeatureDetector,
     GaussianMixtureDetector,
+    MahalanobisDetector,
     NearestNeighborsDetector,
     PyODDetector,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "InterpolationAutoencoder",
     "LogMelSpectrogram",
     "MachineIDEmbedding",
+    "MahalanobisDetector",
     "Monitor",
     "NearestNeighborsDetector",
     "OpenL3Embedding",

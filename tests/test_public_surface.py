@@ -20,6 +20,7 @@ SURFACE = {
         "InterpolationAutoencoder",
         "LogMelSpectrogram",
         "MachineIDEmbedding",
+        "MahalanobisDetector",
         "Monitor",
         "NearestNeighborsDetector",
         "OpenL3Embedding",
@@ -73,6 +74,7 @@ SURFACE = {
     "skasd.detection": [
         "FeatureDetector",
         "GaussianMixtureDetector",
+        "MahalanobisDetector",
         "NearestNeighborsDetector",
         "PyODDetector",
         "ScoreReport",

@@ -35,6 +35,7 @@ from skasd import (
     FusionDetector,
     GaussianMixtureDetector,
     LogMelSpectrogram,
+    MahalanobisDetector,
     NearestNeighborsDetector,
     OpenL3Embedding,
     PrincipalComponents,
@@ -61,6 +62,7 @@ DETECTORS = {
     "feature": lambda: FeatureDetector(),
     "mixture": lambda: GaussianMixtureDetector(n_components=2, random_state=0),
     "neighbors": lambda: NearestNeighborsDetector(density_neighbors=3, log=True),
+    "mahalanobis": lambda: MahalanobisDetector(),
     "ensemble": lambda: RepeatedSeedEnsemble(FeatureDetector(), n_repeats=2),
     "fusion": lambda: FusionDetector(
         [("a", FeatureDetector(0)), ("b", FeatureDetector(1))], weights=[1, 2]

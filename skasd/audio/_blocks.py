@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from skasd.audio._reading import mix_down, scale_samples
+from skasd.audio._channels import mix_down
+from skasd.audio._reading import scale_samples
 from skasd.audio._recording import open_recording
 from skasd.audio._sources import check_samples
 from skasd.exceptions import AudioError
@@ -88,7 +89,7 @@ def check_blocks(blocks: Iterable[Any], channels: Iterable[str | int]) -> Iterat
     ----------
     blocks : iterable of arrays of shape (n_samples,) or (n_samples, n_channels)
         Ints or floats. A block may be empty.
-    channels : iterable of "mean" or int
+    channels : iterable of "mean", "near-far", "far-near" or int
         What is to be analyzed. A block of a single dimension is of the channel that was picked.
 
     Yields

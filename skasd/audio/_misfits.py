@@ -30,6 +30,12 @@ CANCELLED_DECIBELS = 7.0
 DEAD_DECIBELS = 30.0
 """How far a channel may be below the loudest: more than places around a machine differ."""
 
+UNLIKE_DECIBELS = 6.0
+"""Difference of channels of which one is farther from the machine: twice as far."""
+
+UNRELATED_DECIBELS = 1.0
+"""What the mean of unrelated channels may lack by chance, beyond the number of them."""
+
 FULL_SCALE = 1.0
 
 
@@ -82,6 +88,8 @@ def find_misfits(
         if (finding := _find_channels(name, each)) is not None:
             findings.append(finding)
             continue
+        if (finding := _find_unlike_channels(name, each)) is not None:
+            findings.append(finding)
         if each.is_silent:
             problem = "is silent: no sample differs from the next"
             findings.append(Finding(name, "silent", problem, "Leave it out; check the microphone."))
@@ -134,6 +142,22 @@ def _find_channels(name: str, facts: RecordingFacts) -> Finding | None:
             'Check the cable, and pass channel=… with that of a channel that is alive for "mean".',
         )
     return None
+
+
+def _find_unlike_channels(name: str, facts: RecordingFacts) -> Finding | None:
+    lost = facts.cancelled - 10 * np.log10(facts.n_channels)
+    if facts.quietest_channel <= UNLIKE_DECIBELS and lost <= UNRELATED_DECIBELS:
+        return None
+    problem = f"has channels that differ by {facts.quietest_channel:.0f} dB"
+    if lost > UNRELATED_DECIBELS:
+        problem = f"has channels that cancel {facts.cancelled:.0f} dB of each other"
+    return Finding(
+        name,
+        "unlike channels",
+        f"{problem}, and is heard as their mean",
+        "Pass channel=0, or the index of that near the machine; or channel='near-far' if the "
+        "second channel hears the surroundings.",
+    )
 
 
 def _find_level(name: str, facts: RecordingFacts, levels: Sequence[float]) -> Finding | None:

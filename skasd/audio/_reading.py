@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from skasd.audio._channels import far_channel, mix_down
 from skasd.audio._clips import Clip
 from skasd.audio._length import MAX_SECONDS, check_length
 from skasd.audio._recording import Recording, open_recording
@@ -41,9 +42,9 @@ def read_clip(
     input_sample_rate : int or None, default=None
         What an array is sampled at, in Hz; 16000 if None. Files and (rate, samples) say so
         themselves.
-    channel : "mean" or int, default="mean"
-        Average of the channels, or the index of the one to use. A 1-D array is of one channel,
-        whichever was picked.
+    channel : "mean", "near-far", "far-near" or int, default="mean"
+        Average of the channels, the first or the second of two, or the index of the one to use. A
+        1-D array is of one channel, whichever was picked.
     min_samples : int, default=1
         What the analysis needs, in samples at `sample_rate`.
     max_seconds : float or None, default=3600.0
@@ -191,29 +192,12 @@ def scale_samples(samples: np.ndarray) -> np.ndarray:
     return ((samples - center) / 2.0 ** (bits - 1)).astype(np.float32)
 
 
-def mix_down(samples: np.ndarray, channel: str | int, name: str) -> np.ndarray:
-    """Make one channel of samples of shape (n_samples, n_channels)."""
-    if isinstance(channel, str):
-        if samples.shape[1] == 1:
-            return samples[:, 0]
-        # What overflows is infinite afterwards, and is found as such.
-        with np.errstate(over="ignore", invalid="ignore"):
-            return samples.mean(axis=1)
-    if not 0 <= channel < samples.shape[1]:
-        raise AudioError(
-            name,
-            f"has no channel {channel}: it has {samples.shape[1]}, counted from 0",
-            'Pass another channel, or channel="mean".',
-        )
-    return np.ascontiguousarray(samples[:, channel])
-
-
 def _read_whole(
     clip: Clip, input_sample_rate: int | None, channel: str | int, max_seconds: float | None
 ) -> tuple[np.ndarray, int]:
     """Read what is heard of a clip, at the rate that it was recorded at; remember its facts."""
     is_one_channel = isinstance(clip.source, np.ndarray) and clip.source.ndim == 1
-    heard = "mean" if is_one_channel else channel
+    heard = "mean" if is_one_channel and far_channel(channel) is None else channel
     powers = ChannelPowers()
 
     def take(block: np.ndarray) -> np.ndarray:

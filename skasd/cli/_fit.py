@@ -39,6 +39,14 @@ def fit(
     machine: Annotated[
         str | None, typer.Option(help="Machine type whose settings iaeo3-opt uses.")
     ] = None,
+    channel: Annotated[
+        str | None,
+        typer.Option(
+            help="What is heard of several channels: mean, an index from 0, or near-far: the first "
+            "microphone, less what the second one hears; far-near: the other way around.",
+            show_default="mean",
+        ),
+    ] = None,
     set_: Settings = None,
     random_state: Annotated[int, typer.Option(help="Seed.")] = 0,
     jobs: Annotated[int, jobs_option("views, or members, to fit")] = 1,
@@ -83,6 +91,8 @@ def fit(
             "verbose": int(sys.stderr.isatty()),
             **parse_settings(set_),
         }
+        if channel is not None:
+            settings["channel"] = int(channel) if channel.isdecimal() else channel
         if false_alarm_rate is not None:
             settings["contamination"] = false_alarm_rate
         detector = make_system(system, machine, **settings)

@@ -7,6 +7,7 @@ for anomalous ones. The field counts the other way, as `anomaly_score` does.
 from skasd._utils.public_names import claim_names
 from skasd.detection._feature_detector import FeatureDetector
 from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
+from skasd.detection._mahalanobis_detector import MahalanobisDetector
 from skasd.detection._nearest_neighbors_detector import NearestNeighborsDetector
 from skasd.detection._pyod_detector import PyODDetector
 from skasd.detection._score_report import ScoreReport
@@ -14,6 +15,7 @@ from skasd.detection._score_report import ScoreReport
 __all__ = [
     "FeatureDetector",
     "GaussianMixtureDetector",
+    "MahalanobisDetector",
     "NearestNeighborsDetector",
     "PyODDetector",
     "ScoreReport",

@@ -1,13 +1,14 @@
 """From the scores of healthy clips that a detector has not seen to p-values and thresholds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
-from sklearn.model_selection import KFold
+from sklearn.model_selection import KFold, PredefinedSplit
+from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
 N_FOLDS, MANY_FOLDS = 5, 20
@@ -63,6 +64,9 @@ class Calibration:
     3.0
     """
 
+    clips = "healthy clips"
+    """What a message calls them."""
+
     def __init__(self, anomaly_scores: ArrayLike, rule: str = "percentile"):
         self.scores = np.sort(np.asarray(anomaly_scores, dtype=np.float64))
         self.rule = rule
@@ -71,6 +75,11 @@ class Calibration:
                 "threshold_rule='gamma' fits a distribution to the scores, but all of them are "
                 f"{self.scores[0]:.6g}. Use threshold_rule='percentile'."
             )
+
+    @property
+    def coarsest(self) -> "Calibration":
+        """The part of it that resolves the least."""
+        return self
 
     @property
     def finest(self) -> float:
@@ -135,6 +144,10 @@ class Calibration:
         share = self._tail.sf(self.scores[-1]) * false_alarm_rate / self.finest
         return float(self._tail.isf(share))
 
+    def quantiles(self, shares: Sequence[float]) -> np.ndarray:
+        """Return the anomaly scores that these shares of the healthy clips do not exceed."""
+        return np.quantile(self.scores, shares)
+
     @cached_property
     def _gamma(self) -> Any:
         return stats.gamma(*stats.gamma.fit(self.scores))
@@ -196,18 +209,59 @@ def folds_for(n_clips: int) -> int:
     return min(MANY_FOLDS, n_clips) if n_clips < MANY_CLIPS else N_FOLDS
 
 
+def split_clips(
+    n_clips: int, n_folds: int, is_target: np.ndarray | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Split clips into folds, each with its share of either domain.
+
+    Parameters
+    ----------
+    n_clips, n_folds : int
+        How many there are, and are asked for.
+    is_target : ndarray of shape (n_clips,), bool, or None, default=None
+        Which clips are of the target, if that is known.
+
+    Returns
+    -------
+    iterator of (ndarray, ndarray)
+        Indices of the clips to fit on, and of those that are left out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.detection._calibration import split_clips
+    >>> is_target = np.arange(100) < 10
+    >>> [int(is_target[test].sum()) for _, test in split_clips(100, 5, is_target)]
+    [2, 2, 2, 2, 2]
+    """
+    if is_target is None:
+        return KFold(n_folds, shuffle=True, random_state=0).split(np.empty(n_clips))
+    random_state = check_random_state(0)
+    fold = np.empty(n_clips, dtype=int)
+    # One domain goes on where the other ends, so that no fold is much larger than others.
+    for part, start in ((~is_target, 0), (is_target, np.sum(~is_target))):
+        fold[part] = random_state.permutation(start + np.arange(np.sum(part))) % n_folds
+    return PredefinedSplit(fold).split()
+
+
 def left_out_scores(
-    score: Callable[[np.ndarray, np.ndarray], np.ndarray], X: np.ndarray, n_folds: int | None = None
+    score: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    n_clips: int,
+    is_target: np.ndarray | None = None,
+    n_folds: int | None = None,
 ) -> np.ndarray:
     """Score each clip by a fit that has not seen it.
 
     Parameters
     ----------
     score : callable
-        Fits a detector on its first argument, features of some clips, and returns the scores of
-        its second, those of others.
-    X : ndarray of shape (n_clips, n_features)
-        Features of at least 2 clips.
+        Fits a detector on the clips of the indices in its first argument, and returns the scores of
+        the clips of those in its second.
+    n_clips : int
+        At least 2.
+    is_target : ndarray of shape (n_clips,), bool, or None, default=None
+        Which clips are of the target, if that is known. Of few such clips, each fold leaves out
+        one alone, so that what scores it knows almost as many as what scores a new one.
     n_folds : int or None, default=None
         Number of fits, as far as there are clips; what `folds_for` says if None.
 
@@ -216,12 +270,14 @@ def left_out_scores(
     ndarray of shape (n_clips,)
         What `score` returned for each clip.
     """
-    scores = np.empty(len(X))
-    folds = KFold(min(n_folds or folds_for(len(X)), len(X)), shuffle=True, random_state=0)
+    scores = np.empty(n_clips)
+    n_folds = min(n_folds or folds_for(n_clips), n_clips)
+    if is_target is not None:
+        n_folds = max(n_folds, min(MANY_FOLDS, int(np.sum(is_target))))
     # Threads only wait for each other in so small fits.
-    with threadpool_limits(1, user_api=None if len(X) < MANY_CLIPS else "openmp"):
-        for train, test in folds.split(X):
-            scores[test] = score(X[train], X[test])
+    with threadpool_limits(1, user_api=None if n_clips < MANY_CLIPS else "openmp"):
+        for train, test in split_clips(n_clips, n_folds, is_target):
+            scores[test] = score(train, test)
     return scores
 
 

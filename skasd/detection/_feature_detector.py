@@ -10,8 +10,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skasd._sklearn import Interval, fit_context
 from skasd._utils.fitted import Number
-from skasd.detection._base import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
-from skasd.metrics._labels import healthy_clips
+from skasd.detection._base import AnomalyDetectorMixin
+from skasd.detection._calibrated import THRESHOLD_CONSTRAINTS
+from skasd.detection._domains import healthy_clips_of
 
 
 class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):
@@ -37,6 +38,8 @@ class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):
         Scores of the training clips, as `score_samples` counts.
     calibration_scores_ : ndarray of shape (n_calibration_clips,)
         Scores that the threshold and the p-values come from.
+    calibration_is_target_ : ndarray of shape (n_calibration_clips,), bool, or None
+        Which of these are of the target, if `fit` was told the clips' domains.
     calibrated_on_ : {"left out", "seen in training", "new"}
         What the clips of those scores are to what scored them. As a member of an ensemble, the
         detector leaves none out, since the ensemble does.
@@ -84,7 +87,7 @@ class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):
         self.threshold_rule = threshold_rule
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+    def fit(self, X: ArrayLike, y: Any = None, *, domain: ArrayLike | None = None) -> Self:
         """Fit the threshold.
 
         Parameters
@@ -94,6 +97,9 @@ class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):
         y : array-like of shape (n_clips,), default=None
             If it holds +1 (normal) and -1 (anomalous) alone, the anomalous clips are left out.
             Other labels, such as 0 and 1, are refused.
+        domain : array-like of shape (n_clips,), default=None
+            ``"source"`` or ``"target"`` for each clip. The threshold and the p-values then hold in
+            both.
 
         Returns
         -------
@@ -115,9 +121,9 @@ class FeatureDetector(AnomalyDetectorMixin, BaseEstimator):
                 f"feature={self.feature!r}: X has {features.shape[1]} features, "
                 f"{'named ' + ', '.join(names) if names else 'without names'}."
             )
-        healthy, _ = healthy_clips(features, y)
+        healthy, _, is_target = healthy_clips_of(features, y, domain)
         # Nothing is learned from the clips, so that none is known better than a new one.
-        self._calibrate(-healthy[:, self.feature_index_])
+        self._calibrate(-healthy[:, self.feature_index_], is_target=is_target)
         return self
 
     def _check_fitted(self) -> None:

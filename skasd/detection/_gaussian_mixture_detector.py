@@ -13,7 +13,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skasd._sklearn import Interval, StrOptions, fit_context
 from skasd._utils.fitted import Estimator, Number
-from skasd.detection._base import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
+from skasd.detection._base import AnomalyDetectorMixin
+from skasd.detection._calibrated import THRESHOLD_CONSTRAINTS
 from skasd.detection._covariance import (
     FEWEST_CLIPS,
     REG_COVAR,
@@ -21,7 +22,7 @@ from skasd.detection._covariance import (
     precision_factor,
     shrunk_covariance,
 )
-from skasd.metrics._labels import healthy_clips
+from skasd.detection._domains import healthy_clips_of
 
 EM_REG_COVAR = 1e-2
 """Minimum added to the variances of standardized features while EM assigns the clips."""
@@ -77,6 +78,8 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
         that is fitted on the other clips.
     calibration_scores_ : ndarray of shape (n_calibration_clips,)
         Scores that the threshold and the p-values come from.
+    calibration_is_target_ : ndarray of shape (n_calibration_clips,), bool, or None
+        Which of these are of the target, if `fit` was told the clips' domains.
     calibrated_on_ : {"left out", "seen in training", "new"}
         What the clips of those scores are to what scored them. As a member of an ensemble, the
         detector leaves none out, since the ensemble does.
@@ -166,7 +169,7 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
         self.random_state = random_state
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+    def fit(self, X: ArrayLike, y: Any = None, *, domain: ArrayLike | None = None) -> Self:
         """Fit the mixture and the threshold.
 
         Parameters
@@ -176,6 +179,9 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
         y : array-like of shape (n_clips,), default=None
             If it holds +1 (normal) and -1 (anomalous) alone, the anomalous clips are left out.
             Other labels, such as 0 and 1, are refused.
+        domain : array-like of shape (n_clips,), default=None
+            ``"source"`` or ``"target"`` for each clip. The threshold and the p-values then hold in
+            both.
 
         Returns
         -------
@@ -188,7 +194,7 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
             `covariance_type`, a covariance is singular, or the features are not finite.
         """
         features: np.ndarray = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
-        features, _ = healthy_clips(features, y)
+        features, _, is_target = healthy_clips_of(features, y, domain)
         if self.shrinkage is not None and self.covariance_type != "full":
             raise ValueError(
                 f"shrinkage={self.shrinkage!r} is for covariance_type='full', got "
@@ -206,7 +212,13 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
         self.mixture_ = self._fit_mixture(features, n_components)
         self.n_components_ = len(self.mixture_.weights_)
         training_scores = self.mixture_.score_samples(features)
-        self._calibrate_by_folds(self._score_others, features, training_scores)
+
+        def score_others(train: np.ndarray, test: np.ndarray) -> np.ndarray:
+            """Score clips by a fit on others."""
+            n_components = min(self.n_components_, len(train))
+            return self._fit_mixture(features[train], n_components).score_samples(features[test])
+
+        self._calibrate_by_folds(score_others, training_scores, is_target)
         return self
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
@@ -230,10 +242,6 @@ class GaussianMixtureDetector(AnomalyDetectorMixin, BaseEstimator):
         super()._check_fitted()
         if self.mixture_.means_.shape != (self.n_components_, self.n_features_in_):
             raise ValueError(f"mixture_ has means of the shape {self.mixture_.means_.shape}")
-
-    def _score_others(self, train: np.ndarray, test: np.ndarray) -> np.ndarray:
-        n_components = min(self.n_components_, len(train))
-        return self._fit_mixture(train, n_components).score_samples(test)
 
     def _select_n_components(self, X: np.ndarray) -> int:
         n_folds = min(N_FOLDS, len(X))

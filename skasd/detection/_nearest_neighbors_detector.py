@@ -6,32 +6,20 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
-from sklearn.metrics import pairwise_distances_chunked
 from sklearn.neighbors import NearestNeighbors
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skasd._sklearn import Interval, StrOptions, fit_context
 from skasd._utils.fitted import Array, Estimator, Number, check_fitted
-from skasd.detection._base import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
+from skasd.detection._base import AnomalyDetectorMixin
+from skasd.detection._calibrated import THRESHOLD_CONSTRAINTS, is_member
 from skasd.detection._calibration import folds_for
-from skasd.detection._covariance import (
-    REG_COVAR,
-    SHRINKAGES,
-    precision_factor,
-    shrunk_covariance,
-)
-from skasd.metrics._labels import healthy_clips
-
-SMALLEST = 1e-3
-"""Least local density, relative to its mean, and least distance relative to it whose logarithm is
-taken: copies of a clip have none."""
-
-WORKING_MEMORY = 64
-"""MiB of the distances that are computed at a time."""
+from skasd.detection._compared_clips import FEWEST_APART, ComparedClips
+from skasd.detection._covariance import SHRINKAGES
+from skasd.detection._domains import healthy_clips_of
 
 
-class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
+class NearestNeighborsDetector(ComparedClips, BaseEstimator):
     """Score clips by their mean distance to the nearest training clips.
 
     It assumes no form of the density, and a dozen clips are enough for it. Embeddings are often
@@ -57,6 +45,13 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
     log : bool, default=False
         Whether the anomaly score is the logarithm of the mean distance, which is closer to a normal
         distribution, so that a `FusionDetector` weighs detectors alike.
+    domain_method : {"smote", "memmixup", "selective"} or None, default=None
+        What is done for the few clips of a target domain among many of a source: another
+        microphone, season or product. ``"smote"`` makes clips between those of the target,
+        ``"memmixup"`` makes clips of nine parts of the target and one of its nearest clips of the
+        source, both until there are about as many as of the source. ``"selective"`` takes the
+        smaller of the distances to either domain, each standardized by what is usual in it. All
+        need ``domain`` in `fit`. `density_neighbors` needs none, and goes with each of them.
     contamination : float, default=0.1
         Share of healthy clips that may be called anomalous, in (0, 0.5].
     threshold_rule : {"percentile", "gamma"}, default="percentile"
@@ -71,21 +66,29 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         Least mean distance that has a logarithm of its own, with `log`.
     location_ : ndarray of shape (n_features_in_,)
         Mean of the training clips.
-    density_ : ndarray of shape (n_training_clips,)
-        What distances to each training clip are divided by, with `density_neighbors`; at least a
+    density_ : ndarray of shape (n_compared_clips,)
+        What distances to each clip of `X_fit_` are divided by, with `density_neighbors`; at least a
         thousandth of its mean over the clips, since duplicates of a clip are at distance 0.
     whitening_ : ndarray of shape (n_features_in_, n_features_in_)
         What centered features are multiplied by, for ``metric="mahalanobis"``.
-    X_fit_ : ndarray of shape (n_training_clips, n_features_in_)
-        The training clips.
+    X_fit_ : ndarray of shape (n_compared_clips, n_features_in_)
+        The training clips, and after them those that `domain_method` has made of them.
+    is_target_ : ndarray of shape (n_compared_clips,), bool, or None
+        Which of them are of the target, with ``domain_method="selective"``.
+    domain_means_, domain_stds_ : ndarray of shape (2,)
+        What the distances to the source and to the target are standardized by: mean and standard
+        deviation of the distances within the domain, each clip's without itself. They are
+        logarithms with `log`.
     offset_ : float
         Threshold of `score_samples`.
     training_scores_ : ndarray of shape (n_clips,)
         Scores of the training clips, as `score_samples` counts, each without the clip itself:
-        in twenty folds if ``metric="mahalanobis"`` or `density_neighbors`, which learn from all of
-        them.
+        in twenty folds if ``metric="mahalanobis"``, `density_neighbors` or `domain_method`, which
+        learn from all of them.
     calibration_scores_ : ndarray of shape (n_calibration_clips,)
         Scores that the threshold and the p-values come from.
+    calibration_is_target_ : ndarray of shape (n_calibration_clips,), bool, or None
+        Which of these are of the target, if `fit` was told the clips' domains.
     calibrated_on_ : {"left out", "seen in training", "new"}
         What the clips of those scores are to what scored them. As a member of an ensemble, the
         detector leaves none out, since the ensemble does.
@@ -107,12 +110,21 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
     With one neighbor, the score normalized by density is the minimum, over the training clips y, of
     D(x, y) / mean(D(y, z) for the K nearest clips z of y), equation 3 of Wilkinghoff et al.
 
+    ``"selective"`` standardizes by training clips, where Saengthong and Shinozaki do so by the
+    clips that are scored. A domain of fewer than 3 clips, such as in a fold, is not judged apart.
+
     References
     ----------
     Angiulli and Pizzuti, "Fast outlier detection in high dimensional spaces", PKDD 2002.
 
     Wilkinghoff et al., "Local density-based anomaly score normalization for domain generalization",
     2025.
+
+    Chawla et al., "SMOTE: Synthetic minority over-sampling technique", Journal of Artificial
+    Intelligence Research 16, 2002.
+
+    Saengthong and Shinozaki, "Deep generic representations for domain-generalized anomalous sound
+    detection", ICASSP 2025, arXiv:2409.05035: MemMixup, and the smaller of standardized distances.
 
     Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices",
     Journal of Multivariate Analysis 88(2), 2004.
@@ -131,6 +143,14 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
     >>> detector = NearestNeighborsDetector(1, metric="euclidean", density_neighbors=2).fit(X)
     >>> detector.anomaly_score([[6.0], [130.0]])
     array([2.        , 0.66666667])
+
+    If it is known which clips are of which mode, or domain, the smaller distance in its own units:
+
+    >>> domain = ["source"] * 4 + ["target"] * 3
+    >>> detector = NearestNeighborsDetector(1, metric="euclidean", domain_method="selective")
+    >>> detector = detector.set_params(density_neighbors=2).fit(X, domain=domain)
+    >>> detector.predict([[1.5], [50.0], [125.0]])
+    array([ 1, -1,  1])
     """
 
     _parameter_constraints = {
@@ -139,13 +159,15 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         "density_neighbors": [Interval(Integral, 1, None, closed="left"), None],
         "shrinkage": [StrOptions(set(SHRINKAGES))],
         "log": ["boolean"],
+        "domain_method": [StrOptions({"smote", "memmixup", "selective"}), None],
         **THRESHOLD_CONSTRAINTS,
     }
 
     _fitted = {
         **AnomalyDetectorMixin._fitted,
         "n_features_in_": Number("i", low=1),
-        "X_fit_": Array(("n_training_clips", "n_features_in_"), "f8"),
+        "X_fit_": Array(("n_compared_clips", "n_features_in_"), "f8"),
+        "is_target_": Array(("n_compared_clips",), "b", optional=True),
         "location_": Array(("n_features_in_",), "f8"),
         "neighbors_": Estimator(NearestNeighbors),
     }
@@ -158,6 +180,7 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         density_neighbors: int | None = None,
         shrinkage: str = "ledoit_wolf",
         log: bool = False,
+        domain_method: str | None = None,
         contamination: float = 0.1,
         threshold_rule: str = "percentile",
     ):
@@ -166,11 +189,12 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         self.density_neighbors = density_neighbors
         self.shrinkage = shrinkage
         self.log = log
+        self.domain_method = domain_method
         self.contamination = contamination
         self.threshold_rule = threshold_rule
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+    def fit(self, X: ArrayLike, y: Any = None, *, domain: ArrayLike | None = None) -> Self:
         """Remember the clips, and fit the threshold.
 
         Parameters
@@ -180,6 +204,9 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         y : array-like of shape (n_clips,), default=None
             If it holds +1 (normal) and -1 (anomalous) alone, the anomalous clips are left out.
             Other labels, such as 0 and 1, are refused.
+        domain : array-like of shape (n_clips,), default=None
+            ``"source"`` or ``"target"`` for each clip. The threshold and the p-values then hold in
+            both, and `domain_method` has what it needs.
 
         Returns
         -------
@@ -188,24 +215,39 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there are too few clips, or the features are not finite.
+            If there are too few clips, the features are not finite, or `domain_method` lacks the
+            clips' domains.
         """
         features: np.ndarray = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
-        features, _ = healthy_clips(features, y)
+        features, _, is_target = healthy_clips_of(features, y, domain)
         if len(features) <= self.n_neighbors:
             raise ValueError(
                 f"n_neighbors={self.n_neighbors} needs at least {self.n_neighbors + 1} clips, as "
                 f"no clip is its own neighbor, got n_samples={len(features)}. Fit on more clips "
                 "or with fewer neighbors."
             )
-        training_scores = self._remember(features)._score(features)
+        if self.domain_method is not None and is_target is None:
+            raise ValueError(
+                f"domain_method={self.domain_method!r} needs the domain of each clip. Pass "
+                "fit(X, domain=...), or domain_method=None."
+            )
+        if self.domain_method == "selective" and is_target is not None and not is_member():
+            _check_apart(is_target)
+
+        def score_others(train: np.ndarray, test: np.ndarray) -> np.ndarray:
+            """Score clips by a fit on others."""
+            part = None if is_target is None else is_target[train]
+            return clone(self)._remember(features[train], part)._score(features[test])
+
+        training_scores = self._remember(features, is_target)._score(features)
         n_left_out = -(-len(features) // folds_for(len(features)))
         learns = self.metric == "mahalanobis" or self.density_neighbors is not None
+        learns = learns or self.domain_method is not None
         if learns and len(features) - n_left_out > self.n_neighbors:
-            self._calibrate_by_folds(self._score_others, features, training_scores)
+            self._calibrate_by_folds(score_others, training_scores, is_target)
         else:
             # No clip is its own neighbor, and nothing else is learned from it.
-            self._calibrate(training_scores)
+            self._calibrate(training_scores, is_target=is_target)
         return self
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
@@ -219,7 +261,7 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_clips,), float64
-            Higher is more normal; 0 at most, unless `log`.
+            Higher is more normal; 0 at most, unless `log` or ``domain_method="selective"``.
         """
         check_is_fitted(self)
         features: np.ndarray = validate_data(self, X, dtype=np.float64, reset=False)
@@ -227,7 +269,10 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Detectors from before these parameters did what the defaults do.
-        before = {"density_neighbors": None, "shrinkage": "ledoit_wolf", "log": False}
+        before: dict[str, Any] = {"density_neighbors": None, "shrinkage": "ledoit_wolf"}
+        before |= {"log": False, "domain_method": None}
+        if "X_fit_" in state:
+            before["is_target_"] = None
         super().__setstate__({**before, **state})
 
     def _check_fitted(self) -> None:
@@ -242,80 +287,18 @@ class NearestNeighborsDetector(AnomalyDetectorMixin, BaseEstimator):
             raise ValueError("neighbors_ is no search over the training clips")
         if self.n_neighbors >= len(self.X_fit_):
             raise ValueError(f"there are no {self.n_neighbors} neighbors")
+        if self.is_target_ is not None:
+            table = {"domain_means_": Array((2,), "f8"), "domain_stds_": Array((2,), "f8", above=0)}
+            check_fitted(self, table)
+            if min(map(len, self._domains())) < FEWEST_APART:
+                raise ValueError("is_target_ leaves too few clips to a domain")
 
-    def _remember(self, features: np.ndarray) -> Self:
-        if self.metric == "mahalanobis":
-            scaler = StandardScaler().fit(features)
-            standardized = scaler.transform(features)
-            covariance = shrunk_covariance(
-                standardized, self.shrinkage, REG_COVAR, variance=np.mean(standardized**2)
+
+def _check_apart(is_target: np.ndarray) -> None:
+    """Refuse a domain that is too small to be judged apart; members may see less of it."""
+    for name, n_clips in (("source", np.sum(~is_target)), ("target", np.sum(is_target))):
+        if 0 < n_clips < FEWEST_APART:
+            raise ValueError(
+                f"domain_method='selective' needs {FEWEST_APART} clips of each domain, got "
+                f"{n_clips} of the {name}. Record more, or pass domain_method='smote'."
             )
-            self.whitening_ = precision_factor(covariance) / scaler.scale_[:, np.newaxis]
-        self.X_fit_ = features
-        self.location_ = features.mean(axis=0)
-        # Trees hardly help in so many dimensions, and skops does not trust them.
-        self.neighbors_ = NearestNeighbors(
-            algorithm="brute", metric="cosine" if self.metric == "cosine" else "euclidean"
-        ).fit(self._whiten(features))
-        if self.density_neighbors is not None:
-            n_neighbors = min(self.density_neighbors, len(features) - 1)
-            distances, _ = self.neighbors_.kneighbors(n_neighbors=n_neighbors)
-            density = distances.mean(axis=1)
-            # If all clips are copies of one, there is nothing to divide by.
-            self.density_ = np.maximum(density, SMALLEST * density.mean() or 1.0)
-        return self
-
-    def _score(self, features: np.ndarray) -> np.ndarray:
-        distances, nearest = self._nearest(self._whiten(features))
-        is_itself = (self.X_fit_[nearest] == features[:, np.newaxis]).all(axis=2)
-        left_out = np.where(is_itself.any(axis=1), is_itself.argmax(axis=1), self.n_neighbors)
-        np.put_along_axis(distances, left_out[:, np.newaxis], 0, axis=1)
-        means = distances.sum(axis=1) / self.n_neighbors
-        return -np.log(np.maximum(means, self.smallest_)) if self.log else -means
-
-    @property
-    def smallest_(self) -> float:
-        """The least distance that has a logarithm of its own."""
-        return np.finfo(np.float64).tiny if self.density_neighbors is None else SMALLEST
-
-    def _nearest(self, whitened: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the distances to the nearest training clips, one more than count, and which."""
-        n_nearest = self.n_neighbors + 1
-        if self.density_neighbors is None:
-            return self.neighbors_.kneighbors(whitened, n_nearest)
-
-        def nearest_of(distances: np.ndarray, start: int) -> tuple[np.ndarray, np.ndarray]:
-            distances /= self.density_
-            return _smallest_of_rows(distances, n_nearest)
-
-        # Block by block, so that no matrix of all clips by all clips is in memory.
-        blocks = pairwise_distances_chunked(
-            whitened,
-            self.neighbors_._fit_X,
-            reduce_func=nearest_of,
-            metric=self.neighbors_.metric,
-            working_memory=WORKING_MEMORY,
-        )
-        distances, nearest = zip(*blocks, strict=True)
-        return np.concatenate(distances), np.concatenate(nearest)
-
-    def _score_others(self, train: np.ndarray, test: np.ndarray) -> np.ndarray:
-        return clone(self)._remember(train)._score(test)
-
-    def _whiten(self, X: np.ndarray) -> np.ndarray:
-        if self.metric == "cosine":
-            return X
-        centered = X - self.location_
-        return centered @ self.whitening_ if self.metric == "mahalanobis" else centered
-
-
-def _smallest_of_rows(values: np.ndarray, n_smallest: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the smallest values of each row in order, and where they are; the rows are used up."""
-    rows = np.arange(len(values))
-    smallest, places = [], []
-    # A few passes are faster than a partition of each row.
-    for _ in range(n_smallest):
-        places.append(values.argmin(axis=1))
-        smallest.append(values[rows, places[-1]])
-        values[rows, places[-1]] = np.inf
-    return np.stack(smallest, axis=1), np.stack(places, axis=1)

@@ -8,8 +8,9 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skasd._sklearn import HasMethods, fit_context
-from skasd.detection._base import THRESHOLD_CONSTRAINTS, AnomalyDetectorMixin
-from skasd.metrics._labels import healthy_clips
+from skasd.detection._base import AnomalyDetectorMixin
+from skasd.detection._calibrated import THRESHOLD_CONSTRAINTS
+from skasd.detection._domains import healthy_clips_of
 
 FOLDS = 5
 """Fits that give the threshold, besides the one on all clips. PyOD's detectors may be slow."""
@@ -44,6 +45,8 @@ class PyODDetector(AnomalyDetectorMixin, BaseEstimator):
         that is fitted on the other clips.
     calibration_scores_ : ndarray of shape (n_calibration_clips,)
         Scores that the threshold and the p-values come from.
+    calibration_is_target_ : ndarray of shape (n_calibration_clips,), bool, or None
+        Which of these are of the target, if `fit` was told the clips' domains.
     calibrated_on_ : {"left out", "seen in training", "new"}
         What the clips of those scores are to what scored them. As a member of an ensemble, the
         detector leaves none out, since the ensemble does.
@@ -88,7 +91,7 @@ class PyODDetector(AnomalyDetectorMixin, BaseEstimator):
         self.threshold_rule = threshold_rule
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+    def fit(self, X: ArrayLike, y: Any = None, *, domain: ArrayLike | None = None) -> Self:
         """Fit the detector and the threshold.
 
         Parameters
@@ -98,6 +101,9 @@ class PyODDetector(AnomalyDetectorMixin, BaseEstimator):
         y : array-like of shape (n_clips,), default=None
             If it holds +1 (normal) and -1 (anomalous) alone, the anomalous clips are left out.
             Other labels, such as 0 and 1, are refused.
+        domain : array-like of shape (n_clips,), default=None
+            ``"source"`` or ``"target"`` for each clip. The threshold and the p-values then hold in
+            both.
 
         Returns
         -------
@@ -109,10 +115,15 @@ class PyODDetector(AnomalyDetectorMixin, BaseEstimator):
             If the features are not finite, or the detector cannot be fitted on them.
         """
         features: np.ndarray = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
-        healthy, _ = healthy_clips(features, y)
+        healthy, _, is_target = healthy_clips_of(features, y, domain)
         self.detector_ = clone(self.detector).fit(healthy)
         training_scores = -np.asarray(self.detector_.decision_scores_, dtype=np.float64)
-        self._calibrate_by_folds(self._score_others, healthy, training_scores, n_folds=FOLDS)
+
+        def score_others(train: np.ndarray, test: np.ndarray) -> np.ndarray:
+            """Score clips by a fit on others."""
+            return _normality(clone(self.detector).fit(healthy[train]), healthy[test])
+
+        self._calibrate_by_folds(score_others, training_scores, is_target, n_folds=FOLDS)
         return self
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
@@ -131,9 +142,6 @@ class PyODDetector(AnomalyDetectorMixin, BaseEstimator):
         check_is_fitted(self)
         features: np.ndarray = validate_data(self, X, dtype=np.float64, reset=False)
         return _normality(self.detector_, features)
-
-    def _score_others(self, train: np.ndarray, test: np.ndarray) -> np.ndarray:
-        return _normality(clone(self.detector).fit(train), test)
 
 
 def _normality(detector: Any, features: np.ndarray) -> np.ndarray:

@@ -14,11 +14,8 @@ from skasd._sklearn import N_JOBS, BaseComposition, Interval, StrOptions, fit_co
 from skasd._steps import Parts, last_step, remedy
 from skasd._utils.fitted import Estimator
 from skasd.audio._clips import Clips
-from skasd.detection._base import (
-    FEWEST_TO_LEAVE_OUT,
-    THRESHOLD_CONSTRAINTS,
-    AnomalyDetectorMixin,
-)
+from skasd.detection._base import AnomalyDetectorMixin
+from skasd.detection._calibrated import FEWEST_TO_LEAVE_OUT, THRESHOLD_CONSTRAINTS
 from skasd.ensemble._members import (
     AGGREGATIONS,
     FOLDS,
@@ -87,6 +84,8 @@ class FusionDetector(MembersMixin, BaseComposition):
         out. NaN for a clip that one has not left out.
     calibration_scores_ : ndarray of shape (n_calibration_clips,)
         Scores that the threshold and the p-values come from.
+    calibration_is_target_ : ndarray of shape (n_calibration_clips,), bool, or None
+        Which of these are of the target, if `fit` was told the clips' domains.
     calibrated_on_ : {"left out", "seen in training", "new"}
         What the clips of those scores are to the detectors.
     n_features_in_ : int
@@ -158,7 +157,7 @@ class FusionDetector(MembersMixin, BaseComposition):
         self.n_jobs = n_jobs
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Clips | ArrayLike, y: Any = None) -> Self:
+    def fit(self, X: Clips | ArrayLike, y: Any = None, *, domain: ArrayLike | None = None) -> Self:
         """Fit all detectors on healthy clips, their common scale, and the threshold.
 
         Parameters
@@ -169,6 +168,10 @@ class FusionDetector(MembersMixin, BaseComposition):
             If it holds +1 (normal) and -1 (anomalous) alone, the anomalous clips are left out:
             so a search with `skasd.model_selection` fits its best setting to normal clips. Other
             labels, such as 0 and 1, are refused; anything else is passed on.
+        domain : array-like of shape (n_clips,), default=None
+            ``"source"`` or ``"target"`` for each clip. The threshold and the p-values then hold in
+            both, and the steps that take domains are told so, whether or not metadata routing is
+            turned on.
 
         Returns
         -------
@@ -185,7 +188,7 @@ class FusionDetector(MembersMixin, BaseComposition):
         self._check_detectors()
         self._check_weights()
         members = {f"Detector {name!r}": clone(detector) for name, detector in self.detectors}
-        self._fit_members(members, X, y, plan=self._plan, standardize=True)
+        self._fit_members(members, X, y, domain, plan=self._plan, standardize=True)
         names = [name for name, _ in self.detectors]
         self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
         return self
@@ -265,7 +268,7 @@ class FusionDetector(MembersMixin, BaseComposition):
         if not all(by_name is estimator for by_name, estimator in pairs):
             raise ValueError("named_estimators_ and estimators_ differ")
 
-    def _plan(self, n_clips: int) -> list[FitAndScore]:
+    def _plan(self, n_clips: int, is_target: np.ndarray | None) -> list[FitAndScore]:
         """Return how each detector is fitted, and which clips it scores."""
         n_folds = max(2, min(FOLDS, n_clips)) if isinstance(self.cv, str) else self.cv
         folds = by_folds(n_folds, n_clips)

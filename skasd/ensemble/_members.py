@@ -10,9 +10,10 @@ import numpy as np
 from joblib import delayed
 from numpy.typing import ArrayLike
 from scipy.special import logsumexp
+from sklearn import config_context
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
-from sklearn.model_selection import KFold
 from sklearn.utils import indexable
+from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import check_is_fitted
 
 from skasd._sklearn import num_samples, safe_indexing
@@ -29,11 +30,13 @@ from skasd.audio._looking import (
     warn_of_remarks,
 )
 from skasd.audio._training_recordings import TrainingRecordings
-from skasd.detection._base import LEFT_OUT, NEW, AnomalyDetectorMixin, as_member
+from skasd.detection._base import AnomalyDetectorMixin
+from skasd.detection._calibrated import LEFT_OUT, NEW, as_member
+from skasd.detection._calibration import split_clips
+from skasd.detection._domains import SOURCE, TARGET, healthy_clips_of
 from skasd.exceptions import AudioError
 from skasd.features._base import ClipTransformer, SpectrogramTransformer, check_spectrograms
 from skasd.features._one_reading import analyze_in_one_reading
-from skasd.metrics._labels import healthy_clips
 
 
 def _soft_max(scores: np.ndarray, axis: int, weights: np.ndarray | None = None) -> np.ndarray:
@@ -62,8 +65,8 @@ FEW_CLIPS = 5
 Fitted = tuple[BaseEstimator, np.ndarray, np.ndarray]
 """A fitted member, its anomaly scores of the training clips, and which it scored as new ones."""
 
-FitAndScore = Callable[[BaseEstimator, Any, Any], Fitted]
-"""Fits a member on clips and what `fit` takes for y."""
+FitAndScore = Callable[[BaseEstimator, Any, Any, np.ndarray | None], Fitted]
+"""Fits a member on clips, what `fit` takes for y, and which clips are of the target."""
 
 
 class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
@@ -237,8 +240,9 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         members: Mapping[str, BaseEstimator],
         X: Any,
         y: Any,
+        domain: Any,
         *,
-        plan: Callable[[int], Sequence[FitAndScore]],
+        plan: Callable[[int, np.ndarray | None], Sequence[FitAndScore]],
         standardize: bool,
         calibrated_on: str = LEFT_OUT,
     ) -> None:
@@ -246,7 +250,7 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         shared = share_analyses(*members.values())
         if shared:
             check_sequence(X)
-        X, y = indexable(*healthy_clips(X, y))
+        X, y, is_target = indexable(*healthy_clips_of(X, y, domain))
         if hasattr(self, "training_recordings_"):
             del self.training_recordings_
         if shared:
@@ -264,8 +268,10 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
             results = parallel_threads(
                 self.n_jobs,
                 (
-                    delayed(fit_and_score)(member, X, y)
-                    for fit_and_score, member in zip(plan(n_clips), members.values(), strict=True)
+                    delayed(fit_and_score)(member, X, y, is_target)
+                    for fit_and_score, member in zip(
+                        plan(n_clips, is_target), members.values(), strict=True
+                    )
                 ),
             )
         except ValueError as error:
@@ -290,7 +296,8 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
                     )
         self.estimators_ = list(fitted)
         self.score_means_, self.score_stds_ = means, stds
-        self._calibrate(-self._aggregate_new((scores - means) / stds, is_new), calibrated_on)
+        new_scores = -self._aggregate_new((scores - means) / stds, is_new)
+        self._calibrate(new_scores, calibrated_on, is_target)
 
     def _aggregate_new(self, member_scores: np.ndarray, is_new: np.ndarray) -> np.ndarray:
         """Aggregate the scores of the clips that are new to all members; NaN for the others."""
@@ -338,21 +345,48 @@ def _anomaly_score(member: BaseEstimator, X: Any) -> np.ndarray:
     return -member.score_samples(X)
 
 
-def score_seen(member: BaseEstimator, X: Any, y: Any) -> Fitted:
+def fit_in_domains(
+    detector: BaseEstimator, X: Any, y: Any, is_target: np.ndarray | None
+) -> BaseEstimator:
+    """Fit a detector, whose steps are told the clips' domains if they ask for them.
+
+    Parameters
+    ----------
+    detector : detector, or pipeline that ends with one
+        It is fitted in place.
+    X, y
+        What its `fit` takes.
+    is_target : ndarray of shape (n_clips,), bool, or None
+        Which clips are of the target, if that is known.
+
+    Returns
+    -------
+    detector
+    """
+    if is_target is None or not get_routing_for_object(detector).consumes("fit", ["domain"]):
+        return detector.fit(X, y)
+    # Whether or not users have turned on routing, a pipeline passes nothing on without it.
+    with config_context(enable_metadata_routing=True):
+        return detector.fit(X, y, domain=np.where(is_target, TARGET, SOURCE))
+
+
+def score_seen(member: BaseEstimator, X: Any, y: Any, is_target: np.ndarray | None) -> Fitted:
     """Fit a member on all clips, and score these as if they were new."""
     with as_member():
-        member.fit(X, y)
+        fit_in_domains(member, X, y, is_target)
     return member, _anomaly_score(member, X), np.ones(num_samples(X), dtype=bool)
 
 
-def score_by_folds(member: BaseEstimator, X: Any, y: Any, *, n_folds: int) -> Fitted:
+def score_by_folds(
+    member: BaseEstimator, X: Any, y: Any, is_target: np.ndarray | None, *, n_folds: int
+) -> Fitted:
     """Fit a member on all clips; score each one by another fit, on the clips of other folds."""
     scores = np.empty(num_samples(X))
-    for train, test in KFold(n_folds, shuffle=True, random_state=0).split(X):
-        fold_member = _fit_part(clone(member), X, y, train)
+    for train, test in split_clips(len(scores), n_folds, is_target):
+        fold_member = _fit_part(clone(member), X, y, is_target, train)
         scores[test] = _anomaly_score(fold_member, safe_indexing(X, test))
     with as_member():
-        member.fit(X, y)
+        fit_in_domains(member, X, y, is_target)
     return member, scores, np.ones(len(scores), dtype=bool)
 
 
@@ -366,25 +400,29 @@ def by_folds(cv: int, n_clips: int) -> FitAndScore:
     return partial(score_by_folds, n_folds=cv)
 
 
-def score_left_out(member: BaseEstimator, X: Any, y: Any, *, left_out: np.ndarray) -> Fitted:
+def score_left_out(
+    member: BaseEstimator, X: Any, y: Any, is_target: np.ndarray | None, *, left_out: np.ndarray
+) -> Fitted:
     """Fit a member on all clips but those that it leaves out, and score all."""
     is_new = np.zeros(num_samples(X), dtype=bool)
     is_new[left_out] = True
-    _fit_part(member, X, y, np.flatnonzero(~is_new))
+    _fit_part(member, X, y, is_target, np.flatnonzero(~is_new))
     return member, _anomaly_score(member, X), is_new
 
 
-def score_own(member: Any, X: Any, y: Any) -> Fitted:
+def score_own(member: Any, X: Any, y: Any, is_target: np.ndarray | None) -> Fitted:
     """Fit a member that leaves clips out itself, and take its scores of these."""
     with as_member(leaves_out=True):
-        scores = -last_step(member.fit(X, y)).training_scores_
+        scores = -last_step(fit_in_domains(member, X, y, is_target)).training_scores_
     return member, scores, ~np.isnan(scores)
 
 
-def _fit_part(member: BaseEstimator, X: Any, y: Any, train: np.ndarray) -> BaseEstimator:
+def _fit_part(
+    member: BaseEstimator, X: Any, y: Any, is_target: np.ndarray | None, train: np.ndarray
+) -> BaseEstimator:
+    of_train = [None if each is None else safe_indexing(each, train) for each in (y, is_target)]
     with as_member():
-        y_train = None if y is None else safe_indexing(y, train)
-        return member.fit(safe_indexing(X, train), y_train)
+        return fit_in_domains(member, safe_indexing(X, train), *of_train)
 
 
 def _check_spectrograms(X: Any, *members: Any) -> None:

@@ -8,18 +8,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 from sklearn.base import BaseEstimator, clone
-from sklearn.model_selection import KFold
 from sklearn.utils import Tags, check_random_state, get_tags
 
 from skasd._sklearn import N_JOBS, HasMethods, Interval, StrOptions, fit_context
 from skasd._steps import Parts
 from skasd.audio._clips import Clips
-from skasd.detection._base import (
+from skasd.detection._calibrated import (
     FEWEST_TO_LEAVE_OUT,
     LEFT_OUT,
     SEEN,
     THRESHOLD_CONSTRAINTS,
 )
+from skasd.detection._calibration import split_clips
 from skasd.ensemble._members import (
     AGGREGATIONS,
     FOLDS,
@@ -96,6 +96,8 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
         (see the notes); by all members if `cv` is None. NaN for a clip that none has left out.
     calibration_scores_ : ndarray of shape (n_calibration_clips,)
         Scores that the threshold and the p-values come from.
+    calibration_is_target_ : ndarray of shape (n_calibration_clips,), bool, or None
+        Which of these are of the target, if `fit` was told the clips' domains.
     calibrated_on_ : {"left out", "seen in training", "new"}
         What the clips of those scores are to the members.
     n_features_in_ : int
@@ -174,7 +176,7 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
         self.random_state = random_state
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Clips | ArrayLike, y: Any = None) -> Self:
+    def fit(self, X: Clips | ArrayLike, y: Any = None, *, domain: ArrayLike | None = None) -> Self:
         """Fit all members on healthy clips, and the threshold on what they say together.
 
         Parameters
@@ -185,6 +187,10 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
             If it holds +1 (normal) and -1 (anomalous) alone, the anomalous clips are left out:
             so a search with `skasd.model_selection` fits its best setting to normal clips. Other
             labels, such as 0 and 1, are refused; anything else is passed on.
+        domain : array-like of shape (n_clips,), default=None
+            ``"source"`` or ``"target"`` for each clip. The threshold and the p-values then hold in
+            both, and the steps that take domains are told so, whether or not metadata routing is
+            turned on.
 
         Returns
         -------
@@ -207,20 +213,21 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
             members,
             X,
             y,
+            domain,
             plan=self._plan,
             standardize=self.normalize,
             calibrated_on=SEEN if self.cv is None and not self.normalize else LEFT_OUT,
         )
         return self
 
-    def _plan(self, n_clips: int) -> list[FitAndScore]:
+    def _plan(self, n_clips: int, is_target: np.ndarray | None) -> list[FitAndScore]:
         """Return how each member is fitted, and which clips it scores."""
         cv = NORMALIZE_FOLDS if self.normalize and self.cv is None else self.cv
         if cv is None or (cv == "members" and n_clips < FEWEST_TO_LEAVE_OUT):
             return [score_seen] * self.n_repeats
         if cv == "members" and self.n_repeats > 1:
             n_parts = min(max(self.n_repeats, FOLDS), n_clips)
-            parts = KFold(n_parts, shuffle=True, random_state=0).split(np.arange(n_clips))
+            parts = split_clips(n_clips, n_parts, is_target)
             left_out = [part for _, part in parts][: self.n_repeats]
             left_out += [np.array([], dtype=int)] * (self.n_repeats - len(left_out))
             return [partial(score_left_out, left_out=part) for part in left_out]

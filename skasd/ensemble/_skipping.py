@@ -17,7 +17,8 @@ from skasd.audio._looking import facts_of, warn_of_misfits
 from skasd.audio._reading import read_clip
 from skasd.detection._base import check_scores
 from skasd.detection._calibration import Calibration
-from skasd.ensemble._members import lengths_count, share_analyses, take_clips
+from skasd.detection._domains import check_domain
+from skasd.ensemble._members import fit_in_domains, lengths_count, share_analyses, take_clips
 from skasd.exceptions import AudioError
 from skasd.features._base import ClipTransformer
 
@@ -55,7 +56,12 @@ class ClipScore(NamedTuple):
 
 @validate_params(ON_ERROR)
 def fit_clips(
-    detector: BaseEstimator, X: Clips, y: ArrayLike | None = None, *, on_error: str = "raise"
+    detector: BaseEstimator,
+    X: Clips,
+    y: ArrayLike | None = None,
+    *,
+    domain: ArrayLike | None = None,
+    on_error: str = "raise",
 ) -> dict[str, str]:
     """Fit a detector on the clips that can be analyzed.
 
@@ -67,6 +73,9 @@ def fit_clips(
         Paths or arrays of samples of a healthy machine.
     y : array-like of shape (n_clips,), default=None
         What the detector's `fit` takes for y.
+    domain : array-like of shape (n_clips,), default=None
+        ``"source"`` or ``"target"`` for each clip: for the steps that take it, as in the `fit` of
+        `FusionDetector`.
     on_error : {"raise", "skip"}, default="raise"
         What becomes of a clip that cannot be analyzed. ``"raise"`` is what `fit` does;
         ``"skip"`` leaves it out.
@@ -112,8 +121,9 @@ def fit_clips(
     ['clip 2']
     """
     check_sequence(X)
+    is_target = check_domain(domain, X)
     if on_error == "raise" or not take_clips(detector, X):
-        detector.fit(X, y)
+        fit_in_domains(detector, X, y, is_target)
         return {}
     steps = first_steps(detector, fitted=False)
     shared = share_analyses(detector)
@@ -133,7 +143,10 @@ def fit_clips(
     if shared:
         # Before anything is trained. What is handed on as clips is not looked at again.
         warn_of_misfits(list(readable.values()), steps)
-    detector.fit(list(readable.values()), None if y is None else np.asarray(y)[list(readable)])
+    of_readable = [
+        None if each is None else np.asarray(each)[list(readable)] for each in (y, is_target)
+    ]
+    fit_in_domains(detector, list(readable.values()), *of_readable)
     return failures
 
 

@@ -8,6 +8,7 @@ from sklearn.preprocessing import normalize
 
 from skasd.detection._feature_detector import FeatureDetector
 from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
+from skasd.detection._mahalanobis_detector import MahalanobisDetector
 from skasd.detection._nearest_neighbors_detector import NearestNeighborsDetector
 from skasd.ensemble._fusion_detector import FusionDetector
 from skasd.ensemble._members import MembersMixin
@@ -53,8 +54,27 @@ def neighbors_score(step: NearestNeighborsDetector, data: Features) -> Scores:
     distances = _cosines(step, data) if step.metric == "cosine" else _lengths(step, data)
     if step.density_neighbors is not None:
         distances = distances / step.density_
-    means = distances.smallest(1, step.n_neighbors).reduce("Mean", 1)
-    return Scores(means.apply("Max", np.array(step.smallest_)).apply("Log") if step.log else means)
+    if step.is_target_ is None:
+        return Scores(_mean_of_nearest(step, distances, step.n_neighbors))
+    standardized = []
+    for part, mean, std in zip(step._domains(), step.domain_means_, step.domain_stds_, strict=True):
+        own = distances.apply("Gather", part, axis=1)
+        n_neighbors = min(step.n_neighbors, len(part) - 1)
+        standardized.append((_mean_of_nearest(step, own, n_neighbors) - mean) / std)
+    source, target = standardized
+    return Scores(source.apply("Min", target))
+
+
+def _mean_of_nearest(step: NearestNeighborsDetector, distances: Tensor, n_neighbors: int) -> Tensor:
+    means = distances.smallest(1, n_neighbors).reduce("Mean", 1)
+    return means.apply("Max", np.array(step.smallest_)).apply("Log") if step.log else means
+
+
+def mahalanobis_score(step: MahalanobisDetector, data: Features) -> Scores:
+    """Whiten the features around the mean of each domain; the shorter one counts."""
+    deviations = data.tensor - step.location_[:, np.newaxis]
+    squares = (deviations @ step.whitening_).reduce("SumSquare", 2)
+    return Scores(squares.reduce("Min", 0).apply("Sqrt"))
 
 
 def _lengths(step: NearestNeighborsDetector, data: Features) -> Tensor:

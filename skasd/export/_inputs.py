@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from skasd.audio._channels import far_channel
 from skasd.export._graph import Clips, Graph, Spectrograms
 from skasd.export._spectrogram import check_length, count_frames
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
@@ -37,6 +38,11 @@ def add_clips(graph: Graph, log_mels: Sequence[LogMelSpectrogram], duration: flo
         raise ValueError(
             "input='clips' needs a LogMelSpectrogram, which this detector does not have: it was "
             "fitted on spectrograms. Pass input='spectrograms'."
+        )
+    if any(far_channel(step.channel) is not None for step in log_mels):
+        raise ValueError(
+            "input='clips' is of one channel, and the detector compares two. Pass "
+            "input='spectrograms', the levels of the near channel less those of the far one."
         )
     settings = common_settings(log_mels)
     if "sample_rate" not in settings:

@@ -97,10 +97,10 @@ def _calibration(detector: BaseEstimator) -> dict[str, str]:
     step = calibrated_step(detector)
     if step is None:
         return {}
-    scores = step._calibration.scores
-    quantiles = dict(zip(QUANTILES, np.quantile(scores, QUANTILES).tolist(), strict=True))
+    calibration = step._calibration
+    quantiles = dict(zip(QUANTILES, calibration.quantiles(QUANTILES).tolist(), strict=True))
     return {
-        "n_calibration_clips": str(len(scores)),
+        "n_calibration_clips": str(len(calibration.coarsest.scores)),
         "calibration_quantiles": json.dumps(quantiles),
     }
 

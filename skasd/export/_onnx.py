@@ -28,10 +28,10 @@ def export_onnx(
         Fitted on clips or on spectrograms. It may hold `LogMelSpectrogram`,
         `SpectrogramStatistics`, `InterpolationAutoencoder`, `FrameAutoencoder`,
         `TimeWeightedPooling`, `PrincipalComponents`, `NearestNeighborsDetector`,
-        `GaussianMixtureDetector` and `FeatureDetector`; scikit-learn's `Pipeline`, `FeatureUnion`,
-        `FrozenEstimator` and `StandardScaler`. So it may come from `make_views_detector`,
-        `make_iaeo3` or `make_iaeo3_opt` with ``openl3=False``, `make_iaeo3_plus` without
-        `embedding`, or `make_baseline`.
+        `GaussianMixtureDetector`, `MahalanobisDetector` and `FeatureDetector`; scikit-learn's
+        `Pipeline`, `FeatureUnion`, `FrozenEstimator` and `StandardScaler`. So it may come from
+        `make_views_detector`, `make_iaeo3` or `make_iaeo3_opt` with ``openl3=False``,
+        `make_iaeo3_plus` without `embedding`, or `make_baseline`.
     path : str or PathLike
         The file, which is replaced if it exists. It is written whole or not at all.
     input : {"clips", "spectrograms"}, default="clips"

@@ -12,12 +12,14 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skasd._steps import Parts, parts_of
 from skasd.detection._feature_detector import FeatureDetector
 from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
+from skasd.detection._mahalanobis_detector import MahalanobisDetector
 from skasd.detection._nearest_neighbors_detector import NearestNeighborsDetector
 from skasd.ensemble._fusion_detector import FusionDetector
 from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
 from skasd.export._detectors import (
     aggregated_score,
     feature_score,
+    mahalanobis_score,
     mixture_score,
     neighbors_score,
 )
@@ -50,6 +52,7 @@ OPERATORS: dict[type, tuple[Callable[..., Any], Any]] = {
     PrincipalComponents: (principal_components, Features),
     StandardScaler: (standardized, Features),
     GaussianMixtureDetector: (mixture_score, Features),
+    MahalanobisDetector: (mahalanobis_score, Features),
     NearestNeighborsDetector: (neighbors_score, Features),
     FeatureDetector: (feature_score, Features),
 }

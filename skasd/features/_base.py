@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from skasd._sklearn import N_JOBS, Interval, Options, fit_context
 from skasd._utils.fitted import Estimator, Number, Part
 from skasd._utils.threads import parallel_threads
+from skasd.audio._channels import CHANNELS, far_channel
 from skasd.audio._clips import Clip, Clips, check_clips
 from skasd.audio._length import MAX_SECONDS
 from skasd.audio._looking import (
@@ -25,7 +26,7 @@ from skasd.audio._looking import (
     warn_of_misfits,
     warn_of_remarks,
 )
-from skasd.audio._reading import ASSUMED_RATE, read_clip
+from skasd.audio._reading import ASSUMED_RATE, read_clip, recording_facts
 from skasd.audio._training_recordings import TrainingRecordings
 from skasd.exceptions import AudioError
 
@@ -58,9 +59,11 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
     input_sample_rate : int or None, default=None
         Rate of clips given as arrays, in Hz. None takes 16000, with a warning if `sample_rate` is
         another. Files, and arrays given as ``(rate, samples)``, say so themselves.
-    channel : "mean" or int, default="mean"
+    channel : "mean", "near-far", "far-near" or int, default="mean"
         Average of the channels, or the index of the one to use; an array of shape (n_samples,) is
-        the one already.
+        the one already. ``"near-far"``: the features of the first channel, near the machine, less
+        `far_share` of those of the second, which hears the surroundings. ``"far-near"``: the other
+        way around.
     n_jobs : int or None, default=None
         Number of threads that read and analyze clips.
     max_seconds : float or None, default=3600.0
@@ -80,6 +83,10 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
 
     Notes
     -----
+    With ``channel="near-far"``, what two microphones both hear counts less: features are those of
+    the near channel less `far_share`, 0.5, of those of the far one. A subclass may set another
+    share for its class.
+
     A subclass with parameters of its own lists them in its `__init__`, as scikit-learn asks; those
     of the five above that it leaves out keep their defaults. The parameters are all that the
     analysis of a clip may depend on: two instances with the same ones share it.
@@ -101,6 +108,9 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
     n_jobs: int | None = None
     max_seconds: float | None = MAX_SECONDS
 
+    far_share: ClassVar[float] = 0.5
+    """What the features of a far channel count, by which those of the near one are less."""
+
     training_recordings_: TrainingRecordings
 
     _fitted: ClassVar[dict[str, Part]] = {
@@ -110,7 +120,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "sample_rate": [Interval(Integral, 1, HIGHEST_RATE, closed="both")],
         "input_sample_rate": [Interval(Integral, 1, HIGHEST_RATE, closed="both"), None],
-        "channel": [Options(str, {"mean"}), Interval(Integral, 0, None, closed="left")],
+        "channel": [Options(str, CHANNELS), Interval(Integral, 0, None, closed="left")],
         "n_jobs": N_JOBS,
         "max_seconds": [Interval(Real, 0, None, closed="neither"), None],
     }
@@ -289,6 +299,8 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         # What overflows shows in the result.
         with np.errstate(over="ignore", invalid="ignore"):
             result = self.transform_clip(samples)
+            if (far := self._read_far(clip)) is not None:
+                result = result - self.far_share * self.transform_clip(far)
         if not np.isfinite(result).all():
             raise AudioError(
                 clip.name,
@@ -314,15 +326,33 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
             remarks = remarks_on(clips, self, self.training_recordings_)
             warn_of_remarks(remarks, len(clips))
 
-    def _read(self, clip: Clip) -> np.ndarray:
+    def _read(self, clip: Clip, channel: int | None = None) -> np.ndarray:
+        """Return the samples of what is heard: of two channels, the one near the machine."""
         return read_clip(
             clip,
             sample_rate=self.sample_rate,
             input_sample_rate=self.input_sample_rate,
-            channel=self.channel,
+            channel=self.channel if channel is None else channel,
             min_samples=self.min_samples,
             max_seconds=self.max_seconds,
         )
+
+    def _read_far(self, clip: Clip) -> np.ndarray | None:
+        """Return the samples of the channel that is far from the machine, if there is one."""
+        channel = far_channel(self.channel)
+        if channel is None:
+            return None
+        samples = self._read(clip, channel)
+        facts = recording_facts(
+            clip, input_sample_rate=self.input_sample_rate, channel=channel, max_seconds=None
+        )
+        if facts.is_silent:
+            raise AudioError(
+                clip.name,
+                f"has a dead channel {channel}: no sample differs from the next",
+                "Check the cable of the far microphone, or pass the index of the near channel.",
+            )
+        return samples
 
     def __sklearn_is_fitted__(self) -> bool:
         return True

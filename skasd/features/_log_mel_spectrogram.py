@@ -51,9 +51,10 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
     input_sample_rate : int or None, default=None
         What clips given as arrays are sampled at, in Hz. None takes 16000, with a warning if
         `sample_rate` is another. Files, and arrays given as ``(rate, samples)``, say so themselves.
-    channel : "mean" or int, default="mean"
+    channel : "mean", "near-far", "far-near" or int, default="mean"
         Average of the channels, or the index of the one to use; an array of shape (n_samples,) is
-        the one already.
+        the one already. ``"near-far"``: the levels of the first channel, near the machine, less
+        those of the second, which hears the surroundings. ``"far-near"``: the other way around.
     min_frames : int, default=1
         Clips of fewer frames are refused: what the step after this one needs.
     n_jobs : int or None, default=None
@@ -85,6 +86,8 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
     >>> len(spectrograms), spectrograms[0].shape
     (2, (32, 64))
     """
+
+    far_share = 1.0
 
     _parameter_constraints = {
         **ClipTransformer._parameter_constraints,

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 
 from skasd._steps import best_of, calibrated_step, check_detector, last_step, threshold_of
 from skasd.audio._clips import check_clip
-from skasd.detection._base import SEEN
+from skasd.detection._calibrated import SEEN
 from skasd.detection._calibration import in_words
 from skasd.ensemble._members import share_analyses
 from skasd.inspection._branches import groups_of, walk, weighted_statistics

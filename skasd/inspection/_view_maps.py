@@ -152,12 +152,8 @@ def nearest_features(neighbors: NearestNeighborsDetector, features: np.ndarray) 
     -------
     ndarray of shape (n_neighbors, n_features)
     """
-    (distances,), (nearest,) = neighbors._nearest(neighbors._whiten(features[np.newaxis]))
-    of_clips = neighbors.X_fit_[nearest[np.argsort(distances, kind="stable")]]
-    is_itself = (of_clips == features).all(axis=1)
-    if is_itself.any():
-        of_clips = np.delete(of_clips, is_itself.argmax(), axis=0)
-    return of_clips[: neighbors.n_neighbors]
+    _, (nearest,) = min(neighbors._judge(features[np.newaxis]), key=lambda judged: judged[0][0])
+    return neighbors.X_fit_[nearest]
 
 
 def _maps_of(view: StatisticView, features: np.ndarray, usual: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from skasd._steps import first_steps, walk
+from skasd.audio._channels import far_channel
 from skasd.audio._clips import Clip
 from skasd.audio._reading import ASSUMED_RATE, read_clip
 from skasd.ensemble._members import share_analyses
@@ -36,7 +37,7 @@ def find_sample_rate(detector: Any) -> tuple[int, bool]:
 
 
 def find_channels(detector: Any) -> set[str | int]:
-    """Return the channels that the steps of a detector analyze: indices, or ``"mean"``."""
+    """Return the channels that the steps of a detector analyze: indices, or words."""
     return {step.channel for _, step in walk(detector) if hasattr(step, "channel")}
 
 
@@ -88,7 +89,9 @@ def check_takes_clips(detector: Any, n_samples: int, sample_rate: int) -> None:
     ValueError
         If it cannot be scored.
     """
-    noise = np.random.default_rng(0).normal(0, 0.1, n_samples).astype(np.float32)
+    far = [channel for channel in find_channels(detector) if far_channel(channel) is not None]
+    shape = (n_samples, 2) if far else n_samples
+    noise = np.random.default_rng(0).normal(0, 0.1, shape).astype(np.float32)
     try:
         detector.score_samples([find_input(detector)(Clip("noise", noise, sample_rate))])
     except (TypeError, ValueError) as error:

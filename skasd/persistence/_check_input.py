@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from skasd._steps import first_steps
+from skasd.audio._channels import far_channel
 from skasd.audio._clips import Clip
 from skasd.audio._reading import ASSUMED_RATE
 from skasd.features._base import ClipTransformer, SpectrogramTransformer
@@ -57,7 +58,8 @@ def make_check_input(detector: BaseEstimator) -> np.ndarray | list[Clip]:
         _check_size(n_samples, f"clips of {seconds:g} s")
         _check_analyses(steps, 1 + seconds)
         # Handed on as clips, nobody is told that noise is unlike the training set.
-        clips = noise.normal(0, 0.1, size=(N_CLIPS, n_samples))
+        n_channels = (2,) if any(far_channel(step.channel) is not None for step in steps) else ()
+        clips = noise.normal(0, 0.1, size=(N_CLIPS, n_samples, *n_channels))
         return [Clip(f"noise {index}", clip, sample_rate) for index, clip in enumerate(clips)]
     if isinstance(steps[0], SpectrogramTransformer):
         n_frames = max(10 + getattr(steps[0], "n_frames", 0), *(step.min_frames for step in steps))

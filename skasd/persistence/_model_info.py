@@ -97,7 +97,7 @@ class ModelInfo:
         quantiles = None
         step = calibrated_step(detector)
         if step is not None:
-            values = np.quantile(step._calibration.scores, QUANTILES)
+            values = step._calibration.quantiles(QUANTILES)
             quantiles = {f"{q:g}": float(v) for q, v in zip(QUANTILES, values, strict=True)}
         return cls(
             detector=type(detector).__name__,

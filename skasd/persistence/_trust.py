@@ -6,6 +6,7 @@ from skasd._utils.old_names import MOVED
 from skasd.audio._training_recordings import TrainingRecordings
 from skasd.detection._feature_detector import FeatureDetector
 from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
+from skasd.detection._mahalanobis_detector import MahalanobisDetector
 from skasd.detection._nearest_neighbors_detector import NearestNeighborsDetector
 from skasd.ensemble._fusion_detector import FusionDetector
 from skasd.ensemble._repeated_seed_ensemble import RepeatedSeedEnsemble
@@ -29,6 +30,7 @@ OURS: tuple[type[Any], ...] = (
     InterpolationAutoencoder,
     LogMelSpectrogram,
     MachineIDEmbedding,
+    MahalanobisDetector,
     NearestNeighborsDetector,
     OpenL3Embedding,
     PrincipalComponents,

@@ -12,7 +12,7 @@ import numpy as np
 
 from skasd._steps import calibrated_step, threshold_of
 from skasd.audio._clips import Clip, Clips, check_clip
-from skasd.detection._base import NEW, SEEN
+from skasd.detection._calibrated import NEW, SEEN
 from skasd.detection._calibration import in_words
 from skasd.detection._score_report import FEWEST_CLIPS, ScoreReport
 from skasd.ensemble._skipping import ClipScore

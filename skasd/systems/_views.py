@@ -51,6 +51,7 @@ def make_views_detector(
     n_mels: int = 128,
     input_sample_rate: int | None = None,
     channel: str | int = "mean",
+    domain_method: str | None = None,
     contamination: float = 0.1,
     n_jobs: int | None = None,
 ) -> FusionDetector:
@@ -72,6 +73,9 @@ def make_views_detector(
     sample_rate, n_fft, hop_length, win_length, n_mels, input_sample_rate, channel
         Settings of `LogMelSpectrogram`; those of the fast views are a quarter of `n_fft`,
         `hop_length`, `win_length` and `n_mels`.
+    domain_method : {"smote", "memmixup", "selective"} or None, default=None
+        Setting of each `NearestNeighborsDetector`, if `fit` is told the clips' domains. The local
+        density helps without it.
     contamination, n_jobs
         Settings of `FusionDetector`.
 
@@ -135,7 +139,12 @@ def make_views_detector(
     }
     views = {name: view for name, view in VIEWS.items() if input == "clips" or not view.is_fast}
     detectors = [
-        (name, _view_detector(view, input, **common, **(fast if view.is_fast else slow)))
+        (
+            name,
+            _view_detector(
+                view, input, domain_method, {**common, **(fast if view.is_fast else slow)}
+            ),
+        )
         for name, view in views.items()
     ]
     return FusionDetector(
@@ -147,10 +156,16 @@ def make_views_detector(
     )
 
 
-def _view_detector(view: View, input: str, **settings: Any) -> Pipeline:
+def _view_detector(
+    view: View, input: str, domain_method: str | None, settings: dict[str, Any]
+) -> Pipeline:
     spectrogram = LogMelSpectrogram(**settings) if input == "clips" else "passthrough"
     neighbors = NearestNeighborsDetector(
-        1, density_neighbors=DENSITY_NEIGHBORS, shrinkage="oas", log=True
+        1,
+        density_neighbors=DENSITY_NEIGHBORS,
+        shrinkage="oas",
+        log=True,
+        domain_method=domain_method,
     )
     return Pipeline(
         [

@@ -62,9 +62,11 @@ class OpenL3Embedding(ClipTransformer):
     cache : "auto", path or None, default="auto"
         Folder that remembers the features of each clip by its content; the user's cache if
         ``"auto"``, no memory if None.
-    channel : "mean" or int, default="mean"
+    channel : "mean", "near-far", "far-near" or int, default="mean"
         Average of the channels, or the index of the one to use; an array of shape (n_samples,) is
-        the one already.
+        the one already. ``"near-far"``: the features of the first channel, near the machine, less
+        half of those of the second, which hears the surroundings. ``"far-near"``: the other
+        way around.
     input_sample_rate : int or None, default=None
         What clips given as arrays are sampled at, in Hz. None takes 16000, with a warning. Files,
         and arrays given as ``(rate, samples)``, say so themselves.
@@ -294,9 +296,7 @@ class OpenL3Embedding(ClipTransformer):
             pooling,
         )
 
-        def fetch() -> np.ndarray:
-            samples = self._read(clip)
-
+        def fetch(samples: np.ndarray) -> np.ndarray:
             def compute() -> np.ndarray:
                 embeddings = self._embed(samples, engine, pooling)
                 if not np.isfinite(embeddings).all():
@@ -315,8 +315,13 @@ class OpenL3Embedding(ClipTransformer):
                 shape = (len(split_windows(samples, self.hop_size, self.center)), *shape)
             return EmbeddingCache(folder).fetch(samples, settings, shape, compute)
 
+        def fetch_heard() -> np.ndarray:
+            embeddings = fetch(self._read(clip))
+            far = self._read_far(clip)
+            return embeddings if far is None else embeddings - self.far_share * fetch(far)
+
         key = (type(self), *settings, self.input_sample_rate, self.channel)
-        return clip.analyze(key, fetch)
+        return clip.analyze(key, fetch_heard)
 
     def _embed(self, samples: np.ndarray, engine: Engine, pooling: str | None) -> np.ndarray:
         windows = split_windows(samples, self.hop_size, self.center)

@@ -1,0 +1,116 @@
+"""A calibration that holds in both domains."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from skasd.detection._calibration import Calibration
+from skasd.detection._domains import SOURCE, TARGET
+
+
+class DomainCalibration(Calibration):
+    """The anomaly scores of healthy clips of two domains, each compared with by itself.
+
+    Parameters
+    ----------
+    anomaly_scores : ndarray of shape (n_clips,)
+        Of healthy clips that are new to what scored them.
+    is_target : ndarray of shape (n_clips,), bool
+        Which of them are of the target; some are, and some are not.
+    rule : {"percentile", "gamma"}, default="percentile"
+        See `Calibration`.
+
+    Notes
+    -----
+    Nobody says which domain a new clip is from, so its p-value is the larger of those by either
+    domain, and the threshold is the higher one. A healthy clip of whichever domain is then beyond
+    the threshold as rarely as was asked for: no more than by its own domain alone. Within each
+    domain, that is conformal prediction by categories (Vovk et al., section 4.5).
+
+    References
+    ----------
+    Vovk et al., "Algorithmic learning in a random world", Springer, 2005.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.detection._domain_calibration import DomainCalibration
+    >>> scores, is_target = np.array([1.0, 2.0, 3.0, 4.0, 7.0]), np.arange(5) == 4
+    >>> DomainCalibration(scores, is_target).p_values([0.0, 3.5, 6.0]).tolist()
+    [1.0, 1.0, 1.0]
+    """
+
+    def __init__(self, anomaly_scores: np.ndarray, is_target: np.ndarray, rule: str = "percentile"):
+        super().__init__(anomaly_scores, rule)
+        self.domains = []
+        for domain, is_of in ((SOURCE, ~is_target), (TARGET, is_target)):
+            calibration = Calibration(anomaly_scores[is_of], rule)
+            calibration.clips = f"healthy clips of the {domain}"
+            self.domains.append(calibration)
+
+    @property
+    def coarsest(self) -> Calibration:
+        """The domain of fewer clips."""
+        return max(self.domains, key=lambda each: each.finest)
+
+    @property
+    def finest(self) -> float:
+        """The least p-value that counting the clips can give."""
+        return self.coarsest.finest
+
+    def p_values(self, anomaly_scores: ArrayLike) -> np.ndarray:
+        """Compute the share of healthy clips, of the domain with more, that score as high.
+
+        Parameters
+        ----------
+        anomaly_scores : array-like of shape (n_clips,)
+            Higher is more anomalous; NaN has the p-value NaN.
+
+        Returns
+        -------
+        ndarray of shape (n_clips,)
+            In (0, 1].
+        """
+        return np.max([each.p_values(anomaly_scores) for each in self.domains], axis=0)
+
+    def threshold(self, false_alarm_rate: float) -> float:
+        """Return the anomaly score above which the p-value is at most a rate.
+
+        Parameters
+        ----------
+        false_alarm_rate : float
+            Share of the healthy clips of either domain above the threshold, in (0, 1).
+
+        Returns
+        -------
+        float
+        """
+        return max(each.threshold(false_alarm_rate) for each in self.domains)
+
+    def quantiles(self, shares: Sequence[float]) -> np.ndarray:
+        """Return the anomaly scores that these shares of either domain do not exceed."""
+        return np.max([each.quantiles(shares) for each in self.domains], axis=0)
+
+
+def calibration_of(
+    anomaly_scores: np.ndarray, is_target: np.ndarray | None, rule: str
+) -> Calibration:
+    """Return the calibration by these scores: by domain, if there are clips of both.
+
+    Parameters
+    ----------
+    anomaly_scores : ndarray of shape (n_clips,)
+        Of healthy clips.
+    is_target : ndarray of shape (n_clips,), bool, or None
+        Which of them are of the target, if that is known.
+    rule : {"percentile", "gamma"}
+        See `Calibration`.
+
+    Returns
+    -------
+    Calibration
+    """
+    if is_target is None or is_target.all() or not is_target.any():
+        return Calibration(anomaly_scores, rule)
+    return DomainCalibration(anomaly_scores, is_target, rule)
