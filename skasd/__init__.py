@@ -18,22 +18,26 @@ from skasd.ensemble import (
 from skasd.exceptions import AudioError
 from skasd.export import export_onnx
 from skasd.features import (
+    CallableEncoder,
     ClipTransformer,
     FrameAutoencoder,
     InterpolationAutoencoder,
     LogMelSpectrogram,
     MachineIDEmbedding,
+    ONNXEncoder,
     OpenL3Embedding,
     PrincipalComponents,
     SpectrogramStatistics,
     SpectrogramTransformer,
     TimeWeightedPooling,
+    make_encoder,
 )
 from skasd.monitoring import Monitor
 from skasd.persistence import load, save
 from skasd.persistence._old_names import register_old_modules
 from skasd.systems import (
     make_baseline,
+    make_encoder_neighbors,
     make_iaeo3,
     make_iaeo3_opt,
     make_iaeo3_plus,
@@ -42,6 +46,7 @@ from skasd.systems import (
 
 __all__ = [
     "AudioError",
+    "CallableEncoder",
     "ClipTransformer",
     "FeatureDetector",
     "FleetDetector",
@@ -53,6 +58,7 @@ __all__ = [
     "MachineIDEmbedding",
     "Monitor",
     "NearestNeighborsDetector",
+    "ONNXEncoder",
     "OpenL3Embedding",
     "PrincipalComponents",
     "PyODDetector",
@@ -65,6 +71,8 @@ __all__ = [
     "fit_clips",
     "load",
     "make_baseline",
+    "make_encoder",
+    "make_encoder_neighbors",
     "make_iaeo3",
     "make_iaeo3_opt",
     "make_iaeo3_plus",

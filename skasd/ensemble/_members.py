@@ -16,7 +16,7 @@ from sklearn.utils import indexable
 from sklearn.utils.validation import check_is_fitted
 
 from skasd._sklearn import num_samples, safe_indexing
-from skasd._steps import clip_steps, first_steps, last_step
+from skasd._steps import clip_steps, first_steps, last_step, reads_clips, takes_spectrograms
 from skasd._utils.fitted import Array, Estimator, ListOf
 from skasd._utils.threads import parallel_threads
 from skasd.audio._clips import Clips, check_clip, check_clips, check_sequence, iterate_clips
@@ -31,7 +31,7 @@ from skasd.audio._looking import (
 from skasd.audio._training_recordings import TrainingRecordings
 from skasd.detection._base import LEFT_OUT, NEW, AnomalyDetectorMixin, as_member
 from skasd.exceptions import AudioError
-from skasd.features._base import ClipTransformer, SpectrogramTransformer, check_spectrograms
+from skasd.features._base import check_spectrograms
 from skasd.metrics._labels import healthy_clips
 
 
@@ -297,7 +297,7 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
 def share_analyses(*detectors: Any) -> bool:
     """Tell whether detectors can be handed clips that remember what is made of them."""
     steps = [step for detector in detectors for step in first_steps(detector)]
-    return bool(steps) and all(isinstance(step, ClipTransformer) for step in steps)
+    return bool(steps) and all(map(reads_clips, steps))
 
 
 def lengths_count(detector: Any) -> bool:
@@ -384,5 +384,5 @@ def _fit_part(member: BaseEstimator, X: Any, y: Any, train: np.ndarray) -> BaseE
 def _check_spectrograms(X: Any, *members: Any) -> None:
     """Check what is about to be split, while errors can tell which spectrogram is wrong."""
     steps = [step for member in members for step in first_steps(member, fitted=False)]
-    if steps and all(isinstance(step, SpectrogramTransformer) for step in steps):
+    if steps and all(map(takes_spectrograms, steps)):
         check_spectrograms(X)

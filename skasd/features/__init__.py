@@ -10,20 +10,28 @@ from skasd.features._machine_id_embedding import MachineIDEmbedding
 from skasd.features._principal_components import PrincipalComponents
 from skasd.features._spectrogram_statistics import SpectrogramStatistics
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
+from skasd.features.encoders._by_name import make_encoder
+from skasd.features.encoders._callable_encoder import CallableEncoder
+from skasd.features.encoders._front_ends import FRONT_ENDS
+from skasd.features.encoders._onnx_encoder import ONNXEncoder
 from skasd.features.openl3._openl3_embedding import OpenL3Embedding
 
 __all__ = [
+    "FRONT_ENDS",
+    "CallableEncoder",
     "ClipTransformer",
     "FrameAutoencoder",
     "InterpolationAutoencoder",
     "LogMelSpectrogram",
     "MachineIDEmbedding",
+    "ONNXEncoder",
     "OpenL3Embedding",
     "PrincipalComponents",
     "SpectrogramStatistics",
     "SpectrogramTransformer",
     "TimeWeightedPooling",
     "WeightsError",
+    "make_encoder",
 ]
 
 claim_names(__name__)

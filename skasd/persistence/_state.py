@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from skasd._sklearn import N_JOBS, validate_parameter_constraints
 from skasd._utils.fitted import check_fitted
 from skasd.features._base import ClipTransformer
-from skasd.features.openl3._openl3_embedding import OpenL3Embedding
+from skasd.features._pretrained import PretrainedMixin
 from skasd.persistence._sklearn_states import STATES, State
 from skasd.persistence._trust import RECORDS
 
@@ -125,7 +125,7 @@ def forget_places(detector: BaseEstimator) -> None:
         What was loaded; changed in place.
     """
     for estimator in estimators_in(detector):
-        if isinstance(estimator, OpenL3Embedding):
+        if isinstance(estimator, PretrainedMixin):
             estimator._forget_places()
         if "verbose" in vars(estimator):
             estimator.verbose = type(estimator.verbose)(0)

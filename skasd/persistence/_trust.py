@@ -15,6 +15,7 @@ from skasd.features._machine_id_embedding import MachineIDEmbedding
 from skasd.features._principal_components import PrincipalComponents
 from skasd.features._spectrogram_statistics import SpectrogramStatistics
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
+from skasd.features.encoders._onnx_encoder import ONNXEncoder
 from skasd.features.openl3._openl3_embedding import OpenL3Embedding
 from skasd.persistence._old_names import MOVED
 from skasd.persistence._sklearn_states import STATES
@@ -29,6 +30,7 @@ OURS: tuple[type[Any], ...] = (
     LogMelSpectrogram,
     MachineIDEmbedding,
     NearestNeighborsDetector,
+    ONNXEncoder,
     OpenL3Embedding,
     PrincipalComponents,
     RepeatedSeedEnsemble,

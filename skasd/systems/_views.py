@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from skasd.detection._nearest_neighbors_detector import NearestNeighborsDetector
@@ -9,13 +10,14 @@ from skasd.ensemble._fusion_detector import FusionDetector
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features._spectrogram_statistics import SpectrogramStatistics
 from skasd.features._statistics import MIN_FRAMES
-from skasd.systems._branches import check_input, name_settings
+from skasd.systems._branches import DENSITY_NEIGHBORS, check_input, name_settings
+from skasd.systems._encoder_neighbors import neighbors_steps
 
 FASTER = 4
 """How many times shorter the frames of the fast views are, and fewer their bands."""
 
-DENSITY_NEIGHBORS = 16
-"""K of the local density, as in the paper."""
+ENCODER_WEIGHT = 4
+"""That of an encoder: as much as the level, which is the strongest view without it."""
 
 
 class View(NamedTuple):
@@ -51,6 +53,7 @@ def make_views_detector(
     n_mels: int = 128,
     input_sample_rate: int | None = None,
     channel: str | int = "mean",
+    encoder: str | BaseEstimator | None = None,
     contamination: float = 0.1,
     n_jobs: int | None = None,
 ) -> FusionDetector:
@@ -72,6 +75,9 @@ def make_views_detector(
     sample_rate, n_fft, hop_length, win_length, n_mels, input_sample_rate, channel
         Settings of `LogMelSpectrogram`; those of the fast views are a quarter of `n_fft`,
         `hop_length`, `win_length` and `n_mels`.
+    encoder : str, transformer of clips, or None, default=None
+        One more view: a pretrained encoder as in `make_encoder_neighbors`, with a weight of 4. It
+        needs clips.
     contamination, n_jobs
         Settings of `FusionDetector`.
 
@@ -91,7 +97,7 @@ def make_views_detector(
     TypeError
         If a setting does not exist: the message names those that do.
     ValueError
-        If `input` has another value.
+        If `input` has another value, or does not go with `encoder`.
 
     See Also
     --------
@@ -123,6 +129,10 @@ def make_views_detector(
     array([-1])
     """
     check_input(input, openl3=False)
+    if encoder is not None and input == "spectrograms":
+        raise ValueError(
+            "encoder= needs the recordings, and input='spectrograms' has none. Pass encoder=None."
+        )
     common = {
         "sample_rate": sample_rate,
         "input_sample_rate": input_sample_rate,
@@ -134,14 +144,18 @@ def make_views_detector(
         name: value if value is None else max(value // FASTER, 1) for name, value in slow.items()
     }
     views = {name: view for name, view in VIEWS.items() if input == "clips" or not view.is_fast}
-    detectors = [
+    detectors: list[tuple[str, Any]] = [
         (name, _view_detector(view, input, **common, **(fast if view.is_fast else slow)))
         for name, view in views.items()
     ]
+    weights = [view.weight for view in views.values()]
+    if encoder is not None:
+        detectors.append(("encoder", Pipeline(neighbors_steps(encoder))))
+        weights.append(ENCODER_WEIGHT)
     return FusionDetector(
         detectors,
         aggregation="soft_max",
-        weights=[view.weight for view in views.values()],
+        weights=weights,
         contamination=contamination,
         n_jobs=n_jobs,
     )

@@ -32,7 +32,7 @@ def kaldi():
 
 
 def ast():
-    """Compute what ASTFeatureExtractor does without torchaudio: 128 bands are too many for Kaldi."""
+    """Compute what ASTFeatureExtractor does; 128 bands are too many for Kaldi itself."""
     levels = spectrogram(
         sound(16000).astype(np.float64),
         window_function(400, "hann", periodic=False),
