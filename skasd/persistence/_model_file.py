@@ -25,7 +25,7 @@ from skasd.persistence._container import as_key, read_archive, write_archive
 from skasd.persistence._fleet_folder import load_fleet, save_fleet
 from skasd.persistence._model_info import ModelInfo, installed_versions
 from skasd.persistence._schema import Schema
-from skasd.persistence._state import check_state, estimators_in, forget_places
+from skasd.persistence._state import check_state, estimators_in, forget_places, without_places
 from skasd.persistence._trust import trusted_names, trusted_objects
 
 _MALFORMED = (
@@ -129,7 +129,8 @@ def _save(detector: BaseEstimator, path: str | os.PathLike, key: bytes | None) -
 
     check_detector(detector)
     detector = best_of(detector)
-    members = unpack(skops.io.dumps(detector, compression=zipfile.ZIP_DEFLATED))
+    with without_places(detector):
+        members = unpack(skops.io.dumps(detector, compression=zipfile.ZIP_DEFLATED))
     foreign = Schema(members).foreign
     if foreign:
         raise TypeError(

@@ -1,6 +1,7 @@
 """What is in a detector, checked before anything is scored with it."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -114,6 +115,30 @@ def _check_random_state(random_state: np.random.RandomState) -> None:
     state = random_state.get_state(legacy=False)["state"]
     if not 0 <= state["pos"] <= len(state["key"]) == 624:
         raise ValueError("a RandomState is at no place of its sequence")
+
+
+@contextmanager
+def without_places(detector: BaseEstimator) -> Iterator[None]:
+    """Leave out, in the context, what `forget_places` would have a loaded detector forget.
+
+    Parameters
+    ----------
+    detector : fitted detector
+        What is about to be written.
+
+    Yields
+    ------
+    None
+    """
+    encoders = [each for each in estimators_in(detector) if isinstance(each, PretrainedMixin)]
+    before = [dict(vars(encoder)) for encoder in encoders]
+    try:
+        for encoder in encoders:
+            encoder._forget_places()
+        yield
+    finally:
+        for encoder, state in zip(encoders, before, strict=True):
+            vars(encoder).update(state)
 
 
 def forget_places(detector: BaseEstimator) -> None:

@@ -59,6 +59,12 @@ class Network(NamedTuple):
         fitting = [layout for layout in layouts if _fits(layout, shape, n_bands)]
         if asked_for != "auto":
             fitting = [layout for layout in fitting if layout.endswith(asked_for)]
+        elif kind == "spectrograms":
+            # The axis whose length is the number of bands is that of the bands; an axis of another
+            # length is not time only because the other one is free.
+            named = [each for each in fitting if shape[each.index("b")] == n_bands]
+            free = [each for each in fitting if not isinstance(shape[each.index("t")], int)]
+            fitting = named or free
         if not fitting:
             given = f"{kind} of {n_bands} bands" if n_bands else kind
             possible = [each for some in LAYOUTS[kind].values() for each in some]
@@ -68,9 +74,6 @@ class Network(NamedTuple):
                 ", with windows of a free number or 1. Pass input= and the front end that it was "
                 "trained with, or export it so."
             )
-        # Where the file names the number of bands, bands are; a free axis is time.
-        named = [each for each in fitting if "b" in each and shape[each.index("b")] == n_bands]
-        fitting = named or fitting
         if len(fitting) > 1:
             raise ValueError(
                 f"{takes}, which leaves open whether time or bands come last. Pass layout='tb' or "
