@@ -50,14 +50,14 @@ def waveform_model(path, *, n_windows="n", n_samples="t", metadata=None):
 
 
 def spectrogram_model(path, *, shape=("n", 1, 8, "t"), maps="maps"):
-    """Write a model of spectrograms of 8 bands: pairs of bands as two channels, doubled and not."""
+    """Write a model of spectrograms: means and sums of pairs of bands, as two channels."""
     kernels = np.zeros((2, 1, 2, 1), np.float32)
     kernels[0], kernels[1] = 0.5, 1
     nodes = [
         helper.make_node("Conv", ["mel", "kernels"], [maps], kernel_shape=[2, 1], strides=[2, 1]),
         helper.make_node("ReduceMean", [maps], ["last"], axes=[2, 3], keepdims=0),
     ]
-    outputs = [value(maps, [shape[0], 2, 4, shape[3]]), value("last", [shape[0], 2])]
+    outputs = [value(maps, [shape[0], 2, shape[2] // 2, shape[3]]), value("last", [shape[0], 2])]
     return save_model(path, nodes, [value("mel", shape)], outputs, {"kernels": kernels})
 
 

@@ -33,6 +33,9 @@ from skasd import (
 from skasd.exceptions import WeightsError
 from skasd.features import FRONT_ENDS
 from skasd.features.encoders import _published
+from skasd.inspection import explain
+from skasd.inspection._branches import statistic_view
+from skasd.inspection._view_maps import distance_maps
 from skasd.utils.estimator_checks import spectrogram_transformer_checks
 
 CLIPS = np.random.default_rng(0).uniform(-0.5, 0.5, size=(6, 4000)).astype(np.float32)
@@ -333,7 +336,6 @@ def test_a_clip_that_fails_is_named(waveform, tmp_path):
 
 def test_the_suite_for_spectrograms(tmp_path):
     path = spectrogram_model(tmp_path / "mel.onnx", shape=("n", 1, 16, "t"))
-    # Eight pairs of bands, where the file says four: what it says of outputs is no more than that.
     encoder = ONNXEncoder(path, input="spectrograms", cache=None)
     for _, check in spectrogram_transformer_checks(encoder):
         check()
@@ -539,3 +541,50 @@ def test_front_ends_are_of_log_mel_spectrogram():
         (silence,) = log_mel.fit(np.zeros((1, rate))).transform(np.zeros((1, rate)))
         assert silence.shape[1] == settings["n_mels"]
         assert np.ptp(silence) == 0
+
+
+@pytest.fixture
+def explained(tmp_path):
+    """Return a detector of noise, and noise with a tone from 0.4 to 0.6 s at 1 kHz."""
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 0.1, (31, 16000))
+    time = np.arange(16000) / 16000
+    odd = noise[30] + np.where(abs(time - 0.5) < 0.1, np.sin(2 * np.pi * 1000 * time), 0)
+    path = spectrogram_model(tmp_path / "mel.onnx", shape=("n", 1, 32, "t"))
+    encoder = make_pipeline(
+        LogMelSpectrogram(n_mels=32, hop_length=160),
+        ONNXEncoder(path, input="spectrograms", cache=None),
+    )
+    return make_encoder_neighbors(encoder).fit(noise[:30]), odd
+
+
+def test_bands_of_an_encoder_are_explained(explained):
+    detector, odd = explained
+    explanation = explain(detector, odd)
+    ((start, end),) = explanation.spans
+    assert abs(start - 0.4) < 0.05
+    assert abs(end - 0.6) < 0.05
+    ((low, high),) = explanation.bands
+    assert 600 < low < 1000 < high < 1600
+    assert explanation.contributions == {"pretrained encoder": 1.0}
+    assert explanation.is_anomalous
+
+
+def test_what_an_encoder_hears_sums_to_the_distance(explained):
+    detector, odd = explained
+    (view,) = [statistic_view(detector, odd)]
+    distance, _ = distance_maps(view)
+    features = detector[:-1].transform([odd])
+    neighbors = detector[-1]
+    relative = np.exp(-detector.score_samples([odd])[0])
+    (_, (nearest, *_)) = neighbors._nearest(neighbors._whiten(features))
+    expected = (relative * neighbors.density_[nearest[0]]) ** 2
+    np.testing.assert_allclose(distance.sum(), expected, rtol=1e-4)
+    assert distance.shape == view.spectrogram.shape
+
+
+def test_an_encoder_without_bands_is_not_explained(explained):
+    detector, odd = explained
+    detector.set_params(encoder__onnxencoder__output="last")
+    with pytest.raises(ValueError, match="or an encoder that keeps their bands"):
+        explain(detector.fit(np.random.default_rng(0).normal(0, 0.1, (20, 16000))), odd)
