@@ -322,6 +322,14 @@ def test_what_the_file_says_of_its_input_is_believed(tmp_path):
         encoder.transform([np.zeros((20, 8)), np.zeros((20, 9))])
 
 
+def test_an_output_that_is_one_number(tmp_path):
+    node = helper.make_node("ReduceMax", ["clip"], ["out"], keepdims=0)
+    inputs, outputs = [value("clip", ["n", "t"])], [value("out", [])]
+    path = save_model(tmp_path / "one.onnx", [node], inputs, outputs)
+    with pytest.raises(ValueError, match=r"output='out': .* gives one number for all windows"):
+        ONNXEncoder(path).fit(CLIPS)
+
+
 def test_a_clip_that_fails_is_named(waveform, tmp_path):
     encoder = ONNXEncoder(waveform, cache=None).fit(CLIPS)
     with pytest.raises(AudioError, match=r"clip 1: cannot be encoded by .* pass window_length"):
@@ -478,6 +486,9 @@ def test_a_name_says_what_it_needs(tmp_path, monkeypatch):
         with pytest.raises(WeightsError, match="Pass download=True if that suits you"):
             make("efficientat-mn04")
     assert make_encoder("openl3", hop_size=1.0, cache=None).hop_size == 1.0
+    views = make_views_detector(encoder="openl3", channel=1).get_params()
+    assert views["encoder__encoder__channel"] == 1
+    assert views["encoder__encoder__input_sample_rate"] == 16000
 
 
 def test_a_download_is_asked_for_and_verified(tmp_path, monkeypatch):

@@ -38,6 +38,7 @@ def test_import_is_light():
         "librosa",
         "pooch",
         "onnx",
+        "onnxruntime",
     )
     modules = "skasd.cli, skasd.datasets, skasd.inspection, skasd.metrics, skasd.model_selection"
     assert run(f"import sys, {modules}; print({{*{heavy}}} & set(sys.modules))") == "set()"

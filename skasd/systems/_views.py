@@ -5,11 +5,13 @@ from typing import Any, NamedTuple
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
+from skasd.audio._reading import ASSUMED_RATE
 from skasd.detection._nearest_neighbors_detector import NearestNeighborsDetector
 from skasd.ensemble._fusion_detector import FusionDetector
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features._spectrogram_statistics import SpectrogramStatistics
 from skasd.features._statistics import MIN_FRAMES
+from skasd.features.encoders._by_name import make_encoder
 from skasd.systems._branches import DENSITY_NEIGHBORS, check_input, name_settings
 from skasd.systems._encoder_neighbors import neighbors_steps
 
@@ -76,8 +78,8 @@ def make_views_detector(
         Settings of `LogMelSpectrogram`; those of the fast views are a quarter of `n_fft`,
         `hop_length`, `win_length` and `n_mels`.
     encoder : str, transformer of clips, or None, default=None
-        One more view: a pretrained encoder as in `make_encoder_neighbors`, with a weight of 4. It
-        needs clips.
+        One more view, with a weight of 4: a pretrained encoder as in `make_encoder_neighbors`. One
+        by name takes `input_sample_rate` and `channel` as well.
     contamination, n_jobs
         Settings of `FusionDetector`.
 
@@ -149,6 +151,10 @@ def make_views_detector(
         for name, view in views.items()
     ]
     weights = [view.weight for view in views.values()]
+    if isinstance(encoder, str):
+        # If the rate is a guess, the views say so where it matters to them.
+        rate = ASSUMED_RATE if input_sample_rate is None else input_sample_rate
+        encoder = make_encoder(encoder, channel=channel, input_sample_rate=rate)
     if encoder is not None:
         detectors.append(("encoder", Pipeline(neighbors_steps(encoder))))
         weights.append(ENCODER_WEIGHT)

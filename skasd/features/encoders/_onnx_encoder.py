@@ -326,12 +326,7 @@ class ONNXEncoder(PretrainedMixin, ClipTransformer):
         WeightsError
             If the network is not that of `fit`.
         """
-        reader = self._fitted_reader()
-
-        def embed(clip: Any, name: str) -> np.ndarray:
-            return _flat(reader.read(self._read(clip) if self.input == "clips" else clip, name))
-
-        return self._map(self._check(X), embed)
+        return self._map(self._check(X), partial(self._embed, self._fitted_reader()))
 
     def transform_clip(self, samples: np.ndarray) -> np.ndarray:
         """Compute the features of one clip, without the cache.
@@ -375,6 +370,9 @@ class ONNXEncoder(PretrainedMixin, ClipTransformer):
             for index, clip in enumerate(clips)
         )
         return parallel_threads(self.n_jobs, calls)
+
+    def _embed(self, reader: Reader, clip: Any, name: str) -> np.ndarray:
+        return _flat(reader.read(self._read(clip) if self.input == "clips" else clip, name))
 
     def _recall(self, reader: Reader, clip: Any, name: str) -> np.ndarray:
         """Return the features that the clip or the disk remembers, or compute them."""

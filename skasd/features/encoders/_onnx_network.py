@@ -91,6 +91,11 @@ class Network(NamedTuple):
         shape = self.outputs[output]
         n_before = 1 if "n" in layout else 0
         n_axes = len(shape) - n_before
+        if n_axes < 1:
+            raise ValueError(
+                f"output={output!r}: {self.path} gives one number for all windows. Pass the name "
+                "of another one."
+            )
         if asked_for is not None:
             if not n_before <= asked_for < len(shape):
                 raise ValueError(
@@ -100,15 +105,14 @@ class Network(NamedTuple):
         free = [axis for axis in range(n_before, len(shape)) if not isinstance(shape[axis], int)]
         if len(free) == 1:
             return free[0]
-        return None if n_axes < 2 else n_before if n_axes == 2 else len(shape) - 1
+        if n_axes == 1:
+            return None
+        return n_before if n_axes == 2 else len(shape) - 1
 
     def run(self, windows: np.ndarray, layout: str, output: str) -> np.ndarray:
-        """Compute one output of some windows, (n_windows, length) or (n_windows, length, n_bands).
-
-        Without an axis for windows, there is one window.
-        """
+        """Compute an output of windows, (n_windows, length) or (n_windows, length, n_bands)."""
         array = windows.astype(self.dtype, copy=False)
-        if "b" in layout and layout.endswith("bt"):
+        if layout.endswith("bt"):
             array = array.swapaxes(1, 2)
         if "1" in layout:
             array = array[:, np.newaxis]

@@ -100,7 +100,9 @@ class Reader(NamedTuple):
         one_by_one = "n" not in self.layout or self.network.input_shape[0] == 1
         at_once = 1 if one_by_one else self.batch_size
         for first in range(0, len(starts), at_once):
-            yield np.stack([data[i : i + length] for i in starts[first : first + at_once]])
+            windows = [data[i : i + length] for i in starts[first : first + at_once]]
+            # A single window need not be copied.
+            yield np.stack(windows) if len(windows) > 1 else windows[0][np.newaxis]
 
     def _time_first(self, result: np.ndarray) -> np.ndarray:
         """Put the frames of all windows one after the other."""
