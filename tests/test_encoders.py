@@ -26,6 +26,8 @@ from skasd import (
     FeatureDetector,
     LogMelSpectrogram,
     ONNXEncoder,
+    SpectrogramStatistics,
+    export_onnx,
     make_encoder,
     make_encoder_neighbors,
     make_views_detector,
@@ -543,6 +545,14 @@ def test_a_tensor_is_within_its_storage(tmp_path, monkeypatch):
             archive.writestr(name, content)
     with pytest.raises(WeightsError, match="cannot be read as weights of PyTorch: "):
         make_encoder("efficientat-mn04", weights=path)
+
+
+def test_front_ends_are_not_exported(tmp_path):
+    log_mel = LogMelSpectrogram(framing="reflect", offset=1e-5)
+    detector = make_pipeline(log_mel, SpectrogramStatistics(), FeatureDetector()).fit(CLIPS)
+    with pytest.raises(ValueError, match="has framing='reflect', offset=1e-05, which cannot be"):
+        export_onnx(detector, tmp_path / "detector.onnx")
+    export_onnx(detector, tmp_path / "detector.onnx", input="spectrograms", n_frames=8)
 
 
 def test_front_ends_are_of_log_mel_spectrogram():

@@ -19,7 +19,7 @@ def check_length(step: LogMelSpectrogram, n_samples: int) -> None:
     if others:
         raise ValueError(
             f"LogMelSpectrogram has {', '.join(f'{n}={getattr(step, n)!r}' for n in others)}, "
-            "which cannot be exported. Pass input='spectrograms', or leave the defaults."
+            "which cannot be exported. Pass input='spectrograms' and n_frames, or no such settings."
         )
     min_samples = step.min_samples
     if n_samples < min_samples:
