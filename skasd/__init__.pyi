@@ -34,22 +34,26 @@ from .ensemble import (
 from .exceptions import AudioError
 from .export import export_onnx
 from .features import (
+    CallableEncoder,
     ClipTransformer,
     FrameAutoencoder,
     InterpolationAutoencoder,
     LogMelSpectrogram,
     MachineIDEmbedding,
+    ONNXEncoder,
     OpenL3Embedding,
     PrincipalComponents,
     SelectiveMahalanobisAutoencoder,
     SpectrogramStatistics,
     SpectrogramTransformer,
     TimeWeightedPooling,
+    make_encoder,
 )
 from .monitoring import Monitor
 from .persistence import load, save
 from .systems import (
     make_baseline,
+    make_encoder_neighbors,
     make_iaeo3,
     make_iaeo3_opt,
     make_iaeo3_plus,
@@ -58,6 +62,7 @@ from .systems import (
 
 __all__ = [
     "AudioError",
+    "CallableEncoder",
     "ClipTransformer",
     "FeatureDetector",
     "FleetDetector",
@@ -70,6 +75,7 @@ __all__ = [
     "MahalanobisDetector",
     "Monitor",
     "NearestNeighborsDetector",
+    "ONNXEncoder",
     "OpenL3Embedding",
     "PrincipalComponents",
     "PyODDetector",
@@ -92,6 +98,8 @@ __all__ = [
     "inspection",
     "load",
     "make_baseline",
+    "make_encoder",
+    "make_encoder_neighbors",
     "make_iaeo3",
     "make_iaeo3_opt",
     "make_iaeo3_plus",

@@ -300,15 +300,46 @@ def takes_clips(step: Any) -> bool:
     Returns
     -------
     bool
-        True for a `ClipTransformer`, and for another estimator whose tags say that it takes
-        strings and no 2-D arrays.
+        True if its tags say that it takes strings and no 2-D arrays, as a `ClipTransformer`'s do.
     """
-    if isinstance(step, ClipTransformer):
-        return True
     if not isinstance(step, BaseEstimator):
         return False
     tags = get_tags(step).input_tags
     return bool(tags.string and not tags.two_d_array)
+
+
+def takes_spectrograms(step: Any) -> bool:
+    """Tell whether a step takes spectrograms, as far as it says so itself.
+
+    Parameters
+    ----------
+    step : estimator
+        One of `first_steps`.
+
+    Returns
+    -------
+    bool
+        True if its tags say that it takes 3-D arrays alone, as a `SpectrogramTransformer`'s do.
+    """
+    if not isinstance(step, BaseEstimator):
+        return False
+    tags = get_tags(step).input_tags
+    return bool(tags.three_d_array and not tags.two_d_array)
+
+
+def reads_clips(step: Any) -> bool:
+    """Tell whether a step of skasd takes clips, and so shares what is made of each.
+
+    Parameters
+    ----------
+    step : estimator
+        One of `first_steps`.
+
+    Returns
+    -------
+    bool
+    """
+    return isinstance(step, ClipTransformer) and takes_clips(step)
 
 
 def clip_steps(detector: Any, *, fitted: bool = True) -> list[Any]:

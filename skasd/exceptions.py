@@ -95,7 +95,7 @@ class DatasetError(SkasdError):
 
 
 class WeightsError(SkasdError):
-    """Weights that cannot be obtained, or are not OpenL3's.
+    """Weights of an encoder that cannot be obtained, or are others than they should be.
 
     Parameters
     ----------

@@ -3,23 +3,28 @@
 The rest is what the public suite cannot ask of somebody else's transformer.
 """
 
+import inspect
 import pickle
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from encoders import waveform_model
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from skasd import (
+    CallableEncoder,
     ClipTransformer,
     FeatureDetector,
     FrameAutoencoder,
     InterpolationAutoencoder,
     LogMelSpectrogram,
     MachineIDEmbedding,
+    ONNXEncoder,
     OpenL3Embedding,
     SelectiveMahalanobisAutoencoder,
     SpectrogramStatistics,
@@ -48,6 +53,14 @@ OPENL3 = OpenL3Embedding(
     cache=None,
 )
 
+FOLDER = tempfile.TemporaryDirectory(prefix="skasd-tests-")
+MODEL = waveform_model(Path(FOLDER.name) / "model.onnx")
+
+
+def rms_and_peak(samples):
+    return np.array([samples.std(), abs(samples).max()])
+
+
 TRANSFORMERS = {
     "LogMelSpectrogram": (LOG_MEL, CLIPS, {"n_mels": [8, 16]}),
     "InterpolationAutoencoder": (AUTOENCODER, np.array(SPECTROGRAMS), {"epochs": [1, 2]}),
@@ -66,6 +79,12 @@ TRANSFORMERS = {
     "MachineIDEmbedding": (MACHINE_ID, np.array(SPECTROGRAMS), {"epochs": [1, 2]}),
     # Four clips are enough, and the network takes its time.
     "OpenL3Embedding": (OPENL3, CLIPS[:4], {"frontend": ["kapre", "librosa"]}),
+    "ONNXEncoder": (
+        ONNXEncoder(str(MODEL), pooling=["mean", "std"], cache=None),
+        CLIPS,
+        {"output": ["frames", "peak"]},
+    ),
+    "CallableEncoder": (CallableEncoder(rms_and_peak), CLIPS, {"function": [rms_and_peak, np.abs]}),
 }
 """Transformer, valid input as one array, and a grid to search."""
 
@@ -93,6 +112,17 @@ WRONG_PARAMETERS = {
         "power": 0,
         "fmin": -1,
         "fmax": "high",
+        "window": "hamming",
+        "framing": "none",
+        "pre_emphasis": 1,
+        "mel_scale": "bark",
+        "mel_norm": "area",
+        "log": "log2",
+        "offset": -1,
+        "floor": -1,
+        "top_db": 0,
+        "mean": None,
+        "scale": 0,
         "input_sample_rate": 0,
         "channel": "left",
         "min_frames": 0,
@@ -135,6 +165,35 @@ WRONG_PARAMETERS = {
         "max_seconds": -1,
         "verbose": -1,
     },
+}
+
+WRONG_PARAMETERS["ONNXEncoder"] = {
+    "model": 3,
+    "input": "features",
+    "sample_rate": 0,
+    "output": "no such output",
+    "pooling": 2,
+    "window_length": 0,
+    "hop_length": 0,
+    "layout": "nt",
+    "time_axis": -1,
+    "n_bands": 0,
+    "batch_size": 0,
+    "device": "tpu",
+    "cache": 3,
+    "channel": "left",
+    "input_sample_rate": 0,
+    "n_jobs": "all",
+    "max_seconds": 0,
+}
+WRONG_PARAMETERS["CallableEncoder"] = {
+    "function": "network",
+    "sample_rate": 0,
+    "pooling": "sum",
+    "channel": "left",
+    "input_sample_rate": 0,
+    "n_jobs": "all",
+    "max_seconds": 0,
 }
 
 every_transformer = pytest.mark.parametrize("name", TRANSFORMERS)
@@ -180,9 +239,10 @@ def test_public_suite(check):
 @every_transformer
 def test_default_parameters_can_be_set(name):
     transformer, _ = case(name)
-    for parameter, value in type(transformer)().get_params().items():
-        transformer.set_params(**{parameter: value})
-        assert transformer.get_params()[parameter] is value
+    for parameter, each in inspect.signature(type(transformer)).parameters.items():
+        if each.default is not each.empty:
+            transformer.set_params(**{parameter: each.default})
+            assert transformer.get_params()[parameter] is each.default
 
 
 @every_transformer

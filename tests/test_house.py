@@ -29,6 +29,7 @@ FLOORS = [
 ONLY_HERE = {
     "keras": "features/_training/backend.py",
     "ncnn": "features/openl3/_engines.py",
+    "onnxruntime": "features/encoders/_onnx_network.py",
     "matplotlib": ("inspection/", "report/"),
 }
 """Package → the only places that may import it."""

@@ -38,6 +38,7 @@ def test_import_is_light():
         "librosa",
         "pooch",
         "onnx",
+        "onnxruntime",
     )
     all_of_it = "import sys, skasd; [getattr(skasd, name) for name in skasd.__all__]"
     assert run(f"{all_of_it}; print({{*{heavy}}} & set(sys.modules))") == "set()"

@@ -1,8 +1,12 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from skasd import AudioError, LogMelSpectrogram
+from skasd.features import FRONT_ENDS
 from skasd.features._base import check_spectrograms
+from skasd.features._mel_bands import mel_bands
 
 
 def test_agrees_with_toy_car_spectrograms(shared_recordings):
@@ -131,3 +135,105 @@ def test_agrees_with_librosa(noise, settings):
     )
     expected = 20 / power * np.log10(mel + np.finfo(float).eps)
     np.testing.assert_allclose(spectrogram, expected.T, rtol=0, atol=1e-4)
+
+
+def rising_tone(rate):
+    """Return what tests/data/make_front_ends.py gave to the front ends of others."""
+    time = np.arange(round(0.3 * rate)) / rate
+    tone = 0.3 * np.sin(2 * np.pi * (200 + 4000 * time) * time)
+    return (tone + np.random.default_rng(0).normal(0, 0.02, len(time))).astype(np.float32)
+
+
+KALDI = {
+    "n_fft": 512,
+    "win_length": 400,
+    "hop_length": 160,
+    "n_mels": 80,
+    "fmin": 20.0,
+    "window": "povey",
+    "framing": "kaldi",
+    "pre_emphasis": 0.97,
+    "mel_scale": "kaldi",
+    "mel_norm": None,
+    "log": "ln",
+    "offset": 0.0,
+    # Of 16-bit samples, as kaldi-native-fbank had them.
+    "floor": 2.0**-53,
+    "mean": -30 * np.log(2),
+}
+
+
+@pytest.mark.parametrize("name", ["kaldi", "ast", "yamnet", "efficientat"])
+def test_agrees_with_front_ends_of_encoders(name):
+    """Computed by kaldi-native-fbank, transformers and librosa: tests/data/make_front_ends.py."""
+    with np.load(Path(__file__).parent / "data" / "front_ends.npz") as file:
+        expected = file[name]
+    settings = KALDI if name == "kaldi" else FRONT_ENDS[name]
+    rate = settings.get("sample_rate", 16000)
+    log_mel = LogMelSpectrogram(**settings, input_sample_rate=rate)
+    (spectrogram,) = log_mel.transform([rising_tone(rate)])
+    np.testing.assert_allclose(spectrogram[:20], expected, rtol=0, atol=1e-4)
+
+
+def test_beats_is_ast_with_other_numbers():
+    """Both are Kaldi's, of samples in 16 bits or not: where nothing is below the floor."""
+    clip = rising_tone(16000)
+    ast, beats = (
+        LogMelSpectrogram(**{**FRONT_ENDS[name], "window": "povey", "n_mels": 40}).transform([clip])
+        for name in ("ast", "beats")
+    )
+    levels = ast[0] * 2 * 4.5689974 - 4.2677393 + 2 * np.log(2.0**15)
+    np.testing.assert_allclose(beats[0], (levels - 15.41663) / (2 * 6.55582), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "bands"),
+    [
+        ("panns", {"fmin": 50, "fmax": 14000}),
+        ("clap", {"fmin": 50, "fmax": 14000}),
+        ("ced", {"htk": True, "norm": None}),
+    ],
+)
+def test_agrees_with_librosa_on_front_ends(name, bands):
+    """torchlibrosa, of PANNs and CLAP, is librosa; torchaudio, of CED, has HTK's bands."""
+    import librosa
+
+    settings = FRONT_ENDS[name]
+    rate, n_fft, hop = (settings[key] for key in ("sample_rate", "n_fft", "hop_length"))
+    clip = np.concatenate([rising_tone(rate), np.zeros(rate, np.float32)])
+    log_mel = LogMelSpectrogram(**settings, input_sample_rate=rate)
+    (spectrogram,) = log_mel.transform([clip])
+    mel = librosa.feature.melspectrogram(
+        y=clip, sr=rate, n_fft=n_fft, hop_length=hop, n_mels=64, pad_mode="reflect", **bands
+    )
+    top_db = 120.0 if name == "ced" else None
+    expected = librosa.power_to_db(mel, ref=1.0, amin=1e-10, top_db=top_db)
+    np.testing.assert_allclose(spectrogram, expected.T, rtol=0, atol=1e-3 if top_db else 1e-4)
+
+
+@pytest.mark.parametrize(("mel_norm", "norm"), [(None, None), ("slaney", "slaney")])
+def test_bands_of_kaldi_are_librosas_where_they_are_narrow(mel_norm, norm):
+    """Sides that are straight in mel or in Hz hardly differ in bands of few Hz."""
+    import librosa
+
+    settings = {"fmin": 4000.0, "fmax": 4400.0}
+    ours = mel_bands(16000, 2**14, 4, **settings, mel_scale="kaldi", mel_norm=mel_norm).toarray()
+    theirs = librosa.filters.mel(sr=16000, n_fft=2**14, n_mels=4, htk=True, norm=norm, **settings)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=0.02 * theirs.max())
+
+
+@pytest.mark.parametrize("framing", ["zeros", "reflect", "inside", "kaldi"])
+@pytest.mark.parametrize("pre_emphasis", [0.0, 0.97])
+def test_shortest_clip_has_as_many_frames_as_are_needed(framing, pre_emphasis):
+    log_mel = LogMelSpectrogram(
+        n_fft=64, hop_length=16, win_length=48, n_mels=4, min_frames=9, framing=framing
+    ).set_params(pre_emphasis=pre_emphasis)
+    clip = np.random.default_rng(0).normal(size=log_mel.min_samples)
+    assert len(log_mel.transform([clip])[0]) >= 9
+    with pytest.raises(AudioError, match="is too short"):
+        log_mel.transform([clip[:-1]])
+
+
+def test_silence_needs_an_offset_or_a_floor():
+    with pytest.raises(ValueError, match="offset=0 and floor=0 leave silence without a logarithm"):
+        LogMelSpectrogram(offset=0).fit(np.zeros((1, 16000)))

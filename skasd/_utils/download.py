@@ -49,7 +49,7 @@ def download(
     path : Path
         File to write. Its folder is created if it is missing.
     digest : callable
-        Computes the digest of a file opened at its start: `md5` or `git_blob_id`.
+        Computes the digest of a file opened at its start: `md5`, `sha256` or `git_blob_id`.
     expected : str
         The expected digest.
     most_bytes : int
@@ -142,6 +142,11 @@ def _fetch(url: str, file: _Bounded, verbose: int) -> None:
 def md5(file: BufferedIOBase) -> str:
     """Compute the MD5 digest of a file, which is what Zenodo publishes."""
     return hashlib.file_digest(file, "md5").hexdigest()
+
+
+def sha256(file: BufferedIOBase) -> str:
+    """Compute the SHA-256 digest of a file."""
+    return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def git_blob_id(file: BufferedIOBase) -> str:

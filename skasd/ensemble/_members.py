@@ -17,7 +17,7 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import check_is_fitted
 
 from skasd._sklearn import num_samples, safe_indexing
-from skasd._steps import clip_steps, first_steps, last_step
+from skasd._steps import clip_steps, first_steps, last_step, reads_clips, takes_spectrograms
 from skasd._utils.fitted import Array, Estimator, ListOf
 from skasd._utils.threads import parallel_threads
 from skasd.audio._clips import Clips, check_clip, check_clips, check_sequence, iterate_clips
@@ -35,7 +35,7 @@ from skasd.detection._calibrated import LEFT_OUT, NEW, as_member
 from skasd.detection._calibration import split_clips
 from skasd.detection._domains import SOURCE, TARGET, healthy_clips_of
 from skasd.exceptions import AudioError
-from skasd.features._base import ClipTransformer, SpectrogramTransformer, check_spectrograms
+from skasd.features._base import check_spectrograms
 from skasd.features._one_reading import analyze_in_one_reading
 
 
@@ -310,7 +310,7 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
 def share_analyses(*detectors: Any) -> bool:
     """Tell whether detectors can be handed clips that remember what is made of them."""
     steps = [step for detector in detectors for step in first_steps(detector)]
-    return bool(steps) and all(isinstance(step, ClipTransformer) for step in steps)
+    return bool(steps) and all(map(reads_clips, steps))
 
 
 def lengths_count(detector: Any) -> bool:
@@ -428,5 +428,5 @@ def _fit_part(
 def _check_spectrograms(X: Any, *members: Any) -> None:
     """Check what is about to be split, while errors can tell which spectrogram is wrong."""
     steps = [step for member in members for step in first_steps(member, fitted=False)]
-    if steps and all(isinstance(step, SpectrogramTransformer) for step in steps):
+    if steps and all(map(takes_spectrograms, steps)):
         check_spectrograms(X)

@@ -10,7 +10,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import get_tags
 
 from skasd._sklearn import StrOptions, validate_params
-from skasd._steps import calibrated_step, first_steps, threshold_of, training_recordings
+from skasd._steps import (
+    calibrated_step,
+    first_steps,
+    reads_clips,
+    threshold_of,
+    training_recordings,
+)
 from skasd._utils.threads import stream_threads
 from skasd.audio._clips import Clip, Clips, check_clip, check_clips, check_sequence, iterate_clips
 from skasd.audio._looking import facts_of, warn_of_misfits
@@ -20,7 +26,6 @@ from skasd.detection._calibration import Calibration
 from skasd.detection._domains import check_domain
 from skasd.ensemble._members import fit_in_domains, lengths_count, share_analyses, take_clips
 from skasd.exceptions import AudioError
-from skasd.features._base import ClipTransformer
 
 ON_ERROR = {"on_error": [StrOptions({"raise", "skip"})]}
 
@@ -282,7 +287,7 @@ class _Judge:
 
 def _try_step(step: Any, clip: Clip) -> None:
     """Analyze a clip, which remembers it; or at least read it, if analyzing takes a fit."""
-    if not isinstance(step, ClipTransformer):
+    if not reads_clips(step):
         _read(clip)
     elif get_tags(step).requires_fit:
         step._read(clip)

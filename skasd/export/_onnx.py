@@ -52,12 +52,12 @@ def export_onnx(
     NotFittedError
         If the detector is not fitted.
     TypeError
-        If the detector has a step that cannot be exported, as `OpenL3Embedding`,
+        If the detector has a step that cannot be exported, as `OpenL3Embedding`, `ONNXEncoder`,
         `MachineIDEmbedding` and those of other packages.
     ValueError
         If an argument is out of range or does not go with the detector, clips of this length
-        are too short for it, or its `LogMelSpectrogram` steps differ and one input has to serve
-        for all.
+        are too short for it, its `LogMelSpectrogram` steps differ and one input has to serve
+        for all, or they are front ends of encoders, which have no operators.
     OSError
         If the file cannot be written.
 

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 
 from skasd.export._graph import Clips, Spectrograms
-from skasd.features._log_mel_spectrogram import LogMelSpectrogram
+from skasd.features._log_mel_spectrogram import FRONT_END, LogMelSpectrogram
 
 
 def count_frames(step: LogMelSpectrogram, n_samples: int) -> int:
@@ -14,8 +14,14 @@ def count_frames(step: LogMelSpectrogram, n_samples: int) -> int:
 
 
 def check_length(step: LogMelSpectrogram, n_samples: int) -> None:
-    """Refuse clips that the step itself would refuse."""
-    min_samples = max(step.n_fft, (step.min_frames - 1) * step.hop_length)
+    """Refuse clips that the step itself would refuse, and front ends that have no operators."""
+    others = [name for name, value in FRONT_END.items() if getattr(step, name) != value]
+    if others:
+        raise ValueError(
+            f"LogMelSpectrogram has {', '.join(f'{n}={getattr(step, n)!r}' for n in others)}, "
+            "which cannot be exported. Pass input='spectrograms' and n_frames, or no such settings."
+        )
+    min_samples = step.min_samples
     if n_samples < min_samples:
         raise ValueError(
             f"duration={n_samples / step.sample_rate:g} is too short: {n_samples} samples at "

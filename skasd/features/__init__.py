@@ -11,14 +11,21 @@ from skasd.features._principal_components import PrincipalComponents
 from skasd.features._selective_mahalanobis_autoencoder import SelectiveMahalanobisAutoencoder
 from skasd.features._spectrogram_statistics import SpectrogramStatistics
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
+from skasd.features.encoders._by_name import make_encoder
+from skasd.features.encoders._callable_encoder import CallableEncoder
+from skasd.features.encoders._front_ends import FRONT_ENDS
+from skasd.features.encoders._onnx_encoder import ONNXEncoder
 from skasd.features.openl3._openl3_embedding import OpenL3Embedding
 
 __all__ = [
+    "FRONT_ENDS",
+    "CallableEncoder",
     "ClipTransformer",
     "FrameAutoencoder",
     "InterpolationAutoencoder",
     "LogMelSpectrogram",
     "MachineIDEmbedding",
+    "ONNXEncoder",
     "OpenL3Embedding",
     "PrincipalComponents",
     "SelectiveMahalanobisAutoencoder",
@@ -26,6 +33,7 @@ __all__ = [
     "SpectrogramTransformer",
     "TimeWeightedPooling",
     "WeightsError",
+    "make_encoder",
 ]
 
 claim_names(__name__)

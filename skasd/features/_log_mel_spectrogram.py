@@ -1,33 +1,49 @@
 """Log-mel spectrograms of clips."""
 
 import sys
-from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
 from scipy import sparse
 
-from skasd._sklearn import Interval
+from skasd._sklearn import Interval, StrOptions
 from skasd._utils.packages import needed_for
 from skasd.audio._clips import Clips
 from skasd.audio._length import MAX_SECONDS
 from skasd.features._base import ClipTransformer
-from skasd.features._short_time_spectrum import short_time_power
+from skasd.features._mel_bands import MEL_SCALES, mel_bands
+from skasd.features._short_time_spectrum import CENTERED, FRAMINGS, WINDOWS, short_time_power
 
 LONGEST = 2**20
 """Samples of a frame, or frames of a clip: a minute at 16 kHz."""
 
 LARGEST_BANDS = 2**25
-"""Numbers in the matrix of the mel bands that librosa makes, 1 + n_fft / 2 for each band."""
+"""Numbers in the matrix of the mel bands, 1 + n_fft / 2 for each band."""
+
+FRONT_END = {
+    "window": "hann",
+    "framing": "zeros",
+    "pre_emphasis": 0.0,
+    "mel_scale": "slaney",
+    "mel_norm": "slaney",
+    "log": "db",
+    "offset": sys.float_info.epsilon,
+    "floor": 0.0,
+    "top_db": None,
+    "mean": 0.0,
+    "scale": 1.0,
+}
+"""Parameters for the front ends of encoders, and what the DCASE baselines have for them."""
 
 
 class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: ignore[call-arg]
-    """Turn clips into log-mel spectrograms, as the DCASE baselines do.
+    """Turn clips into log-mel spectrograms, as the DCASE baselines do, or as an encoder needs them.
 
     The magnitude of the short-time Fourier transform (centered frames, Hann window), to the power
     `power`, is summed in librosa's mel bands and put in dB:
-    ``20 / power * log10(mel + eps)``.
+    ``20 / power * log10(mel + eps)``. The parameters from `window` to `scale` are for encoders,
+    which hear well only what they were trained on; `make_encoder` sets them by name.
 
     Parameters
     ----------
@@ -48,6 +64,29 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         Lower edge of the lowest band, in Hz.
     fmax : float or None, default=None
         Upper edge of the highest band, in Hz; half of `sample_rate` if None.
+    window : {"hann", "symmetric_hann", "povey"}, default="hann"
+        Window of a frame. ``"hann"`` is periodic, as librosa's; ``"symmetric_hann"`` ends with the
+        zero that it begins with, as Kaldi's, and ``"povey"`` is that to the power 0.85.
+    framing : {"zeros", "reflect", "inside", "kaldi"}, default="zeros"
+        Where frames are. With ``"zeros"`` and ``"reflect"``, they are centered on every
+        `hop_length`-th sample, and beyond the ends of the clip there are zeros, or the clip
+        mirrored. With ``"inside"``, they are `win_length` samples that all lie in the clip.
+        ``"kaldi"`` takes besides the mean from each frame, and pre-emphasizes it by itself.
+    pre_emphasis : float, default=0.0
+        This share of each sample is taken from the next one.
+    mel_scale : {"slaney", "htk", "kaldi"}, default="slaney"
+        Where the bands are: on Slaney's scale, which is librosa's, or HTK's. ``"kaldi"`` is
+        HTK's with sides that are straight in mel rather than in Hz, which TensorFlow has too.
+    mel_norm : {"slaney"} or None, default="slaney"
+        Whether each band is divided by half of its width in Hz.
+    log : {"db", "ln"}, default="db"
+        Whether levels are in dB, or natural logarithms of the bands.
+    offset, floor : float, default=2.2e-16 and 0.0
+        The logarithm is taken of ``max(mel, floor) + offset``.
+    top_db : float or None, default=None
+        Levels are at least the clip's largest one less this much, in the unit of `log`.
+    mean, scale : float, default=0.0 and 1.0
+        The result is ``(level - mean) / scale``.
     input_sample_rate : int or None, default=None
         What clips given as arrays are sampled at, in Hz. None takes 16000, with a warning if
         `sample_rate` is another. Files, and arrays given as ``(rate, samples)``, say so themselves.
@@ -66,11 +105,15 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
     See Also
     --------
     InterpolationAutoencoder : Takes the spectrograms.
+    ONNXEncoder : Takes those that it was trained on.
+    make_encoder : Encoders by name, with their front ends.
 
     Notes
     -----
     Stateless: `fit` validates, and an unfitted instance transforms. Silence is legal; it is
-    ``20 / power * log10(eps)``, about -157 dB for power 2.
+    ``20 / power * log10(eps)``, about -157 dB for power 2. Samples are in [-1, 1]: a front end for
+    16-bit integers has its levels for such samples if `floor` is divided by ``2**15``, to the
+    power `power`, and the logarithm of that is taken from `mean`.
 
     References
     ----------
@@ -98,6 +141,17 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         "power": [Interval(Real, 0, 1000, closed="neither")],
         "fmin": [Interval(Real, 0, None, closed="left")],
         "fmax": [Interval(Real, 0, None, closed="neither"), None],
+        "window": [StrOptions(set(WINDOWS))],
+        "framing": [StrOptions(set(FRAMINGS))],
+        "pre_emphasis": [Interval(Real, 0, 1, closed="left")],
+        "mel_scale": [StrOptions(set(MEL_SCALES))],
+        "mel_norm": [StrOptions({"slaney"}), None],
+        "log": [StrOptions({"db", "ln"})],
+        "offset": [Interval(Real, 0, None, closed="left")],
+        "floor": [Interval(Real, 0, None, closed="left")],
+        "top_db": [Interval(Real, 0, None, closed="neither"), None],
+        "mean": [Interval(Real, None, None, closed="neither")],
+        "scale": [Interval(Real, 0, None, closed="neither")],
         "min_frames": [Interval(Integral, 1, LONGEST, closed="both")],
     }
 
@@ -112,6 +166,17 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         power: float = 2.0,
         fmin: float = 0.0,
         fmax: float | None = None,
+        window: str = "hann",
+        framing: str = "zeros",
+        pre_emphasis: float = 0.0,
+        mel_scale: str = "slaney",
+        mel_norm: str | None = "slaney",
+        log: str = "db",
+        offset: float = sys.float_info.epsilon,
+        floor: float = 0.0,
+        top_db: float | None = None,
+        mean: float = 0.0,
+        scale: float = 1.0,
         input_sample_rate: int | None = None,
         channel: str | int = "mean",
         min_frames: int = 1,
@@ -126,6 +191,17 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         self.power = power
         self.fmin = fmin
         self.fmax = fmax
+        self.window = window
+        self.framing = framing
+        self.pre_emphasis = pre_emphasis
+        self.mel_scale = mel_scale
+        self.mel_norm = mel_norm
+        self.log = log
+        self.offset = offset
+        self.floor = floor
+        self.top_db = top_db
+        self.mean = mean
+        self.scale = scale
         self.input_sample_rate = input_sample_rate
         self.channel = channel
         self.min_frames = min_frames
@@ -135,7 +211,11 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
     @property
     def min_samples(self) -> int:
         """Number of samples at `sample_rate` that a clip needs."""
-        return max(self.n_fft, (self.min_frames - 1) * self.hop_length)
+        all_but_first = (self.min_frames - 1) * self.hop_length
+        lost = 1 if self.pre_emphasis and self.framing != "kaldi" else 0
+        if self.framing in CENTERED:
+            return lost + max(self.n_fft, all_but_first)
+        return lost + (self.win_length or self.n_fft) + all_but_first
 
     def transform(self, X: Clips) -> list[np.ndarray]:
         """Compute the log-mel spectrogram of each clip.
@@ -148,7 +228,8 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         Returns
         -------
         list of n_clips ndarrays of shape (n_frames, n_mels), float32
-            Levels in dB; ``n_frames = 1 + n_samples // hop_length``.
+            Levels in dB, or as the parameters say; ``n_frames = 1 + n_samples // hop_length`` if
+            frames are centered.
 
         Raises
         ------
@@ -175,25 +256,47 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         Returns
         -------
         ndarray of shape (n_frames, n_mels), float32
-            Levels in dB.
+            Levels in dB, or as the parameters say.
         """
-        bands = _mel_bands(self.sample_rate, self.n_fft, self.n_mels, self.fmin, self.fmax)
+        bands = mel_bands(
+            self.sample_rate,
+            self.n_fft,
+            self.n_mels,
+            self.fmin,
+            self.fmax,
+            self.mel_scale,
+            self.mel_norm,
+        )
         blocks = short_time_power(
-            samples, n_fft=self.n_fft, hop_length=self.hop_length, win_length=self.win_length
+            samples,
+            n_fft=self.n_fft,
+            hop_length=self.hop_length,
+            win_length=self.win_length,
+            window=self.window,
+            framing=self.framing,
+            pre_emphasis=self.pre_emphasis,
         )
         # Rounded once, at the end, the levels are the same whatever BLAS and libm compute them.
-        return np.concatenate([self._decibels(block, bands) for block in blocks])
+        levels = np.concatenate([self._levels(block, bands) for block in blocks])
+        if self.top_db is not None:
+            np.maximum(levels, levels.max() - self.top_db / self.scale, out=levels)
+        return levels
 
-    def _decibels(self, power: np.ndarray, bands: sparse.csr_array) -> np.ndarray:
+    def _levels(self, power: np.ndarray, bands: sparse.csr_array) -> np.ndarray:
         """Return the levels of frames, (n_frames, n_mels), from squared magnitudes."""
         magnitude = power if self.power == 2 else power ** (self.power / 2)
         mel = bands @ magnitude.T
-        decibels = 20 / self.power * np.log10(mel + sys.float_info.epsilon)
-        return np.ascontiguousarray(decibels.T, dtype=np.float32)
+        if self.floor:
+            mel = np.maximum(mel, self.floor)
+        if self.log == "db":
+            levels = 20 / self.power * np.log10(mel + self.offset)
+        else:
+            levels = np.log(mel + self.offset)
+        return np.ascontiguousarray((levels.T - self.mean) / self.scale, dtype=np.float32)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # Version 0.1.0.dev0 had no other windows.
-        super().__setstate__({"win_length": None, **state})
+        # Version 0.1.0.dev0 had no other windows and front ends.
+        super().__setstate__({"win_length": None, **FRONT_END, **state})
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -212,6 +315,10 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
             raise ValueError(
                 f"win_length={self.win_length} is longer than a frame, n_fft={self.n_fft}. Pass a "
                 "shorter window, or a longer n_fft."
+            )
+        if not self.offset and not self.floor:
+            raise ValueError(
+                "offset=0 and floor=0 leave silence without a logarithm. Pass one above 0."
             )
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
@@ -241,14 +348,3 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         self : LogMelSpectrogram
         """
         return self
-
-
-@lru_cache(maxsize=8)
-def _mel_bands(
-    sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float | None
-) -> sparse.csr_array:
-    """Return librosa's mel bands, which take longer to make than to use, without their zeros."""
-    import librosa
-
-    bands = librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax)
-    return sparse.csr_array(bands.astype(np.float64))

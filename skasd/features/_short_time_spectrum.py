@@ -10,9 +10,23 @@ from scipy.signal import get_window
 BLOCK_SAMPLES = 2**15
 """Samples of all frames of a block: a quarter of a megabyte, and fastest of 2**12 to 2**17."""
 
+WINDOWS = ("hann", "symmetric_hann", "povey")
+
+CENTERED = {"zeros": "constant", "reflect": "reflect"}
+"""Framing whose frames are centered → what `numpy.pad` calls what is beyond the ends."""
+
+FRAMINGS = (*CENTERED, "inside", "kaldi")
+
 
 def short_time_power(
-    samples: np.ndarray, *, n_fft: int, hop_length: int, win_length: int | None = None
+    samples: np.ndarray,
+    *,
+    n_fft: int,
+    hop_length: int,
+    win_length: int | None = None,
+    window: str = "hann",
+    framing: str = "zeros",
+    pre_emphasis: float = 0.0,
 ) -> Iterator[np.ndarray]:
     """Compute the squared magnitude of the short-time Fourier transform, block by block.
 
@@ -21,16 +35,20 @@ def short_time_power(
     samples : ndarray of shape (n_samples,)
         Mono.
     n_fft : int
-        Length of a frame, in samples. Frames are centered, beyond the ends there are zeros.
+        Length of a frame, in samples.
     hop_length : int
         Step from one frame to the next, in samples.
     win_length : int or None, default=None
-        Length of the Hann window in the middle of a frame, in samples; `n_fft` if None.
+        Length of the window in the middle of a frame, in samples; `n_fft` if None.
+    window, framing, pre_emphasis
+        See `LogMelSpectrogram`.
 
     Yields
     ------
     ndarray of shape (n_frames_of_block, 1 + n_fft // 2), float64
-        There are ``1 + (n_samples + 2 * (n_fft // 2) - n_fft) // hop_length`` frames in all.
+        There are ``1 + (n_samples + 2 * (n_fft // 2) - n_fft) // hop_length`` centered frames in
+        all, and ``1 + (n_samples - win_length) // hop_length`` inside of the clip; of one sample
+        less with `pre_emphasis`, but for Kaldi's.
 
     Notes
     -----
@@ -45,12 +63,32 @@ def short_time_power(
     >>> block[1].round(6)
     array([4., 4., 1., 0., 0.])
     """
-    win_length = n_fft if win_length is None else win_length
-    window = np.zeros(n_fft)
-    start = (n_fft - win_length) // 2
-    window[start : start + win_length] = get_window("hann", win_length)
-    frames = sliding_window_view(np.pad(samples, n_fft // 2), n_fft)[::hop_length]
+    weights = _window(window, n_fft if win_length is None else win_length)
+    if pre_emphasis and framing != "kaldi":
+        exact = samples.astype(np.float64)
+        samples = exact[1:] - pre_emphasis * exact[:-1]
+    if framing in CENTERED:
+        before = (n_fft - len(weights)) // 2
+        weights = np.pad(weights, (before, n_fft - len(weights) - before))
+        samples = np.pad(samples, n_fft // 2, mode=CENTERED[framing])  # type: ignore[call-overload]
+    frames = sliding_window_view(samples, len(weights))[::hop_length]
     n_frames = max(1, BLOCK_SAMPLES // n_fft)
     for first in range(0, len(frames), n_frames):
-        spectrum = fft.rfft(frames[first : first + n_frames] * window)
+        block = frames[first : first + n_frames]
+        if framing == "kaldi":
+            block = _emphasized(block, pre_emphasis)
+        spectrum = fft.rfft(block * weights, n_fft)
         yield np.square(spectrum.real) + np.square(spectrum.imag)
+
+
+def _window(name: str, length: int) -> np.ndarray:
+    window = get_window("hann", length, fftbins=name == "hann")
+    return window**0.85 if name == "povey" else window
+
+
+def _emphasized(frames: np.ndarray, pre_emphasis: float) -> np.ndarray:
+    """Take the mean from each frame, and pre-emphasize it as if its first sample had gone on."""
+    exact = frames.astype(np.float64)
+    exact -= exact.mean(axis=1, keepdims=True)
+    earlier = np.concatenate([exact[:, :1], exact[:, :-1]], axis=1)
+    return exact - pre_emphasis * earlier

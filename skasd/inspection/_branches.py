@@ -18,12 +18,17 @@ from skasd.features._machine_id_embedding import MachineIDEmbedding
 from skasd.features._spectrogram_statistics import SpectrogramStatistics
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
 from skasd.features._window_autoencoder import WindowAutoencoder
+from skasd.features.encoders._callable_encoder import CallableEncoder
+from skasd.features.encoders._onnx_encoder import ONNXEncoder
+from skasd.features.encoders._pooling import poolings_of
 from skasd.features.openl3._openl3_embedding import OpenL3Embedding
 
 WORDS = {
     InterpolationAutoencoder: "interpolation error",
     FrameAutoencoder: "reconstruction error",
     OpenL3Embedding: "OpenL3 embedding",
+    ONNXEncoder: "pretrained encoder",
+    CallableEncoder: "function of the samples",
     TimeWeightedPooling: "level of the bands",
     MachineIDEmbedding: "embedding taught by other machines",
 }
@@ -59,16 +64,16 @@ class View(NamedTuple):
 
 
 class StatisticView(NamedTuple):
-    """What a statistic of a pipeline sees of the clip, and what judges it."""
+    """What a statistic, or an encoder, of a pipeline sees of the clip, and what judges it."""
 
-    statistics: SpectrogramStatistics
+    statistics: SpectrogramStatistics | ONNXEncoder
     neighbors: NearestNeighborsDetector
     log_mel: LogMelSpectrogram | None
     spectrogram: np.ndarray  # of shape (n_frames, n_mels)
 
 
 def statistic_view(member: BaseEstimator, clip: Any) -> StatisticView | None:
-    """Return what a member sees of a clip whose only features are a statistic of the levels.
+    """Return what a member sees of a clip whose only features are means over time of bands.
 
     Parameters
     ----------
@@ -78,16 +83,24 @@ def statistic_view(member: BaseEstimator, clip: Any) -> StatisticView | None:
     Returns
     -------
     StatisticView or None
-        None if other steps are between, or another detector judges.
+        None if other steps are between, another detector judges, or an encoder keeps no bands or
+        takes other things of them than means.
     """
     *steps, neighbors = _flatten([member])
     if not isinstance(neighbors, NearestNeighborsDetector) or neighbors.metric == "cosine":
         return None
     log_mel = steps.pop(0) if steps and isinstance(steps[0], LogMelSpectrogram) else None
-    if len(steps) != 1 or not isinstance(steps[0], SpectrogramStatistics):
+    if len(steps) != 1 or not _keeps_bands(steps[0]):
         return None
     (spectrogram,) = [clip] if log_mel is None else log_mel.transform([clip])
     return StatisticView(steps[0], neighbors, log_mel, np.asarray(spectrogram, dtype=np.float32))
+
+
+def _keeps_bands(step: Any) -> bool:
+    if isinstance(step, ONNXEncoder):
+        is_mean = poolings_of(step.pooling) == ["mean"]
+        return is_mean and step.input == "spectrograms" and step.n_bands_ > 1
+    return isinstance(step, SpectrogramStatistics)
 
 
 def groups_of(detector: Any) -> list[list[Any]]:

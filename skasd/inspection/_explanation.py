@@ -171,7 +171,8 @@ def explain(
     detector : fitted RepeatedSeedEnsemble, FusionDetector or pipeline
         It holds an autoencoder, as do those of `make_iaeo3`, `make_iaeo3_opt`,
         `make_iaeo3_plus` and `make_baseline`; or statistics of spectrograms, each judged by a
-        `NearestNeighborsDetector` of its own, as that of `make_views_detector`; or both.
+        `NearestNeighborsDetector` of its own, as that of `make_views_detector`; or an encoder of
+        spectrograms that keeps bands, as that of `make_encoder_neighbors`; or several of these.
     clip : path or ndarray
         A single clip of the kind that was fitted: a recording, its samples, or a spectrogram of
         shape (n_frames, n_mels).
@@ -206,6 +207,10 @@ def explain(
     far it is from what the others say; all is averaged over nine frames and five bands, and mixed
     by the shares of the score, on the grid of the analysis with the longest steps or of the
     autoencoders. Sums over quantiles are approximate.
+
+    An encoder's features are means over its frames, so that the distance is such a sum as well.
+    Its frames and bands are wider than the spectrogram's, and each counts evenly for those that it
+    covers: bands of 8 say no more than an eighth of the mel scale.
 
     The share of a branch is its Shapley value in the squared Mahalanobis distance from the most
     responsible component of the mixture, which is what the score adds to that of the component's
@@ -259,8 +264,9 @@ def explain(
     else:
         raise ValueError(
             f"{type(detector).__name__} holds no autoencoder, whose errors say where a clip is "
-            "unusual, and no statistics of spectrograms with distances of their own. Pass a "
-            "detector as make_views_detector or make_iaeo3 makes it."
+            "unusual, and no statistics of spectrograms, or an encoder that keeps their bands, "
+            "with distances of their own. Pass a detector as make_views_detector or make_iaeo3 "
+            "makes it."
         )
     middles, edges = band_middles_and_edges(analysis)
     hop = analysis.hop_length / analysis.sample_rate

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
+from skasd.features._mel_bands import mel_corners
 from skasd.inspection._branches import StatisticView, View
 
 _BANDS_OF_A_TONE = 3  # mel filters overlap by half
@@ -148,10 +149,10 @@ def band_middles_and_edges(analysis: LogMelSpectrogram) -> tuple[np.ndarray, np.
     edges : ndarray of shape (n_mels + 1,)
         In Hz; halfway between the middles.
     """
-    import librosa
-
     fmax = analysis.sample_rate / 2 if analysis.fmax is None else analysis.fmax
-    corners = librosa.mel_frequencies(analysis.n_mels + 2, fmin=analysis.fmin, fmax=fmax)
+    corners = mel_corners(
+        analysis.n_mels, fmin=analysis.fmin, fmax=fmax, mel_scale=analysis.mel_scale
+    )
     return corners[1:-1], (corners[:-1] + corners[1:]) / 2
 
 

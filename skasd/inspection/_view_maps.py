@@ -9,6 +9,7 @@ from scipy import ndimage
 from skasd.detection._nearest_neighbors_detector import NearestNeighborsDetector
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features._statistics import band_edges, bands_averaged
+from skasd.features.encoders._onnx_encoder import ONNXEncoder
 from skasd.inspection._branches import StatisticView
 from skasd.inspection._maps import ErrorMaps, band_middles_and_edges, common_analysis
 from skasd.inspection._terms import MEANS, TERMS
@@ -107,6 +108,8 @@ def _usual_levels(views: WeightedViews, spectrogram: np.ndarray) -> np.ndarray:
     """Return the levels of the nearest healthy clip; the clip's own if no view knows them."""
     for statistic in _OF_LEVELS:
         for _, view in views:
+            if isinstance(view.statistics, ONNXEncoder):
+                continue
             is_wide = view.statistics._n_wide_bands is not None
             of_grid = view.spectrogram.shape == spectrogram.shape and not is_wide
             if view.statistics.statistic == statistic and of_grid:
@@ -133,7 +136,8 @@ def distance_maps(view: StatisticView) -> tuple[np.ndarray, np.ndarray]:
         deviations: many bands that are off by chance do not outweigh the one that is odd.
     """
     (features,) = view.statistics.transform([view.spectrogram])
-    maps = [_maps_of(view, features, usual) for usual in nearest_features(view.neighbors, features)]
+    maps_of = _maps_of_encoder if isinstance(view.statistics, ONNXEncoder) else _maps_of
+    maps = [maps_of(view, features, usual) for usual in nearest_features(view.neighbors, features)]
     distance, weighed = np.mean(maps, axis=0)
     return distance, weighed
 
@@ -157,12 +161,9 @@ def nearest_features(neighbors: NearestNeighborsDetector, features: np.ndarray) 
 
 
 def _maps_of(view: StatisticView, features: np.ndarray, usual: np.ndarray) -> np.ndarray:
-    neighbors, statistic = view.neighbors, view.statistics.statistic
+    statistic = view.statistics.statistic
     deviation = features - usual
-    is_whitened = neighbors.metric == "mahalanobis"
-    whitening = neighbors.whitening_ if is_whitened else np.eye(len(features))
-    gradient = whitening @ (deviation @ whitening)
-    standardized = np.abs(gradient) / np.sqrt(np.sum(whitening**2, axis=1))
+    gradient, standardized = _gradient(view.neighbors, deviation)
 
     edges = band_edges(view.spectrogram.shape[1], view.statistics._n_wide_bands)
     widths = np.diff(edges)
@@ -182,3 +183,34 @@ def _maps_of(view: StatisticView, features: np.ndarray, usual: np.ndarray) -> np
 
     parts = (terms - weights * of_bands(usual_means)) * of_bands(gradient * slope)
     return np.stack([parts.sum(axis=0), (parts * of_bands(standardized)).sum(axis=0)])
+
+
+def _maps_of_encoder(view: StatisticView, features: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    """Split the distance among the frames and bands of an encoder, which are wider, evenly."""
+    gradient, standardized = _gradient(view.neighbors, features - usual)
+    (frames,) = view.statistics.embed([view.spectrogram])
+    parts = (frames - usual) * gradient / len(frames)
+    n_bands = view.statistics.n_bands_
+    maps = [
+        each.reshape(len(frames), -1, n_bands).sum(axis=1) for each in (parts, parts * standardized)
+    ]
+    return np.stack([_spread(each, view.spectrogram.shape) for each in maps])
+
+
+def _spread(cells: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Hand each cell of a coarse map to the cells of a fine one that it covers, in equal parts."""
+    for axis, (n_coarse, n_fine) in enumerate(zip(cells.shape, shape, strict=True)):
+        covers = np.arange(n_fine) * n_coarse // n_fine
+        shares = 1 / np.bincount(covers, minlength=n_coarse)[covers]
+        cells = np.take(cells, covers, axis) * np.expand_dims(shares, 1 - axis)
+    return cells
+
+
+def _gradient(
+    neighbors: NearestNeighborsDetector, deviation: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what each feature counts by, and how far it is from what the others say."""
+    is_whitened = neighbors.metric == "mahalanobis"
+    whitening = neighbors.whitening_ if is_whitened else np.eye(len(deviation))
+    gradient = whitening @ (deviation @ whitening)
+    return gradient, np.abs(gradient) / np.sqrt(np.sum(whitening**2, axis=1))

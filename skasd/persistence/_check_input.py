@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skasd._steps import first_steps
+from skasd._steps import first_steps, reads_clips, takes_spectrograms
 from skasd.audio._channels import far_channel
 from skasd.audio._clips import Clip
 from skasd.audio._reading import ASSUMED_RATE
-from skasd.features._base import ClipTransformer, SpectrogramTransformer
+from skasd.features._base import ClipTransformer
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features.openl3._openl3_embedding import OpenL3Embedding
 
@@ -51,7 +51,7 @@ def make_check_input(detector: BaseEstimator) -> np.ndarray | list[Clip]:
     """
     noise = np.random.default_rng(0)
     steps = first_steps(detector)
-    if all(isinstance(step, ClipTransformer) for step in steps):
+    if all(map(reads_clips, steps)):
         seconds = max(_shortest_seconds(step) for step in steps)
         sample_rate = steps[0].input_sample_rate or ASSUMED_RATE
         n_samples = round((1 + seconds) * sample_rate)
@@ -61,8 +61,11 @@ def make_check_input(detector: BaseEstimator) -> np.ndarray | list[Clip]:
         n_channels = (2,) if any(far_channel(step.channel) is not None for step in steps) else ()
         clips = noise.normal(0, 0.1, size=(N_CLIPS, n_samples, *n_channels))
         return [Clip(f"noise {index}", clip, sample_rate) for index, clip in enumerate(clips)]
-    if isinstance(steps[0], SpectrogramTransformer):
-        n_frames = max(10 + getattr(steps[0], "n_frames", 0), *(step.min_frames for step in steps))
+    if takes_spectrograms(steps[0]):
+        n_frames = max(
+            10 + getattr(steps[0], "n_frames", 0),
+            *(getattr(step, "min_frames", 1) for step in steps),
+        )
         _check_size(n_frames * steps[0].n_features_in_, f"spectrograms of {n_frames} frames")
         return noise.normal(-30, 10, size=(N_CLIPS, n_frames, steps[0].n_features_in_))
     _check_size(steps[0].n_features_in_, f"{steps[0].n_features_in_} features")

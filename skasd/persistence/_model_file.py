@@ -18,14 +18,14 @@ from sklearn.utils.validation import check_is_fitted
 from skasd._steps import Detector, best_of, check_detector
 from skasd.ensemble._fleet_detector import FleetDetector
 from skasd.exceptions import ModelFileError, ModelVersionWarning
-from skasd.features.openl3._openl3_embedding import OpenL3Embedding
+from skasd.features._pretrained import PretrainedMixin
 from skasd.persistence._archive import pack, unpack
 from skasd.persistence._check_input import make_check_input
 from skasd.persistence._container import as_key, read_archive, write_archive
 from skasd.persistence._fleet_folder import load_fleet, save_fleet
 from skasd.persistence._model_info import ModelInfo, installed_versions
 from skasd.persistence._schema import Schema
-from skasd.persistence._state import check_state, estimators_in, forget_places
+from skasd.persistence._state import check_state, estimators_in, forget_places, without_places
 from skasd.persistence._trust import trusted_names, trusted_objects
 
 _MALFORMED = (
@@ -100,8 +100,8 @@ def save(
     `Normalizer`, `PowerTransformer` and `QuantileTransformer`. For others use joblib, for files
     that nobody else can write.
 
-    Folders are not saved: an `OpenL3Embedding` is loaded with the name of its weights alone, and
-    with the cache of the user who loads it.
+    Networks and folders are not saved: an `OpenL3Embedding` or `ONNXEncoder` is loaded with the
+    name of its weights alone, and with the cache of the user who loads it.
 
     Examples
     --------
@@ -129,7 +129,8 @@ def _save(detector: BaseEstimator, path: str | os.PathLike, key: bytes | None) -
 
     check_detector(detector)
     detector = best_of(detector)
-    members = unpack(skops.io.dumps(detector, compression=zipfile.ZIP_DEFLATED))
+    with without_places(detector):
+        members = unpack(skops.io.dumps(detector, compression=zipfile.ZIP_DEFLATED))
     foreign = Schema(members).foreign
     if foreign:
         raise TypeError(
@@ -181,7 +182,7 @@ def load(path: str | os.PathLike[str], *, key: bytes | str | None = None) -> Det
     ModelVersionWarning
         If the detector's scores of noise are not those that it had when it was saved: by more than
         a relative 1e-6 if the installed versions differ, 1e-3 if not. Noise is not scored by
-        OpenL3 unless versions differ and its weights are on this machine. Or if a package that
+        an encoder unless versions differ and its weights are on this machine. Or if a package that
         scoring needs is not installed.
 
     See Also
@@ -305,14 +306,14 @@ def _change_of_scores(detector: BaseEstimator, info: ModelInfo) -> str | None:
         for name, version in info.versions.items()
         if installed.get(name) != version
     )
-    embeddings = [each for each in estimators_in(detector) if isinstance(each, OpenL3Embedding)]
+    embeddings = [each for each in estimators_in(detector) if isinstance(each, PretrainedMixin)]
     noise = make_check_input(detector)
     if embeddings and not differing:
         return None
     if not all(embedding._has_weights() for embedding in embeddings):
         return (
-            f"The detector was saved with {differing}. Whether that matters is not known: OpenL3's "
-            "weights are not on this machine."
+            f"The detector was saved with {differing}. Whether that matters is not known: an "
+            "encoder's weights are not on this machine."
         )
     try:
         with _without_cache(embeddings):
@@ -339,7 +340,7 @@ def _change_of_scores(detector: BaseEstimator, info: ModelInfo) -> str | None:
 
 
 @contextmanager
-def _without_cache(embeddings: list[OpenL3Embedding]) -> Iterator[None]:
+def _without_cache(embeddings: list[PretrainedMixin]) -> Iterator[None]:
     """Keep embeddings of the noise out of the cache."""
     caches = [embedding.cache for embedding in embeddings]
     try:

@@ -1,6 +1,7 @@
 """What is in a detector, checked before anything is scored with it."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from sklearn.base import BaseEstimator
 from skasd._sklearn import N_JOBS, validate_parameter_constraints
 from skasd._utils.fitted import check_fitted
 from skasd.features._base import ClipTransformer
-from skasd.features.openl3._openl3_embedding import OpenL3Embedding
+from skasd.features._pretrained import PretrainedMixin
 from skasd.persistence._sklearn_states import STATES, State
 from skasd.persistence._trust import RECORDS
 
@@ -116,6 +117,30 @@ def _check_random_state(random_state: np.random.RandomState) -> None:
         raise ValueError("a RandomState is at no place of its sequence")
 
 
+@contextmanager
+def without_places(detector: BaseEstimator) -> Iterator[None]:
+    """Leave out, in the context, what `forget_places` would have a loaded detector forget.
+
+    Parameters
+    ----------
+    detector : fitted detector
+        What is about to be written.
+
+    Yields
+    ------
+    None
+    """
+    encoders = [each for each in estimators_in(detector) if isinstance(each, PretrainedMixin)]
+    before = [dict(vars(encoder)) for encoder in encoders]
+    try:
+        for encoder in encoders:
+            encoder._forget_places()
+        yield
+    finally:
+        for encoder, state in zip(encoders, before, strict=True):
+            vars(encoder).update(state)
+
+
 def forget_places(detector: BaseEstimator) -> None:
     """Forget folders of the machine where a detector was saved, and what was to be printed there.
 
@@ -125,7 +150,7 @@ def forget_places(detector: BaseEstimator) -> None:
         What was loaded; changed in place.
     """
     for estimator in estimators_in(detector):
-        if isinstance(estimator, OpenL3Embedding):
+        if isinstance(estimator, PretrainedMixin):
             estimator._forget_places()
         if "verbose" in vars(estimator):
             estimator.verbose = type(estimator.verbose)(0)

@@ -18,6 +18,7 @@ from skasd.features._principal_components import PrincipalComponents
 from skasd.features._selective_mahalanobis_autoencoder import SelectiveMahalanobisAutoencoder
 from skasd.features._spectrogram_statistics import SpectrogramStatistics
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
+from skasd.features.encoders._onnx_encoder import ONNXEncoder
 from skasd.features.openl3._openl3_embedding import OpenL3Embedding
 from skasd.persistence._sklearn_states import STATES
 from skasd.persistence._trees import TREE
@@ -32,6 +33,7 @@ OURS: tuple[type[Any], ...] = (
     MachineIDEmbedding,
     MahalanobisDetector,
     NearestNeighborsDetector,
+    ONNXEncoder,
     OpenL3Embedding,
     PrincipalComponents,
     RepeatedSeedEnsemble,

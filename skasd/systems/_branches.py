@@ -14,6 +14,9 @@ from skasd.features._principal_components import PrincipalComponents
 from skasd.features._window_autoencoder import WindowAutoencoder
 from skasd.features.openl3._openl3_embedding import OpenL3Embedding
 
+DENSITY_NEIGHBORS = 16
+"""K of the local density, as in the paper of Wilkinghoff et al."""
+
 Factory = TypeVar("Factory", bound=Callable[..., Any])
 
 

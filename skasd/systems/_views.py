@@ -2,20 +2,24 @@
 
 from typing import Any, NamedTuple
 
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
+from skasd.audio._reading import ASSUMED_RATE
 from skasd.detection._nearest_neighbors_detector import NearestNeighborsDetector
 from skasd.ensemble._fusion_detector import FusionDetector
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features._spectrogram_statistics import SpectrogramStatistics
 from skasd.features._statistics import MIN_FRAMES
-from skasd.systems._branches import check_input, name_settings
+from skasd.features.encoders._by_name import make_encoder
+from skasd.systems._branches import DENSITY_NEIGHBORS, check_input, name_settings
+from skasd.systems._encoder_neighbors import neighbors_steps
 
 FASTER = 4
 """How many times shorter the frames of the fast views are, and fewer their bands."""
 
-DENSITY_NEIGHBORS = 16
-"""K of the local density, as in the paper."""
+ENCODER_WEIGHT = 4
+"""That of an encoder: as much as the level, which is the strongest view without it."""
 
 
 class View(NamedTuple):
@@ -52,6 +56,7 @@ def make_views_detector(
     input_sample_rate: int | None = None,
     channel: str | int = "mean",
     domain_method: str | None = None,
+    encoder: str | BaseEstimator | None = None,
     contamination: float = 0.1,
     n_jobs: int | None = None,
 ) -> FusionDetector:
@@ -76,6 +81,9 @@ def make_views_detector(
     domain_method : {"smote", "memmixup", "selective"} or None, default=None
         Setting of each `NearestNeighborsDetector`, if `fit` is told the clips' domains. The local
         density helps without it.
+    encoder : str, transformer of clips, or None, default=None
+        One more view, with a weight of 4: a pretrained encoder as in `make_encoder_neighbors`. One
+        by name takes `input_sample_rate` and `channel` as well.
     contamination, n_jobs
         Settings of `FusionDetector`.
 
@@ -95,7 +103,7 @@ def make_views_detector(
     TypeError
         If a setting does not exist: the message names those that do.
     ValueError
-        If `input` has another value.
+        If `input` has another value, or does not go with `encoder`.
 
     See Also
     --------
@@ -127,6 +135,10 @@ def make_views_detector(
     array([-1])
     """
     check_input(input, openl3=False)
+    if encoder is not None and input == "spectrograms":
+        raise ValueError(
+            "encoder= needs the recordings, and input='spectrograms' has none. Pass encoder=None."
+        )
     common = {
         "sample_rate": sample_rate,
         "input_sample_rate": input_sample_rate,
@@ -138,7 +150,7 @@ def make_views_detector(
         name: value if value is None else max(value // FASTER, 1) for name, value in slow.items()
     }
     views = {name: view for name, view in VIEWS.items() if input == "clips" or not view.is_fast}
-    detectors = [
+    detectors: list[tuple[str, Any]] = [
         (
             name,
             _view_detector(
@@ -147,10 +159,21 @@ def make_views_detector(
         )
         for name, view in views.items()
     ]
+    weights = [view.weight for view in views.values()]
+    if isinstance(encoder, str):
+        # If the rate is a guess, the views say so where it matters to them.
+        rate = ASSUMED_RATE if input_sample_rate is None else input_sample_rate
+        encoder = make_encoder(encoder, channel=channel, input_sample_rate=rate)
+    if encoder is not None:
+        steps = neighbors_steps(
+            encoder, density_neighbors=DENSITY_NEIGHBORS, domain_method=domain_method
+        )
+        detectors.append(("encoder", Pipeline(steps)))
+        weights.append(ENCODER_WEIGHT)
     return FusionDetector(
         detectors,
         aggregation="soft_max",
-        weights=[view.weight for view in views.values()],
+        weights=weights,
         contamination=contamination,
         n_jobs=n_jobs,
     )

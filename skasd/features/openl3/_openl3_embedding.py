@@ -1,11 +1,10 @@
 """OpenL3 embeddings as a transformer of clips."""
 
 import os
-import re
 from collections.abc import Callable
 from functools import lru_cache
 from numbers import Integral, Real
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -15,12 +14,12 @@ from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
 from skasd._sklearn import Interval, Options, StrOptions, fit_context
-from skasd._utils.fitted import Text
 from skasd._utils.threads import parallel_threads, threads_each
 from skasd.audio._clips import Clip, Clips, check_clips
 from skasd.audio._length import MAX_SECONDS
 from skasd.exceptions import AudioError, WeightsError
 from skasd.features._base import ClipTransformer
+from skasd.features._pretrained import PretrainedMixin
 from skasd.features.openl3._cache import EmbeddingCache, default_folder
 from skasd.features.openl3._engines import ENGINES, Engine
 from skasd.features.openl3._frontend import SAMPLE_RATE, network_input, split_windows
@@ -30,7 +29,7 @@ from skasd.features.openl3._weights import find_weights, read_weights
 POOLINGS: dict[str, Callable[..., np.ndarray]] = {"mean": np.mean, "max": np.max}
 
 
-class OpenL3Embedding(ClipTransformer):
+class OpenL3Embedding(PretrainedMixin, ClipTransformer):
     """Describe clips by OpenL3, a network that was trained to tell which sound fits a picture.
 
     A clip is cut into windows of one second; the network turns each into an embedding, and their
@@ -133,7 +132,7 @@ class OpenL3Embedding(ClipTransformer):
         "verbose": ["verbose"],
     }
 
-    _fitted = {**ClipTransformer._fitted, "weights_digest_": Text()}
+    _fitted = {**ClipTransformer._fitted, **PretrainedMixin._fitted_digest}
 
     def __init__(
         self,
@@ -329,13 +328,7 @@ class OpenL3Embedding(ClipTransformer):
         return POOLINGS[pooling](embeddings, axis=0) if pooling else embeddings
 
     def _check_fitted(self) -> None:
-        if not re.fullmatch("[0-9a-f]{64}", self.weights_digest_):
-            raise ValueError(f"weights_digest_ is {self.weights_digest_!r:.80}")
-
-    def _forget_places(self) -> None:
-        """Keep no place of the machine where it was fitted, but the name of the weights."""
-        self.weights = "auto" if self.weights == "auto" else PurePath(self.weights).name
-        self.cache = None if self.cache is None else "auto"
+        self._check_digest()
 
     def _has_weights(self) -> bool:
         """Tell whether the weights are on this machine."""
@@ -364,13 +357,7 @@ class OpenL3Embedding(ClipTransformer):
     def _fitted_engine(self) -> Engine:
         check_is_fitted(self)
         engine = self._load_engine()
-        if engine.network.digest != self.weights_digest_:
-            raise WeightsError(
-                "OpenL3Embedding",
-                f"was fitted with weights of the digest {self.weights_digest_[:12]}…, and those at "
-                f"hand have {engine.network.digest[:12]}…, so that its scores would mean nothing",
-                "Provide the weights of then, or fit again.",
-            )
+        self._require_digest(engine.network.digest)
         return engine
 
     def _load_engine(self) -> Engine:

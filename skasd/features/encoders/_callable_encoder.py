@@ -1,0 +1,218 @@
+"""Any function of samples as a transformer."""
+
+from collections.abc import Callable, Hashable
+from numbers import Real
+from typing import Any, Self
+
+import joblib
+import numpy as np
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from skasd._sklearn import Interval, fit_context
+from skasd.audio._clips import Clips, check_clips
+from skasd.audio._length import MAX_SECONDS
+from skasd.exceptions import AudioError
+from skasd.features._base import ClipTransformer
+from skasd.features.encoders._pooling import Pooling, feature_names, pool, poolings_of
+
+
+class CallableEncoder(ClipTransformer):
+    """Describe clips by a function of their samples, such as a network that is in Python already.
+
+    Parameters
+    ----------
+    function : callable
+        Takes the samples of one clip, an ndarray of shape (n_samples,) and float32, mono and at
+        `sample_rate`. Returns its features, of shape (n_features,), or those of each frame, of
+        shape (n_frames, ...), whose other axes are laid one behind the other.
+    sample_rate : int, default=16000
+        Rate that the function needs, in Hz. Clips of other rates are resampled.
+    pooling : {"mean", "std", "max"}, float, or a list of these, default="mean"
+        What is computed of frames over time, as in `ONNXEncoder`. Without effect if the function
+        gives no frames.
+    channel : "mean" or int, default="mean"
+        Average of the channels, or the index of the one to use.
+    input_sample_rate : int or None, default=None
+        What clips given as arrays are sampled at, in Hz. None takes 16000, with a warning if
+        `sample_rate` is another. Files, and arrays given as ``(rate, samples)``, say so themselves.
+    n_jobs : int or None, default=None
+        Number of threads that call the function at the same time.
+    max_seconds : float or None, default=3600.0
+        How long a clip may be, in seconds; None is as long as it likes.
+
+    Attributes
+    ----------
+    n_features_out_ : int
+        Number of features.
+    is_pooled_ : bool
+        Whether the function gives frames.
+
+    See Also
+    --------
+    ONNXEncoder : For a network in a file; that is saved by name, and runs without its framework.
+
+    Notes
+    -----
+    It can be pickled only if the function can: one that is defined in a module, not a lambda. A
+    network is pickled with it if the function holds it. `skasd.save` refuses it, since a model file
+    runs no code. Nothing is cached on disk: what the function depends on, nobody knows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd import CallableEncoder
+    >>> def spectrum(samples):
+    ...     return np.abs(np.fft.rfft(samples.reshape(-1, 4)))
+    >>> CallableEncoder(spectrum, pooling=["mean", "max"]).fit_transform([np.ones(8)])
+    array([[4., 0., 0., 4., 0., 0.]])
+    """
+
+    _parameter_constraints = {
+        **ClipTransformer._parameter_constraints,
+        "function": [callable],
+        "pooling": [str, "array-like", Interval(Real, 0, 1, closed="both")],
+    }
+
+    n_features_out_: int
+    is_pooled_: bool
+
+    def __init__(
+        self,
+        function: Callable[[np.ndarray], Any],
+        *,
+        sample_rate: int = 16000,
+        pooling: Pooling = "mean",
+        channel: str | int = "mean",
+        input_sample_rate: int | None = None,
+        n_jobs: int | None = None,
+        max_seconds: float | None = MAX_SECONDS,
+    ):
+        self.function = function
+        self.sample_rate = sample_rate
+        self.pooling = pooling
+        self.channel = channel
+        self.input_sample_rate = input_sample_rate
+        self.n_jobs = n_jobs
+        self.max_seconds = max_seconds
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Clips, y: Any = None) -> Self:
+        """Check the parameters and the clips, and call the function with the first one.
+
+        Parameters
+        ----------
+        X : clips
+            Paths or arrays of samples.
+        y : ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        self : CallableEncoder
+
+        Raises
+        ------
+        AudioError
+            If a file is missing, or an array is not a clip.
+        ValueError
+            If the function gives no array of numbers.
+        """
+        self._check_parameters()
+        first = check_clips(X)[0]
+        result = self._call(self._read(first))
+        self.is_pooled_ = result.ndim > 1
+        self.n_features_out_ = len(self._pooled(result))
+        return self
+
+    def transform(self, X: Clips) -> np.ndarray:
+        """Compute the features of each clip.
+
+        Parameters
+        ----------
+        X : clips
+            Paths or arrays of samples.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_features), float64
+
+        Raises
+        ------
+        AudioError
+            If a clip cannot be read, or the function gives NaN, infinity, or another number of
+            features for it than for the first clip of `fit`.
+        """
+        check_is_fitted(self)
+        return super().transform(X)
+
+    def transform_clip(self, samples: np.ndarray) -> np.ndarray:
+        """Compute the features of one clip.
+
+        Parameters
+        ----------
+        samples : ndarray of shape (n_samples,), float32
+            Mono, at `sample_rate`.
+
+        Returns
+        -------
+        ndarray of shape (n_features,), float32
+            Features of the clip.
+        """
+        features = self._pooled(self._call(samples))
+        if len(features) != self.n_features_out_:
+            raise AudioError(
+                f"a clip of {len(samples)} samples",
+                f"gives {len(features)} features, and the first clip of fit gave "
+                f"{self.n_features_out_}",
+                "Let the function return the same number for all, or frames first.",
+            )
+        return features
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Name the features: ``callable_mean_0``, or ``callable_0`` without frames.
+
+        Parameters
+        ----------
+        input_features : ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        ndarray of shape (n_features,), dtype object
+        """
+        check_is_fitted(self)
+        if self.is_pooled_:
+            return feature_names("callable", self.pooling, self.n_features_out_)
+        return np.array([f"callable_{i}" for i in range(self.n_features_out_)], dtype=object)
+
+    def _call(self, samples: np.ndarray) -> np.ndarray:
+        result = np.asarray(self.function(samples))
+        if result.dtype.kind not in "fiu" or not result.size or not result.ndim:
+            raise ValueError(
+                f"function={self.function!r:.80} gave an array of shape {result.shape} and dtype "
+                f"{result.dtype}: expected numbers of shape (n_features,) or (n_frames, ...)."
+            )
+        return result
+
+    def _pooled(self, result: np.ndarray) -> np.ndarray:
+        if result.ndim == 1:
+            return result.astype(np.float32)
+        return pool(result.reshape(len(result), -1), self.pooling)
+
+    def _analysis_key(self) -> Hashable:
+        # A function may have no content that can be hashed.
+        settings = {**self.get_params(deep=False), "function": None, "n_jobs": None}
+        return type(self), id(self.function), joblib.hash(settings)
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        poolings_of(self.pooling)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "n_features_out_")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = True
+        return tags

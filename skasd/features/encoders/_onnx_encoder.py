@@ -1,0 +1,479 @@
+"""Any network in an ONNX file as a transformer."""
+
+import os
+from functools import partial
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from joblib import delayed
+from platformdirs import user_cache_path
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from skasd._sklearn import Interval, StrOptions, fit_context
+from skasd._utils.fitted import Number
+from skasd._utils.threads import parallel_threads, threads_each
+from skasd.audio._clips import check_clips
+from skasd.audio._length import MAX_SECONDS
+from skasd.exceptions import WeightsError
+from skasd.features._base import MOST_BANDS, ClipTransformer, check_spectrograms
+from skasd.features._pretrained import PretrainedMixin
+from skasd.features.encoders._onnx_file import find_file
+from skasd.features.encoders._onnx_network import DEVICES, load_network
+from skasd.features.encoders._pooling import Pooling, feature_names, pool, poolings_of
+from skasd.features.encoders._reader import Reader
+from skasd.features.openl3._cache import EmbeddingCache
+
+
+class ONNXEncoder(PretrainedMixin, ClipTransformer):
+    """Describe clips by a network that others have trained, in an ONNX file.
+
+    The network is not trained further, and onnxruntime runs it, on a CPU or a GPU. What it gives
+    for a clip, from whichever layer the file has as an output, is pooled over time.
+
+    Parameters
+    ----------
+    model : path
+        The ONNX file. A name without a folder is looked for in the working directory, in the
+        folder that the environment variable ``SKASD_ENCODERS`` names, and in the user's cache.
+    input : {"clips", "spectrograms"}, default="clips"
+        What the network takes: samples, or what a `LogMelSpectrogram` before it makes of them, with
+        the settings that the network was trained with.
+    sample_rate : int, default=16000
+        Rate that a network of samples was trained at, in Hz. Without effect for spectrograms.
+    output : int or str, default=0
+        Which output of the file, by its number or name. For anomalies, layers in the middle are
+        often better than the last one.
+    pooling : {"mean", "std", "max"}, float, or a list of these, default="mean"
+        What is computed over time of each number that the output gives for a frame: bands stay
+        apart. A number from 0 to 1 is the decay of a rank-weighted mean: values are sorted, the
+        largest first, and averaged with weights ``decay**rank``.
+    window_length : int or None, default=None
+        Length of the pieces that the network is given, in samples or frames of spectrograms. None
+        is the length that the file asks for or, if it takes any, the whole clip. A clip that is
+        shorter is repeated until it fills a window.
+    hop_length : int or None, default=None
+        Step from one window to the next; `window_length` if None. The last window ends with the
+        clip.
+    layout : {"auto", "tb", "bt"}, default="auto"
+        Whether a network of spectrograms takes frames before bands, or bands before frames, if the
+        file leaves that open.
+    time_axis : int or None, default=None
+        Which axis of the output is time. None is the only one, besides the first, whose length the
+        file leaves open; if that does not tell, the second of three, the last of four, and none of
+        two.
+    n_bands : int or None, default=None
+        How many bands the features of a channel are of, which are next to each other in the output.
+        None is the length of the output's last axis that is not time, if it has one besides that of
+        the channels, and otherwise 1: no bands. `explain` names bands by it.
+    batch_size : int, default=8
+        Windows of a clip in one call.
+    device : {"auto", "cpu", "cuda"}, default="auto"
+        What runs the network. ``"auto"`` is a GPU if onnxruntime-gpu finds one.
+    cache : "auto", path or None, default="auto"
+        Folder that remembers the features of each clip by its content; the user's cache if
+        ``"auto"``, no memory if None.
+    channel : "mean" or int, default="mean"
+        Average of the channels, or the index of the one to use.
+    input_sample_rate : int or None, default=None
+        What clips given as arrays are sampled at, in Hz. None takes 16000, with a warning if
+        `sample_rate` is another. Files, and arrays given as ``(rate, samples)``, say so themselves.
+    n_jobs : int or None, default=None
+        Number of clips that are worked on at the same time, each with its share of the cores.
+    max_seconds : float or None, default=3600.0
+        How long a clip may be, in seconds; None is as long as it likes.
+
+    Attributes
+    ----------
+    weights_digest_ : str
+        SHA-256 of the file, and of its weights if they are in others. A fitted instance refuses to
+        work with another network.
+    n_features_out_ : int
+        Number of features.
+    n_bands_ : int
+        Number of bands that the features of a channel are of; 1 if they are of none.
+    n_features_in_ : int
+        Number of bands of the spectrograms, with ``input="spectrograms"``.
+
+    See Also
+    --------
+    make_encoder : Encoders by name, with front ends.
+    make_encoder_neighbors : A detector behind an encoder.
+    CallableEncoder : For a network that is in Python already.
+    LogMelSpectrogram : Computes the spectrograms.
+
+    Notes
+    -----
+    Nothing is learned. It needs ``pip install "skasd[encoders]"``. The network is loaded on first
+    use and never pickled; a model file says what the file is called and what its digest is, but not
+    where it is.
+
+    An ONNX file holds operators and numbers, no code. Files with operators that onnxruntime does
+    not have, and weights outside of the file's folder, are refused before anything runs. That does
+    not bound the memory and the time that a network takes: run networks whose source you know.
+
+    Windows of one clip alone share a call, so that no clip changes what another one is given.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np, onnx
+    >>> from onnx import TensorProto, helper
+    >>> from skasd import ONNXEncoder
+    >>> samples, loudness = (
+    ...     helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+    ...     for name, shape in (("samples", ["n", "t"]), ("loudness", ["n", 1]))
+    ... )
+    >>> node = helper.make_node("ReduceL2", ["samples"], ["loudness"], axes=[1])
+    >>> graph = helper.make_graph([node], "loudness", [samples], [loudness])
+    >>> model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     onnx.save(model, f"{folder}/loudness.onnx")
+    ...     encoder = ONNXEncoder(f"{folder}/loudness.onnx", cache=None)
+    ...     encoder.fit_transform([np.full(16, 0.5)])
+    array([[2.]])
+    """
+
+    _file_parameter = "model"
+
+    _parameter_constraints = {
+        **ClipTransformer._parameter_constraints,
+        "model": [str, os.PathLike],
+        "input": [StrOptions({"clips", "spectrograms"})],
+        "output": [str, Integral],
+        "pooling": [str, "array-like", Interval(Real, 0, 1, closed="both")],
+        "window_length": [Interval(Integral, 1, None, closed="left"), None],
+        "hop_length": [Interval(Integral, 1, None, closed="left"), None],
+        "layout": [StrOptions({"auto", "tb", "bt"})],
+        "time_axis": [Interval(Integral, 0, None, closed="left"), None],
+        "n_bands": [Interval(Integral, 1, MOST_BANDS, closed="both"), None],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "device": [StrOptions({"auto", *DEVICES})],
+        "cache": [str, os.PathLike, None],
+    }
+
+    _fitted = {
+        **ClipTransformer._fitted,
+        **PretrainedMixin._fitted_digest,
+        "n_features_out_": Number("i", low=1, high=2**31),
+        "n_bands_": Number("i", low=1, high=MOST_BANDS),
+        "n_features_in_": Number("i", low=1, high=MOST_BANDS, optional=True),
+    }
+
+    n_features_out_: int
+    n_bands_: int
+    n_features_in_: int
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str],
+        *,
+        input: str = "clips",
+        sample_rate: int = 16000,
+        output: int | str = 0,
+        pooling: Pooling = "mean",
+        window_length: int | None = None,
+        hop_length: int | None = None,
+        layout: str = "auto",
+        time_axis: int | None = None,
+        n_bands: int | None = None,
+        batch_size: int = 8,
+        device: str = "auto",
+        cache: str | os.PathLike[str] | None = "auto",
+        channel: str | int = "mean",
+        input_sample_rate: int | None = None,
+        n_jobs: int | None = None,
+        max_seconds: float | None = MAX_SECONDS,
+    ):
+        self.model = model
+        self.input = input
+        self.sample_rate = sample_rate
+        self.output = output
+        self.pooling = pooling
+        self.window_length = window_length
+        self.hop_length = hop_length
+        self.layout = layout
+        self.time_axis = time_axis
+        self.n_bands = n_bands
+        self.batch_size = batch_size
+        self.device = device
+        self.cache = cache
+        self.channel = channel
+        self.input_sample_rate = input_sample_rate
+        self.n_jobs = n_jobs
+        self.max_seconds = max_seconds
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check the parameters, the clips and the file, with the first clip; nothing is learned.
+
+        Parameters
+        ----------
+        X : clips or spectrograms
+            What `input` says.
+        y : ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        self : ONNXEncoder
+
+        Raises
+        ------
+        AudioError
+            If a file is missing, or an array is not a clip.
+        ValueError
+            If a parameter does not go with what the file says of its input and outputs.
+        WeightsError
+            If the file cannot be had, or not be run.
+        """
+        self._check_parameters()
+        if hasattr(self, "n_features_in_"):
+            del self.n_features_in_
+        if self.input == "clips":
+            first = self._read(check_clips(X)[0])
+        else:
+            first = check_spectrograms(X)[0]
+            self.n_features_in_ = first.shape[1]
+        reader = self._load_reader()
+        self.weights_digest_ = reader.network.digest
+        frames = reader.read(first, "clip 0")
+        n_features = frames[0].size
+        self.n_bands_ = self.n_bands or (frames.shape[-1] if frames.ndim > 2 else 1)
+        if n_features % self.n_bands_:
+            raise ValueError(
+                f"n_bands={self.n_bands}: {reader.output} of {reader.network.path} gives "
+                f"{n_features} numbers, which are not of so many bands each."
+            )
+        self.n_features_out_ = n_features * len(poolings_of(self.pooling))
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
+        """Fit to a training set, and compute its features; look whether clips fit together.
+
+        Parameters
+        ----------
+        X : clips or spectrograms
+            What `input` says.
+        y : ignored
+            Not used, present for API consistency by convention.
+        **fit_params
+            Passed on to `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_features), float64
+
+        Raises
+        ------
+        AudioError
+            If a clip cannot be read or encoded, or all are silent.
+
+        Warns
+        -----
+        RecordingWarning
+            If clips do not fit the others, such as one of a lower sample rate, or silence.
+        """
+        if self.input == "clips":
+            return super().fit_transform(X, y, **fit_params)
+        return self.fit(X, y, **fit_params).transform(X)
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Compute the features of each clip.
+
+        Parameters
+        ----------
+        X : clips or spectrograms
+            What `input` says.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_features), float64
+
+        Raises
+        ------
+        AudioError
+            If a clip cannot be read or encoded.
+        WeightsError
+            If the network is not that of `fit`.
+        """
+        reader = self._fitted_reader()
+        clips = self._check(X)
+        features = np.array(self._map(clips, partial(self._recall, reader)), dtype=np.float64)
+        if self.input == "clips":
+            self._warn_of_unlike(X, clips)
+        return features
+
+    def embed(self, X: Any) -> list[np.ndarray]:
+        """Compute what the network gives for each frame, one window after the other.
+
+        Parameters
+        ----------
+        X : clips or spectrograms
+            What `input` says.
+
+        Returns
+        -------
+        list of n_clips ndarrays of shape (n_frames, n_features), float32
+            Without the pooling, and without the cache.
+
+        Raises
+        ------
+        AudioError
+            If a clip cannot be read or encoded.
+        WeightsError
+            If the network is not that of `fit`.
+        """
+        return self._map(self._check(X), partial(self._embed, self._fitted_reader()))
+
+    def transform_clip(self, samples: np.ndarray) -> np.ndarray:
+        """Compute the features of one clip, without the cache.
+
+        Parameters
+        ----------
+        samples : ndarray of shape (n_samples,) or (n_frames, n_mels), float32
+            Mono, at `sample_rate`; or a spectrogram.
+
+        Returns
+        -------
+        ndarray of shape (n_features,), float32
+            Features of the clip.
+        """
+        return pool(_flat(self._fitted_reader().read(samples, "clip 0")), self.pooling)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Name the features: ``onnx_mean_0``, or ``onnx_mean_0_band_3`` if there are bands.
+
+        Parameters
+        ----------
+        input_features : ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        ndarray of shape (n_features,), dtype object
+        """
+        check_is_fitted(self)
+        return feature_names("onnx", self.pooling, self.n_features_out_, self.n_bands_)
+
+    def _check(self, X: Any) -> list[Any]:
+        """Check the clips, or the spectrograms."""
+        if self.input == "clips":
+            return self._check_clips(X)
+        return check_spectrograms(X, n_mels=self.n_features_in_)
+
+    def _map(self, clips: list[Any], function: Any) -> list[np.ndarray]:
+        calls = (
+            delayed(function)(clip, getattr(clip, "name", f"clip {index}"))
+            for index, clip in enumerate(clips)
+        )
+        return parallel_threads(self.n_jobs, calls)
+
+    def _embed(self, reader: Reader, clip: Any, name: str) -> np.ndarray:
+        return _flat(reader.read(self._read(clip) if self.input == "clips" else clip, name))
+
+    def _recall(self, reader: Reader, clip: Any, name: str) -> np.ndarray:
+        """Return the features that the clip or the disk remembers, or compute them."""
+        settings = (*reader.settings, *poolings_of(self.pooling))
+
+        def fetch(data: np.ndarray) -> np.ndarray:
+            def compute() -> np.ndarray:
+                return pool(_flat(reader.read(data, name)), self.pooling)
+
+            if self.cache is None:
+                return compute()
+            folder = default_folder() if self.cache == "auto" else self.cache
+            return EmbeddingCache(folder).fetch(data, settings, (self.n_features_out_,), compute)
+
+        if self.input == "spectrograms":
+            return fetch(clip)
+        key = (type(self), *settings, self.sample_rate, self.input_sample_rate, self.channel)
+        return clip.analyze(key, lambda: fetch(self._read(clip)))
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        poolings_of(self.pooling)
+
+    def _check_fitted(self) -> None:
+        self._check_digest()
+        if self.n_features_out_ % (self.n_bands_ * len(poolings_of(self.pooling))):
+            raise ValueError(f"{self.n_features_out_} features are not of {self.n_bands_} bands")
+        if self.input == "spectrograms" and not hasattr(self, "n_features_in_"):
+            raise ValueError("n_features_in_ is missing")
+
+    def _has_weights(self) -> bool:
+        try:
+            self._find_model()
+        except WeightsError:
+            return False
+        return True
+
+    def _find_model(self) -> Path:
+        try:
+            return find_file(self.model)
+        except WeightsError:
+            # What was read before may be anywhere.
+            path = _read_from.get(getattr(self, "weights_digest_", ""))
+            if path is None or not path.is_file():
+                raise
+            return path
+
+    def _fitted_reader(self) -> Reader:
+        check_is_fitted(self)
+        reader = self._load_reader()
+        self._require_digest(reader.network.digest)
+        return reader
+
+    def _load_reader(self) -> Reader:
+        path = self._find_model()
+        modified = path.stat().st_mtime_ns
+        network = load_network(path, modified, self.device, threads_each(self.n_jobs))
+        of_clips = self.input == "clips"
+        if of_clips and network.sample_rate not in (None, str(self.sample_rate)):
+            raise ValueError(
+                f"sample_rate={self.sample_rate}: {path} says that it takes {network.sample_rate}."
+            )
+        n_bands = None if of_clips else self.n_features_in_
+        layout = network.layout(self.input, n_bands, self.layout)
+        fixed = network.fixed_length(layout)
+        if fixed and self.window_length not in (None, fixed):
+            raise ValueError(
+                f"window_length={self.window_length}: {path} takes windows of {fixed} alone."
+            )
+        output = network.output(self.output)
+        _read_from[network.digest] = path
+        return Reader(
+            network=network,
+            kind=self.input,
+            layout=layout,
+            output=output,
+            time_axis=network.time_axis(output, layout, self.time_axis),
+            window_length=fixed or self.window_length,
+            hop_length=self.hop_length,
+            batch_size=self.batch_size,
+        )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "weights_digest_")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = True
+        tags.input_tags.string = self.input == "clips"
+        tags.input_tags.three_d_array = self.input == "spectrograms"
+        return tags
+
+
+def default_folder() -> Path:
+    """Return the user's cache folder for what encoders have computed."""
+    return user_cache_path("skasd") / "encoder-features"
+
+
+def _flat(frames: np.ndarray) -> np.ndarray:
+    return frames.reshape(len(frames), -1).astype(np.float32, copy=False)
+
+
+_read_from: dict[str, Path] = {}
+"""Digest → file, of the networks that this process has read."""

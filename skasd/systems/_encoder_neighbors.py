@@ -1,0 +1,103 @@
+"""An encoder that others have trained, and distances to the nearest healthy clips."""
+
+from typing import Any
+
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skasd.detection._nearest_neighbors_detector import NearestNeighborsDetector
+from skasd.features.encoders._by_name import make_encoder
+from skasd.systems._branches import DENSITY_NEIGHBORS, name_settings
+
+
+@name_settings
+def make_encoder_neighbors(
+    encoder: str | BaseEstimator = "openl3",
+    *,
+    whiten: bool = True,
+    n_neighbors: int = 1,
+    density_neighbors: int | None = DENSITY_NEIGHBORS,
+    contamination: float = 0.1,
+) -> Pipeline:
+    """Make a detector of the nearest healthy clips, as a pretrained encoder hears them.
+
+    Nothing is trained by gradients and nothing is random. Distances count relative to how close
+    healthy clips are to each other there, so that common and rare modes are judged alike.
+
+    Parameters
+    ----------
+    encoder : str or transformer, default="openl3"
+        A name that `make_encoder` knows, or any transformer of clips or spectrograms to features,
+        such as an `ONNXEncoder`, a pipeline of a `LogMelSpectrogram` and one, or a
+        `CallableEncoder`.
+    whiten : bool, default=True
+        Whether features are whitened by their covariance, shrunk as there are few clips, rather
+        than only standardized.
+    n_neighbors, density_neighbors, contamination
+        Settings of `NearestNeighborsDetector`.
+
+    Returns
+    -------
+    Pipeline
+        Not fitted, with the steps ``encoder`` and ``detector``, and ``scaler`` between if they are
+        not whitened. Whatever else there is to set, `set_params` and `GridSearchCV` set by name,
+        such as ``encoder__encoder__output`` of an encoder by name.
+
+    Raises
+    ------
+    TypeError
+        If a setting does not exist: the message names those that do.
+    ValueError
+        If there is no encoder of that name.
+    WeightsError
+        If the weights of that name are not on this machine.
+
+    See Also
+    --------
+    make_encoder : Encoders by name.
+    make_views_detector : The default system, which takes an encoder as one more view.
+
+    References
+    ----------
+    Wilkinghoff et al., "Local density-based anomaly score normalization for domain generalization",
+    2025.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd import CallableEncoder, make_encoder_neighbors
+    >>> from skasd.datasets import make_machine_sounds
+    >>> clips, y = make_machine_sounds("fan", n_normal=30, n_anomalous=3, duration=2.0,
+    ...                                random_state=0)
+    >>> def levels(samples):
+    ...     return np.log(np.abs(np.fft.rfft(samples.reshape(-1, 500)))).mean(axis=0)[1:64]
+    >>> detector = make_encoder_neighbors(CallableEncoder(levels)).fit(clips[y == 1])
+    >>> detector.predict(clips[-1:])
+    array([-1])
+    """
+    return Pipeline(
+        neighbors_steps(
+            encoder,
+            whiten=whiten,
+            n_neighbors=n_neighbors,
+            density_neighbors=density_neighbors,
+            contamination=contamination,
+        )
+    )
+
+
+def neighbors_steps(
+    encoder: str | BaseEstimator, *, whiten: bool = True, n_neighbors: int = 1, **settings: Any
+) -> list[tuple[str, BaseEstimator]]:
+    """Return the steps from clips to verdicts."""
+    transformer = make_encoder(encoder) if isinstance(encoder, str) else encoder
+    detector = NearestNeighborsDetector(
+        n_neighbors,
+        metric="mahalanobis" if whiten else "euclidean",
+        shrinkage="oas",
+        log=True,
+        **settings,
+    )
+    scaler = [] if whiten else [("scaler", StandardScaler())]
+    return [("encoder", transformer), *scaler, ("detector", detector)]
