@@ -23,7 +23,7 @@ from skasd.datasets import make_machine_sounds
 
 SAMPLE_RATE = 16000
 SECONDS = 2.0
-PACKAGES = ("numpy", "scipy", "scikit-learn", "keras", "jax", "skops", "librosa", "soundfile")
+PACKAGES = ("numpy", "scipy", "scikit-learn", "skops", "soundfile", "soxr")
 
 
 def main():

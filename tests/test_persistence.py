@@ -169,16 +169,6 @@ def test_absent_package_that_is_not_needed(path, detector, tmp_path, without, re
     assert not recwarn
 
 
-def test_absent_package_is_named_where_it_is_needed(path, without):
-    without("librosa")
-    with pytest.warns(ModelVersionWarning, match=r"librosa .* \(here not installed\)") as caught:
-        loaded = skasd.load(path)
-    assert "LogMelSpectrogram needs librosa: pip install librosa." in str(caught[0].message)
-    assert read_info(path).n_clips == len(CLIPS)
-    with pytest.raises(ImportError, match="LogMelSpectrogram needs librosa"):
-        loaded.score_samples(CLIPS)
-
-
 @pytest.mark.parametrize("engine", ["ncnn", "keras"])
 def test_absent_engine_of_openl3(without, engine):
     without(engine)

@@ -21,10 +21,10 @@ def needed_for(what: str) -> Iterator[None]:
     Examples
     --------
     >>> from skasd._utils.packages import needed_for
-    >>> with needed_for("LogMelSpectrogram"):
+    >>> with needed_for("OpenL3Embedding"):
     ...     import no_such_package
     Traceback (most recent call last):
-    ImportError: LogMelSpectrogram needs no_such_package: pip install no_such_package.
+    ImportError: OpenL3Embedding needs no_such_package: pip install no_such_package.
     """
     try:
         yield

@@ -6,6 +6,8 @@ import numpy as np
 
 from skasd.export._graph import Clips, Spectrograms
 from skasd.features._log_mel_spectrogram import FRONT_END, LogMelSpectrogram
+from skasd.features._mel_bands import mel_bands
+from skasd.features._short_time_spectrum import centered_window
 
 
 def count_frames(step: LogMelSpectrogram, n_samples: int) -> int:
@@ -36,23 +38,20 @@ def log_mel(step: LogMelSpectrogram, data: Clips | Spectrograms) -> Spectrograms
         return data
     check_length(step, data.n_samples)
     # In float64, but for the spectrum.
-    from librosa.filters import get_window, mel
-    from librosa.util import pad_center
-
     margin = step.n_fft // 2
-    window = get_window("hann", step.win_length or step.n_fft)
     samples = data.tensor.cast(np.float64).apply("Pad", np.array([0, margin, 0, margin]))
     spectrum = samples.apply("Unsqueeze", np.array([2])).apply(
-        "STFT", np.array(step.hop_length), pad_center(window, size=step.n_fft), onesided=1
+        "STFT",
+        np.array(step.hop_length),
+        centered_window("hann", step.win_length, step.n_fft),
+        onesided=1,
     )
-    # librosa keeps the spectrum in float32; whatever follows is in float64.
+    # The spectrum is kept in float32; whatever follows is in float64.
     magnitude = spectrum.cast(np.float32).cast(np.float64).reduce("SumSquare", 3)
     if step.power != 2:
         magnitude = magnitude.apply("Pow", np.array(step.power / 2))
-    filters = mel(
-        sr=step.sample_rate, n_fft=step.n_fft, n_mels=step.n_mels, fmin=step.fmin, fmax=step.fmax
-    )
+    bands = mel_bands(step.sample_rate, step.n_fft, step.n_mels, step.fmin, step.fmax).toarray()
     # ONNX has only the natural logarithm.
-    levels = ((magnitude @ filters.T) + sys.float_info.epsilon).apply("Log")
+    levels = ((magnitude @ bands.T) + sys.float_info.epsilon).apply("Log")
     levels = (levels * (20 / step.power / np.log(10))).cast(np.float32)
     return Spectrograms(levels, count_frames(step, data.n_samples), step.n_mels)

@@ -253,7 +253,6 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         """
         self._validate_params()
         self._check_parameters()
-        self._prepare()
         key = self._analysis_key()
         clips = self._check_clips(X)
         results = parallel_threads(
@@ -270,9 +269,6 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
                 f"input_sample_rate={self.input_sample_rate} and sample_rate={self.sample_rate} "
                 f"differ by more than {MOST_RESAMPLED} times. Pass rates of the same sound."
             )
-
-    def _prepare(self) -> None:
-        """Do what is to be done once before threads analyze clips."""
 
     def _check_clips(self, X: Clips) -> list[Clip]:
         """Check clips, and say what arrays are taken for if nobody has said what they are."""

@@ -8,7 +8,6 @@ import numpy as np
 from scipy import sparse
 
 from skasd._sklearn import Interval, StrOptions
-from skasd._utils.packages import needed_for
 from skasd.audio._clips import Clips
 from skasd.audio._length import MAX_SECONDS
 from skasd.features._base import ClipTransformer
@@ -237,13 +236,6 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
             If a clip cannot be read or analyzed.
         """
         return super().transform(X)
-
-    def _prepare(self) -> None:
-        with needed_for("LogMelSpectrogram"):
-            import librosa
-
-        # Resolves librosa's lazy imports here, once, and not in several threads at a time.
-        _ = librosa.filters.mel
 
     def transform_clip(self, samples: np.ndarray) -> np.ndarray:
         """Compute the log-mel spectrogram of one clip.

@@ -40,7 +40,6 @@ def analyze_in_one_reading(
         if _analyzes_alone(listener):
             listener._validate_params()
             listener._check_parameters()
-            listener._prepare()
             by_key[listener._analysis_key()] = listener
     parallel_threads(n_jobs, (delayed(_analyze)(clip, by_key) for clip in clips))
 

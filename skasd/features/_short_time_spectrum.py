@@ -68,8 +68,7 @@ def short_time_power(
         exact = samples.astype(np.float64)
         samples = exact[1:] - pre_emphasis * exact[:-1]
     if framing in CENTERED:
-        before = (n_fft - len(weights)) // 2
-        weights = np.pad(weights, (before, n_fft - len(weights) - before))
+        weights = _in_the_middle(weights, n_fft)
         samples = np.pad(samples, n_fft // 2, mode=CENTERED[framing])  # type: ignore[call-overload]
     frames = sliding_window_view(samples, len(weights))[::hop_length]
     n_frames = max(1, BLOCK_SAMPLES // n_fft)
@@ -79,6 +78,16 @@ def short_time_power(
             block = _emphasized(block, pre_emphasis)
         spectrum = fft.rfft(block * weights, n_fft)
         yield np.square(spectrum.real) + np.square(spectrum.imag)
+
+
+def centered_window(name: str, win_length: int | None, n_fft: int) -> np.ndarray:
+    """Return the weights of a frame whose window is in its middle; see `short_time_power`."""
+    return _in_the_middle(_window(name, n_fft if win_length is None else win_length), n_fft)
+
+
+def _in_the_middle(weights: np.ndarray, n_fft: int) -> np.ndarray:
+    before = (n_fft - len(weights)) // 2
+    return np.pad(weights, (before, n_fft - len(weights) - before))
 
 
 def _window(name: str, length: int) -> np.ndarray:

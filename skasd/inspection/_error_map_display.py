@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from skasd.features._mel_bands import hertz_to_mel, mel_to_hertz
 from skasd.inspection._explanation import Explanation, explain
 from skasd.inspection._matplotlib import import_pyplot, ticks_with_ends
 
@@ -141,13 +142,11 @@ class ErrorMapDisplay:
         self._draw(ax, levels, limits, title, "level in dB", "viridis")
 
     def _draw(self, ax: Any, values: Any, limits: Any, title: Any, label: Any, colors: Any) -> Any:
-        from librosa import hz_to_mel, mel_to_hz
-
-        mels = _edges(hz_to_mel(self.explanation.frequencies), beyond=1)
+        mels = _edges(hertz_to_mel(self.explanation.frequencies), beyond=1)
         times = _edges(self.explanation.times, beyond=0.5)
         image = ax.pcolormesh(
             times,
-            mel_to_hz(mels) / 1000,
+            mel_to_hertz(mels) / 1000,
             values.T,
             vmin=limits[0],
             vmax=limits[1],
@@ -158,11 +157,11 @@ class ErrorMapDisplay:
         ax.set_yscale(
             "function",
             functions=(
-                lambda kilohertz: hz_to_mel(1000 * kilohertz),
-                lambda mels: mel_to_hz(mels) / 1000,
+                lambda kilohertz: hertz_to_mel(1000 * kilohertz),
+                lambda mels: mel_to_hertz(mels) / 1000,
             ),
         )
-        ticks = mel_to_hz(ticks_with_ends(mels[0], mels[-1], hz_to_mel(_TICKS_HZ))) / 1000
+        ticks = mel_to_hertz(ticks_with_ends(mels[0], mels[-1], hertz_to_mel(_TICKS_HZ))) / 1000
         ax.set_yticks(ticks, [_rounded(kilohertz) for kilohertz in ticks])
         ax.minorticks_off()
         ax.set(ylabel="frequency in kHz", ylim=(ticks[0], ticks[-1]))

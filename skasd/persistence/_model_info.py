@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from skasd._steps import calibrated_step, last_step, threshold_of, training_recordings
 from skasd._version import __version__
 
-PACKAGES = ("numpy", "scipy", "scikit-learn", "librosa", "soxr", "ncnn", "skops")
+PACKAGES = ("numpy", "scipy", "scikit-learn", "soxr", "ncnn", "skops")
 """Packages besides skasd and Python whose versions are recorded, because scoring uses them."""
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)

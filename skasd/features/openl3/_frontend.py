@@ -11,7 +11,8 @@ from functools import lru_cache
 import numpy as np
 from scipy import fft, signal, sparse
 
-from skasd._utils.packages import needed_for
+from skasd.features._mel_bands import mel_bands
+from skasd.features._short_time_spectrum import short_time_power
 
 SAMPLE_RATE = 48000
 """Rate that the network was trained at, in Hz."""
@@ -86,14 +87,11 @@ def _kapre_magnitude(window: np.ndarray, input_repr: str) -> np.ndarray:
 
 
 def _librosa_magnitude(window: np.ndarray, input_repr: str) -> np.ndarray:
-    with needed_for("OpenL3Embedding"):
-        import librosa
-
-    return np.abs(
-        librosa.stft(
-            window, n_fft=N_FFT[input_repr], hop_length=HOP_LENGTH, center=input_repr in N_MELS
-        )
+    framing = "zeros" if input_repr in N_MELS else "inside"
+    blocks = short_time_power(
+        window, n_fft=N_FFT[input_repr], hop_length=HOP_LENGTH, framing=framing
     )
+    return np.sqrt(np.concatenate(list(blocks))).T
 
 
 @lru_cache
@@ -104,10 +102,5 @@ def _hann(n_fft: int) -> np.ndarray:
 
 @lru_cache
 def _mel_filters(input_repr: str) -> sparse.csr_array:
-    with needed_for("OpenL3Embedding"):
-        import librosa
-
     # Nearly all zeros; and without them no thread of BLAS is left spinning beside the network's.
-    return sparse.csr_array(
-        librosa.filters.mel(sr=SAMPLE_RATE, n_fft=N_FFT[input_repr], n_mels=N_MELS[input_repr])
-    )
+    return mel_bands(SAMPLE_RATE, N_FFT[input_repr], N_MELS[input_repr], 0, None)
