@@ -125,6 +125,7 @@ def watch(arguments: Any, folder: Path) -> list[Census]:
         f"{n_events} windows of {arguments.window:g} s, {anomalous} anomalous, {failed} with lost "
         f"samples, {raised} alarms"
     )
+    print("files:", *sorted(path.name for path in folder.rglob("*") if path.is_file()))
     return censuses
 
 

@@ -10,8 +10,9 @@ longer than 20 s or more memory than its kind may, raises anything else, or is t
 not: a recording that was cut off for a whole one, a file that was changed without the key for
 that of who has it.
 
-An input follows from seed, kind and number alone: ``--first 1234 --inputs 1`` tries one again. It
-needs Linux. The exit code is 1 if there was anything else than taken and refused.
+An input follows from seed, kind and number: ``--first 1234 --inputs 1`` tries one again. Those of
+models and fleets hold what was fitted as well, which is not the same each time. It needs Linux. The
+exit code is 1 if there was anything else than taken and refused.
 """
 
 import argparse
@@ -84,16 +85,17 @@ class Run:
         place = shared if os.access(shared, os.W_OK) else None
         with tempfile.TemporaryDirectory(dir=place) as name:
             folder = Path(name)
-            self._prepare(folder)
+            # Training takes memory and threads.
+            self._call("prepare", self.name, folder)
             while first < stop and time.monotonic() < end:
                 first = self._run_child(folder, first, min(stop, first + BATCH), end)
         self.seconds = time.monotonic() - begin
 
-    def _prepare(self, folder: Path) -> None:
-        # In a process of its own: training takes memory and threads.
-        code = "from benchmarks.fuzzing.child import KINDS; import pathlib, sys; "
-        code += "KINDS[sys.argv[1]].prepare(pathlib.Path(sys.argv[2]))"
-        subprocess.run([sys.executable, "-c", code, self.name, str(folder)], check=True)
+    def _call(self, function: str, *arguments: object) -> None:
+        """Call a function of `benchmarks.fuzzing.child` in a process of its own."""
+        code = "from pathlib import PosixPath; from benchmarks.fuzzing import child; "
+        code += f"child.{function}{arguments!r}"
+        subprocess.run([sys.executable, "-c", code], check=True)
 
     def _run_child(self, folder: Path, first: int, stop: int, end: float) -> int:
         """Run one child; return the next input."""
@@ -126,6 +128,8 @@ class Run:
         complaint = complaints.read_text(errors="replace")
         if code > 0 and "Traceback" in complaint:
             raise RuntimeError(f"{self.name} {first} cannot be tried:\n{complaint[-4000:]}")
+        if self.keep is not None:
+            self._call("save_deadly", self.name, self.seed, first, folder, self.keep)
         late = f"took more than {watchdog.seconds} s"
         self._note(late if watchdog.has_bitten else f"ended its process: {code}", first)
         return first + 1
@@ -156,7 +160,7 @@ def main() -> int:
     parser.add_argument("--only", action="append", choices=KINDS, help="This kind; repeatable.")
     parser.add_argument("--first", type=int, default=0, help="Begin with this input.")
     parser.add_argument("--inputs", type=int, help="At most so many of each kind.")
-    parser.add_argument("--out", type=Path, help="A file of JSON for the counts.")
+    parser.add_argument("--out", type=Path, help="A file of JSON to add the counts to.")
     parser.add_argument("--keep", type=Path, help="Folder for inputs that are anything else.")
     parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
@@ -179,13 +183,11 @@ def main() -> int:
         results[name] = run.counts
         print(table_line([name, *map(str, run.counts.values())]), flush=True)
     if arguments.out:
-        content = {
-            "seed": arguments.seed,
-            "first": arguments.first,
-            "date": f"{datetime.now(UTC):%Y-%m-%d}",
-            "kinds": results,
-        }
-        arguments.out.write_text(json.dumps(content, indent=1) + "\n")
+        runs = json.loads(arguments.out.read_text()) if arguments.out.exists() else []
+        date = f"{datetime.now(UTC):%Y-%m-%d}"
+        settings = {"date": date, "seed": arguments.seed, "first": arguments.first}
+        runs.append({**settings, "kinds": results})
+        arguments.out.write_text(json.dumps(runs, indent=1) + "\n")
     return int(any(counts["anything else"] for counts in results.values()))
 
 

@@ -3,7 +3,9 @@
 import doctest
 import importlib
 import inspect
+import json
 import re
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,19 @@ def test_links_to_files(page):
         path = (page.parent / target).resolve()
         made = DOCS in path.parents and path.relative_to(DOCS).as_posix() in MADE
         assert made or path.is_file(), target
+
+
+def test_what_was_fuzzed():
+    """The table has the sums of all runs, and no input was neither taken nor refused."""
+    runs = json.loads((ROOT / "benchmarks" / "fuzz.json").read_text("utf-8"))
+    sums = defaultdict(Counter)
+    for run in runs:
+        for kind, counts in run["kinds"].items():
+            sums[kind].update(counts)
+    page = (DOCS / "strange_files.md").read_text("utf-8")
+    for kind, counts in sums.items():
+        assert f"| {kind} | {' | '.join(f'{count:,}' for count in counts.values())} |" in page
+        assert counts["inputs"] == counts["taken"] + counts["refused"]
 
 
 BLOB = "https://github.com/skasd/skasd/(?:blob|tree|raw)/main/"

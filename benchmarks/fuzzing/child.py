@@ -2,7 +2,6 @@
 
 import os
 import random
-import shutil
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,6 +24,11 @@ SPARE = 2
 """The system ends what takes so many times what it may; what takes less is measured."""
 
 
+def prepare(name: str, folder: Path) -> None:
+    """Write the honest files of a kind."""
+    KINDS[name].prepare(folder)
+
+
 def make(kind: Kind, seed: int, index: int) -> Files:
     """Return one of the inputs, the same each time."""
     return kind.make(random.Random(f"{seed} {kind.name} {index}"))
@@ -44,19 +48,26 @@ def work(
     limit_memory(SPARE * kind.most_megabytes)
     for index in inputs:
         files = make(kind, seed, index)
-        kept = None if keep is None else keep / f"{name}-{seed}-{index}"
-        if kept is not None:
-            kept.mkdir(parents=True, exist_ok=True)
-            write(files, kept)
         Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
         before = _kilobytes("VmRSS")
         outcome = kind.outcome(files, place)
         megabytes = (_kilobytes("VmHWM") - before) / 1024
         if megabytes > kind.most_megabytes:
             outcome = f"took {megabytes:.0f} MB"
-        if kept is not None and outcome in GOOD:
-            shutil.rmtree(kept)
+        if keep is not None and outcome not in GOOD:
+            save(files, keep / f"{name}-{seed}-{index}")
         os.write(answers, f"{outcome}\n".encode(errors="backslashreplace"))
+
+
+def save_deadly(name: str, seed: int, index: int, folder: Path, keep: Path) -> None:
+    """Keep an input that ended the process which read it."""
+    save(make(KINDS[name](folder), seed, index), keep / f"{name}-{seed}-{index}")
+
+
+def save(files: Files, folder: Path) -> None:
+    """Write an input to a folder of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write(files, folder)
 
 
 def _kilobytes(field: str) -> int:

@@ -54,7 +54,9 @@ class Kind:
         """Read an input, and say in a line what came of it."""
         try:
             self.read(files, folder)
-        except SkasdError:
+        except SkasdError as error:
+            if isinstance(error.__cause__, MemoryError):
+                return f"asks for more memory than it may have: {error}"[:300].replace("\n", " ")
             return REFUSED
         except MistakenError as error:
             return f"taken for what it is not: {error}"

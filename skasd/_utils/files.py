@@ -1,4 +1,4 @@
-"""Files and folders that are either complete or absent."""
+"""Files and folders that are either complete or absent, and files read in bounds."""
 
 import os
 import secrets
