@@ -9,7 +9,8 @@ real fan    ``--mimii``, a folder with ``normal`` and ``anomaly``, recordings of
             permuted, is left out in turn, and tests with all anomalous ones
 synthetic   each seed a fan, pump, slider and valve of `skasd.datasets.make_machine_sounds`, 2 s: 60
             normal clips train, 40 normal and 40 anomalous ones test. A neighbor, of the next kind,
-            is 6 dB quieter than the machine, or 6 dB louder, by 4 dB more or less from clip to clip. The far microphone hears the neighbor as loud, and the machine 12 dB less
+            is 6 dB quieter than the machine, or 6 dB louder, by 4 dB more or less from clip to
+            clip. The far microphone hears the neighbor as loud, and the machine 12 dB less
 ==========  =======================================================================================
 
 All by the default system. Beside an AUC is its 95 % interval, by other test clips (bootstrap).
