@@ -4,12 +4,14 @@ import numpy as np
 import onnxruntime
 import pytest
 import sklearn
+import soundfile
 from scipy.spatial.distance import cdist
 from sklearn.covariance import OAS
 from sklearn.ensemble import IsolationForest
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from typer.testing import CliRunner
 
 import skasd
 from skasd import (
@@ -25,6 +27,7 @@ from skasd import (
     fit_clips,
     make_views_detector,
 )
+from skasd.cli import app
 from skasd.detection._calibration import Calibration
 from skasd.detection._domain_calibration import DomainCalibration
 from skasd.exceptions import CalibrationWarning, ModelFileError
@@ -439,3 +442,33 @@ def test_clips_that_are_left_out_take_their_domains_along():
     domain = ["source"] * 8 + ["target"] * 4
     assert list(fit_clips(detector, clips, domain=domain, on_error="skip")) == ["clip 1"]
     assert detector[-1].calibration_is_target_.tolist() == [False] * 7 + [True] * 4
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_command_line(tmp_path):
+    """Clips of another microphone at the fit, or afterwards."""
+    noise = np.random.default_rng(0).normal(0, 0.02, size=(36, 12000))
+    for name, clips in (("before", noise[:30]), ("now", 4 * noise[30:])):
+        (tmp_path / name).mkdir()
+        for index, clip in enumerate(clips):
+            soundfile.write(tmp_path / name / f"{index}.wav", clip, 16000)
+    before, now = str(tmp_path / "before"), str(tmp_path / "now")
+    out, later = str(tmp_path / "model.skasd"), str(tmp_path / "later.skasd")
+    small = ("--set", "n_mels=32", "--false-alarm-rate", "0.2")
+
+    def run(*arguments):
+        return CliRunner().invoke(app, [*arguments])
+
+    shown = run("fit", before, "--target", now, "-o", out, *small)
+    assert shown.exit_code == 0, shown.output
+    assert skasd.load(out).calibration_is_target_.sum() == 6
+    shown = run("fit", before, "--target", f"{before}/3.wav", "-o", later)
+    assert shown.exit_code == 2
+    assert "3.wav is given as HEALTHY and as --target: choose one." in shown.output
+    assert run("fit", before, "-o", out, *small).exit_code == 0
+    shown = run("calibrate", out, now, "--add", "--domain", "target", "-o", later)
+    assert shown.exit_code == 0, shown.output
+    assert skasd.load(later).calibration_is_target_.tolist() == [False] * 30 + [True] * 6
+    shown = run("calibrate", out, now, "--add", "--domain", "winter", "-o", later)
+    assert shown.exit_code == 2
+    assert "domain is 'winter'" in shown.output

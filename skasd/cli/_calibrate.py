@@ -37,6 +37,14 @@ def calibrate(
             "alarm. Otherwise they replace them, and 20 are needed.",
         ),
     ] = False,
+    domain: Annotated[
+        str | None,
+        typer.Option(
+            help='With --add, "target": they are from elsewhere, such as another microphone, and '
+            "the threshold is to hold for both.",
+            show_default="target if the model knows domains",
+        ),
+    ] = None,
     false_alarm_rate: FalseAlarmRate = None,
     clip_seconds: Annotated[
         float | None,
@@ -96,7 +104,7 @@ def calibrate(
             recordings, failures = _score_windows(detector, clips, clip_seconds, on_error)
         scores = -np.array([score for recording in recordings for score in recording])
         before = -last.offset_
-        report = last._recalibrate(scores, add=add)
+        report = last._recalibrate(scores, add=add, domain=domain)
         if false_alarm_rate is not None:
             last.set_false_alarm_rate(false_alarm_rate)
         is_extrapolated = False

@@ -32,6 +32,13 @@ def fit(
         list[Path] | None,
         typer.Argument(help="Recordings of the healthy machine: files or folders."),
     ] = None,
+    target: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A few recordings of the healthy machine elsewhere: another microphone, season or "
+            "product. The threshold then holds for both. Repeatable."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The model file, such as fan.skasd.")
     ] = None,
@@ -99,8 +106,14 @@ def fit(
         if not clip_steps(detector, fitted=False):
             raise ValueError("These settings make a system that takes no recordings.")
         try_place(out, replaces=MODELS, what="model", force=force)
-        clips = find_healthy_clips(healthy, take_all=take_all)
-        failures = fit_clips(detector, clips, on_error=on_error.value)
+        clips, domain = find_healthy_clips(healthy, take_all=take_all), None
+        if target:
+            of_target = find_healthy_clips(target, take_all=take_all)
+            if in_both := set(clips) & set(of_target):
+                raise ValueError(f"{min(in_both)} is given as HEALTHY and as --target: choose one.")
+            domain = ["source"] * len(clips) + ["target"] * len(of_target)
+            clips += of_target
+        failures = fit_clips(detector, clips, domain=domain, on_error=on_error.value)
         save(detector, out, key=key)
     for clip, reason in failures.items():
         complain(f"left out {clip}: {reason}")

@@ -168,8 +168,9 @@ class AnomalyDetectorMixin(CalibratedMixin):
         Notes
         -----
         With k of n calibration clips that score at least as high, the p-value is
-        (k + 1) / (n + 1). What scored those n clips was not trained on them, unless
-        `calibrated_on_` says so.
+        (k + 1) / (n + 1). If `fit` was told the clips' domains, it is the larger of those by either
+        domain, so that it holds for clips of both. What scored those n clips was not trained on
+        them, unless `calibrated_on_` says so.
 
         References
         ----------

@@ -273,7 +273,7 @@ def left_out_scores(
     scores = np.empty(n_clips)
     n_folds = min(n_folds or folds_for(n_clips), n_clips)
     if is_target is not None:
-        n_folds = max(n_folds, min(MANY_FOLDS, int(np.sum(is_target))))
+        n_folds = max(n_folds, folds_for(int(np.sum(is_target))))
     # Threads only wait for each other in so small fits.
     with threadpool_limits(1, user_api=None if n_clips < MANY_CLIPS else "openmp"):
         for train, test in split_clips(n_clips, n_folds, is_target):
