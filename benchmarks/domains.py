@@ -1,6 +1,6 @@
 """What is done for a target domain of ten clips, side by side: ``python -m benchmarks.domains``.
 
-    python -m benchmarks.domains --seeds 3 --json benchmarks/domains.json
+    python -m benchmarks.domains --json benchmarks/domains.json
     python -m benchmarks.domains --quick             # 90 clips of the source, one machine, a minute
     python -m benchmarks.domains --seeds 0 --json benchmarks/domains.json        # the table alone
 

@@ -28,7 +28,7 @@ import soundfile
 
 from benchmarks.measure import MACHINES, table_head, table_line
 from benchmarks.toycar import read_results
-from skasd import LogMelSpectrogram, make_views_detector
+from skasd import make_views_detector
 from skasd.audio import check_clips
 from skasd.datasets import make_machine_sounds
 from skasd.exceptions import RecordingWarning
@@ -39,15 +39,14 @@ NEIGHBOR_DECIBELS, SPREAD_DECIBELS, FAR_DECIBELS = (-6, 6), 4.0, -12.0
 SECONDS = 2.0
 DELAY = 48
 
-HEARD: dict[str, tuple[str | int, float]] = {
-    "first channel": (0, 0.0),
-    "second channel": (1, 0.0),
-    "mean": ("mean", 0.0),
-    "near-far": ("near-far", 1.0),
-    "far-near": ("far-near", 1.0),
-    "near-far, half": ("near-far", 0.5),
+HEARD: dict[str, str | int] = {
+    "first channel": 0,
+    "second channel": 1,
+    "mean": "mean",
+    "near-far": "near-far",
+    "far-near": "far-near",
 }
-"""The channel, and what the far one counts."""
+"""What is heard, and the parameter `channel`."""
 
 
 def record(machine: str, seed: int, neighbor_decibels: float) -> list:
@@ -74,9 +73,8 @@ def record(machine: str, seed: int, neighbor_decibels: float) -> list:
 
 def wins(heard: str, train: list, normal: list, anomalous: list) -> np.ndarray:
     """Return which anomalous clip the default system scores above which normal one."""
-    channel, share = HEARD[heard]
-    LogMelSpectrogram.far_share = share
-    scores = make_views_detector(channel=channel).fit(train).anomaly_score([*normal, *anomalous])
+    detector = make_views_detector(channel=HEARD[heard]).fit(train)
+    scores = detector.anomaly_score([*normal, *anomalous])
     difference = scores[len(normal) :] - scores[: len(normal), np.newaxis]
     return (1 + np.sign(difference)) / 2
 

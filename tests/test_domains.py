@@ -108,6 +108,24 @@ def test_mem_mixup_by_its_formula(few):
     np.testing.assert_allclose(detector.anomaly_score(new), cdist(new, bank).min(axis=1))
 
 
+@pytest.mark.parametrize("method", ["smote", "memmixup"])
+def test_density_is_that_of_recorded_clips(few, method):
+    """Clips that were made lie close together, and do not make those near them look usual."""
+    X, domain = few
+    detector = neighbors(domain_method=method, density_neighbors=4).fit(X, domain=domain)
+    made = detector.X_fit_[36:]
+    density = np.concatenate(
+        [
+            np.sort(cdist(X, X), axis=1)[:, 1:5].mean(axis=1),
+            np.sort(cdist(made, X), axis=1)[:, :4].mean(axis=1),
+        ]
+    )
+    np.testing.assert_allclose(detector.density_, density)
+    new = draw(5, 5, seed=1)[0]
+    expected = (cdist(new, detector.X_fit_) / density).min(axis=1)
+    np.testing.assert_allclose(detector.anomaly_score(new), expected)
+
+
 @pytest.mark.parametrize("log", [False, True])
 @pytest.mark.parametrize("density_neighbors", [None, 4])
 def test_selective_by_its_formula(few, log, density_neighbors):

@@ -54,6 +54,7 @@ class ComparedClips(AnomalyDetectorMixin):
             self.whitening_ = precision_factor(covariance) / scaler.scale_[:, np.newaxis]
         self.location_ = features.mean(axis=0)
         metric = "cosine" if self.metric == "cosine" else "euclidean"
+        n_recorded = len(features)
         if is_target is not None and self.domain_method in ("smote", "memmixup"):
             new = add_target_clips(features, is_target, self.domain_method, self._whiten, metric)
             features = np.concatenate([features, new])
@@ -62,13 +63,24 @@ class ComparedClips(AnomalyDetectorMixin):
         self.neighbors_ = NearestNeighbors(algorithm="brute", metric=metric)
         self.neighbors_.fit(self._whiten(features))
         if self.density_neighbors is not None:
-            n_neighbors = min(self.density_neighbors, len(features) - 1)
-            distances, _ = self.neighbors_.kneighbors(n_neighbors=n_neighbors)
-            density = distances.mean(axis=1)
+            n_neighbors = min(self.density_neighbors, n_recorded - 1)
+            density = self._density(n_neighbors, n_recorded)
             # If all clips are copies of one, there is nothing to divide by.
             self.density_ = np.maximum(density, SMALLEST * density.mean() or 1.0)
         self._learn_domains(is_target if self.domain_method == "selective" else None)
         return self
+
+    def _density(self, n_neighbors: int, n_recorded: int) -> np.ndarray:
+        """Return the mean distances of clips to their nearest ones of those that were recorded."""
+        points = self.neighbors_._fit_X
+        recorded = NearestNeighbors(algorithm="brute", metric=self.neighbors_.metric)
+        recorded.fit(points[:n_recorded])
+        distances, _ = recorded.kneighbors(n_neighbors=n_neighbors)
+        if n_recorded < len(points):
+            # Clips that were made lie close together: they would seem to be where clips are many.
+            of_made, _ = recorded.kneighbors(points[n_recorded:], n_neighbors)
+            distances = np.concatenate([distances, of_made])
+        return distances.mean(axis=1)
 
     def _learn_domains(self, is_target: np.ndarray | None) -> None:
         """Learn which distances are usual in each domain, if they are to be judged apart."""

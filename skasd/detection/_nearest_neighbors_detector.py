@@ -38,7 +38,8 @@ class NearestNeighborsDetector(ComparedClips, BaseEstimator):
         of zeros has no direction, and is at distance 1 from all.
     density_neighbors : int or None, default=None
         The distance to a training clip is divided by that clip's mean distance to this many of its
-        own nearest training clips, or to all others if there are fewer. None does not divide.
+        own nearest training clips, or to all others if there are fewer. None does not divide. Clips
+        that `domain_method` makes are divided by as well, and count for no other.
     shrinkage : {"ledoit_wolf", "oas"}, default="ledoit_wolf"
         How the covariance is estimated for ``metric="mahalanobis"``: scikit-learn's functions of
         these names.
