@@ -5,6 +5,7 @@ import sys
 import types
 import zipfile
 from collections import OrderedDict
+from io import BytesIO
 
 import numpy as np
 import onnx
@@ -102,10 +103,9 @@ def save_torch(path, state, monkeypatch):
                 archive.writestr(f"archive/data/{key}", each.array.tobytes())
                 return "storage", kinds[each.array.dtype.kind], key, "cpu", each.array.size
 
-        from io import BytesIO
-
         content = BytesIO()
         tensors = OrderedDict((name, Tensor(array)) for name, array in state.items())
+        tensors._metadata = OrderedDict({"": {"version": 1}})
         Writer(content, protocol=2).dump(tensors)
         archive.writestr("archive/data.pkl", content.getvalue())
         archive.writestr("archive/version", "3\n")

@@ -411,7 +411,7 @@ def test_saved_and_loaded(mel, tmp_path, monkeypatch):
     loaded = skasd.load(tmp_path / "fan.skasd")
     assert loaded["encoder"][-1].model == "mel.onnx"
     np.testing.assert_array_equal(loaded.score_samples(clips), expected)
-    monkeypatch.setattr("skasd.features.encoders._onnx_encoder._read_from", {})
+    monkeypatch.setattr("skasd.features._pretrained._read_from", {})
     with pytest.raises(WeightsError, match=r"mel\.onnx: there is no such file"):
         loaded.score_samples(clips)
     monkeypatch.setenv("SKASD_ENCODERS", str(tmp_path))

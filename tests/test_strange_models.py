@@ -509,7 +509,7 @@ def test_places_are_the_loaders(tmp_path, monkeypatch):
     # Where this process has read them before, or in one of the loader's folders.
     expected = detector.set_params(openl3embedding__cache=None).score_samples(CLIPS[:2])
     np.testing.assert_array_equal(honest.score_samples(CLIPS[:2]), expected)
-    monkeypatch.setattr("skasd.features.openl3._openl3_embedding._read_from", {})
+    monkeypatch.setattr("skasd.features._pretrained._read_from", {})
     with pytest.raises(WeightsError, match="there is no such file"):
         honest.score_samples(CLIPS[:2])
     monkeypatch.setenv("SKASD_OPENL3_WEIGHTS", str(DATA))
@@ -528,7 +528,7 @@ def test_loading_downloads_nothing(tmp_path, monkeypatch):
     detector = embedding()
     detector[0].weights = "auto"
     write_unchecked(detector, tmp_path / "model.skasd", versions={"skasd": "99.0"})
-    monkeypatch.setattr("skasd.features.openl3._openl3_embedding._read_from", {})
+    monkeypatch.setattr("skasd.features._pretrained._read_from", {})
     monkeypatch.setattr("skasd.features.openl3._weights._download", pytest.fail)
     monkeypatch.setattr("skasd.features.openl3._weights.cache_folder", lambda: tmp_path / "none")
     with pytest.warns(ModelVersionWarning, match="weights are not on this machine"):

@@ -3,7 +3,7 @@
 import os
 import re
 from abc import abstractmethod
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import ClassVar
 
 from skasd._utils.fitted import Text
@@ -21,8 +21,26 @@ class PretrainedMixin:
     _fitted_digest: ClassVar[dict[str, Text]] = {"weights_digest_": Text()}
 
     @abstractmethod
+    def _look_for_weights(self, *, may_download: bool) -> Path:
+        """Return the file where the parameters say that it is, or raise a WeightsError."""
+
+    def _find_weights(self, *, may_download: bool = True) -> Path:
+        try:
+            return self._look_for_weights(may_download=may_download)
+        except WeightsError:
+            # What was read before may be anywhere.
+            path = _read_from.get(getattr(self, "weights_digest_", ""))
+            if path is None or not path.is_file():
+                raise
+            return path
+
     def _has_weights(self) -> bool:
         """Tell whether the weights are on this machine."""
+        try:
+            self._find_weights(may_download=False)
+        except WeightsError:
+            return False
+        return True
 
     def _check_digest(self) -> None:
         """Refuse what no fit has left as a digest."""
@@ -44,3 +62,12 @@ class PretrainedMixin:
                 f"hand have {digest[:12]}…, so that its scores would mean nothing",
                 "Provide the weights of then, or fit again.",
             )
+
+
+def remember_place(digest: str, path: Path) -> None:
+    """Remember where weights are that this process has read."""
+    _read_from[digest] = path
+
+
+_read_from: dict[str, Path] = {}
+"""Digest → file."""

@@ -17,9 +17,8 @@ from skasd._utils.fitted import Number
 from skasd._utils.threads import parallel_threads, threads_each
 from skasd.audio._clips import check_clips
 from skasd.audio._length import MAX_SECONDS
-from skasd.exceptions import WeightsError
 from skasd.features._base import MOST_BANDS, ClipTransformer, check_spectrograms
-from skasd.features._pretrained import PretrainedMixin
+from skasd.features._pretrained import PretrainedMixin, remember_place
 from skasd.features.encoders._onnx_file import find_file
 from skasd.features.encoders._onnx_network import DEVICES, load_network
 from skasd.features.encoders._pooling import Pooling, feature_names, pool, poolings_of
@@ -403,22 +402,8 @@ class ONNXEncoder(PretrainedMixin, ClipTransformer):
         if self.input == "spectrograms" and not hasattr(self, "n_features_in_"):
             raise ValueError("n_features_in_ is missing")
 
-    def _has_weights(self) -> bool:
-        try:
-            self._find_model()
-        except WeightsError:
-            return False
-        return True
-
-    def _find_model(self) -> Path:
-        try:
-            return find_file(self.model)
-        except WeightsError:
-            # What was read before may be anywhere.
-            path = _read_from.get(getattr(self, "weights_digest_", ""))
-            if path is None or not path.is_file():
-                raise
-            return path
+    def _look_for_weights(self, *, may_download: bool) -> Path:
+        return find_file(self.model)
 
     def _fitted_reader(self) -> Reader:
         check_is_fitted(self)
@@ -427,7 +412,7 @@ class ONNXEncoder(PretrainedMixin, ClipTransformer):
         return reader
 
     def _load_reader(self) -> Reader:
-        path = self._find_model()
+        path = self._find_weights()
         modified = path.stat().st_mtime_ns
         network = load_network(path, modified, self.device, threads_each(self.n_jobs))
         of_clips = self.input == "clips"
@@ -443,7 +428,7 @@ class ONNXEncoder(PretrainedMixin, ClipTransformer):
                 f"window_length={self.window_length}: {path} takes windows of {fixed} alone."
             )
         output = network.output(self.output)
-        _read_from[network.digest] = path
+        remember_place(network.digest, path)
         return Reader(
             network=network,
             kind=self.input,
@@ -473,7 +458,3 @@ def default_folder() -> Path:
 
 def _flat(frames: np.ndarray) -> np.ndarray:
     return frames.reshape(len(frames), -1).astype(np.float32, copy=False)
-
-
-_read_from: dict[str, Path] = {}
-"""Digest → file, of the networks that this process has read."""

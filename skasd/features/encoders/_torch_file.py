@@ -41,7 +41,7 @@ def read_state_dict(path: Path, most_bytes: int) -> dict[str, np.ndarray]:
     Notes
     -----
     The file is a zip of a pickle and of arrays. The pickle may name a dictionary, tensors and their
-    kinds of numbers; nothing that it names is imported or called.
+    kinds of numbers: nothing that it names is imported, and no function of it called.
     """
     try:
         with zipfile.ZipFile(path) as archive:

@@ -17,9 +17,9 @@ from skasd._sklearn import Interval, Options, StrOptions, fit_context
 from skasd._utils.threads import parallel_threads, threads_each
 from skasd.audio._clips import Clip, Clips, check_clips
 from skasd.audio._length import MAX_SECONDS
-from skasd.exceptions import AudioError, WeightsError
+from skasd.exceptions import AudioError
 from skasd.features._base import ClipTransformer
-from skasd.features._pretrained import PretrainedMixin
+from skasd.features._pretrained import PretrainedMixin, remember_place
 from skasd.features.openl3._cache import EmbeddingCache, default_folder
 from skasd.features.openl3._engines import ENGINES, Engine
 from skasd.features.openl3._frontend import SAMPLE_RATE, network_input, split_windows
@@ -330,29 +330,14 @@ class OpenL3Embedding(PretrainedMixin, ClipTransformer):
     def _check_fitted(self) -> None:
         self._check_digest()
 
-    def _has_weights(self) -> bool:
-        """Tell whether the weights are on this machine."""
-        try:
-            self._find_weights(may_download=False)
-        except WeightsError:
-            return False
-        return True
-
-    def _find_weights(self, *, may_download: bool = True) -> Path:
-        try:
-            return find_weights(
-                self.weights,
-                self.input_repr,
-                self.content_type,
-                self.verbose,
-                may_download=may_download,
-            )
-        except WeightsError:
-            # What was read before may be anywhere.
-            path = _read_from.get(getattr(self, "weights_digest_", ""))
-            if path is None or not path.is_file():
-                raise
-            return path
+    def _look_for_weights(self, *, may_download: bool) -> Path:
+        return find_weights(
+            self.weights,
+            self.input_repr,
+            self.content_type,
+            self.verbose,
+            may_download=may_download,
+        )
 
     def _fitted_engine(self) -> Engine:
         check_is_fitted(self)
@@ -366,7 +351,7 @@ class OpenL3Embedding(PretrainedMixin, ClipTransformer):
         modified = path.stat().st_mtime_ns
         n_threads = threads_each(self.n_jobs)
         engine = _load_engine(path, modified, self.input_repr, self.embedding_size, kind, n_threads)
-        _read_from[engine.network.digest] = path
+        remember_place(engine.network.digest, path)
         return engine
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -376,10 +361,6 @@ class OpenL3Embedding(PretrainedMixin, ClipTransformer):
         tags = super().__sklearn_tags__()
         tags.requires_fit = True
         return tags
-
-
-_read_from: dict[str, Path] = {}
-"""Digest → file, of the weights that this process has read."""
 
 
 @lru_cache(maxsize=2)
