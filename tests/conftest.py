@@ -9,6 +9,8 @@ from pathlib import Path
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers share the cores: OpenMP's threads would wait for each other by keeping these busy.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+# For ncnn, whose threads are told: spinning would take five times what its network takes.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numpy as np
 import pytest
