@@ -9,16 +9,21 @@ from pathlib import Path
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers share the cores: OpenMP's threads would wait for each other by keeping these busy.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+# For ncnn, whose threads are told: spinning would take five times what its network takes.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numpy as np
 import pytest
 import soundfile
 
 # The same small networks are trained again and again: compiling each once saves most of the time.
-COMPILED = tempfile.TemporaryDirectory(prefix="skasd-tests-")
-os.environ["JAX_COMPILATION_CACHE_DIR"] = COMPILED.name
+if "PYTEST_XDIST_WORKER" not in os.environ:  # workers share the folder of whoever started them
+    COMPILED = tempfile.TemporaryDirectory(prefix="skasd-tests-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = COMPILED.name
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+# Nor do they train long enough for what an optimized program costs to compile.
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 
 SHARED = Path(__file__).parents[2] / "shared"
 """The report, real recordings and reference scores, which are not part of the project."""

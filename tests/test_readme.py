@@ -16,6 +16,7 @@ from sklearn.model_selection import RandomizedSearchCV
 import skasd
 import skasd.datasets
 from skasd.datasets import make_machine_sounds
+from skasd.model_selection import NormalKFold
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -26,12 +27,12 @@ SNIPPETS = {
     for page in PAGES
 }
 NEEDS_A_CLUSTER = "dask.distributed"
-SMALL = {"epochs": 1, "n_repeats": 2, "encoder_units": (8, 4)}
+SMALL = {"epochs": 1, "n_repeats": 1, "encoder_units": (8, 4)}
 
 
 @pytest.fixture
 def small_settings(monkeypatch):
-    """Let networks be small, synthetic clips short, and searches try two points."""
+    """Let networks be small, synthetic clips short, and searches try two points in two folds."""
 
     def smaller(factory, **fixed):
         return lambda **settings: make(factory, **{**settings, **SMALL, **fixed})
@@ -44,13 +45,18 @@ def small_settings(monkeypatch):
     monkeypatch.setattr(
         skasd, "MachineIDEmbedding", lambda **settings: embedding((4, 8), epochs=1, **settings)
     )
-    monkeypatch.setattr(
-        sklearn.model_selection,
-        "GridSearchCV",
-        lambda detector, grid, **settings: RandomizedSearchCV(
-            detector.set_params(cv=None), grid, n_iter=2, random_state=0, **settings
-        ),
-    )
+
+    def search(detector, grid, cv, **settings):
+        (grid, *_) = grid if isinstance(grid, list) else [grid]
+        grid = {
+            name: [SMALL["encoder_units"]] if name.endswith("encoder_units") else values
+            for name, values in grid.items()
+        }
+        cv = NormalKFold(2, random_state=0)
+        detector.set_params(cv=None)
+        return RandomizedSearchCV(detector, grid, n_iter=2, random_state=0, cv=cv, **settings)
+
+    monkeypatch.setattr(sklearn.model_selection, "GridSearchCV", search)
     sounds = skasd.datasets.make_machine_sounds
     monkeypatch.setattr(
         skasd.datasets,
