@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from skasd._sklearn import BaseSearchCV
 from skasd.audio._training_recordings import TrainingRecordings
 from skasd.detection._base import AnomalyDetectorMixin
-from skasd.features._base import ClipTransformer
+from skasd.features._clip_transformer import ClipTransformer
 
 
 class Parts(NamedTuple):

@@ -2,8 +2,9 @@
 
     python tests/smoke.py [MODEL]
 
-MODEL is a file that is written where networks can be trained, and scored where they cannot. It says what it does, and ends with "skasd works here", or with an error and exit code 1. What is
-not installed, such as onnx, is left out. The file needs nothing beside it but skasd.
+MODEL is a file that is written where networks can be trained, and scored where they cannot. It says
+what it does, and ends with "skasd works here", or with an error and exit code 1. What is not
+installed, such as onnx, is left out. The file needs nothing beside it but skasd.
 """
 
 import json

@@ -172,7 +172,7 @@ def test_clip_changes_while_a_detector_is_fitted(tmp_path, monkeypatch):
     expected = make(make_baseline, n_repeats=3, **settings).fit(
         [soundfile.read(path, dtype="float32")[0] for path in paths]
     )
-    monkeypatch.setattr("skasd.features._base.read_clip", read_and_overwrite)
+    monkeypatch.setattr("skasd.features._clip_transformer.read_clip", read_and_overwrite)
     detector = make(make_baseline, n_repeats=3, **settings).fit(paths)
     assert sorted(reads) == sorted(map(str, paths))
     assert detector.offset_ == expected.offset_

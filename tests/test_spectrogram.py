@@ -5,8 +5,8 @@ import pytest
 
 from skasd import AudioError, LogMelSpectrogram
 from skasd.features import FRONT_ENDS
-from skasd.features._base import check_spectrograms
 from skasd.features._mel_bands import mel_bands
+from skasd.features._spectrogram_transformer import check_spectrograms
 
 
 def test_agrees_with_toy_car_spectrograms(shared_recordings):

@@ -35,8 +35,8 @@ from skasd.detection._calibrated import LEFT_OUT, NEW, as_member
 from skasd.detection._calibration import split_clips
 from skasd.detection._domains import SOURCE, TARGET, healthy_clips_of
 from skasd.exceptions import AudioError
-from skasd.features._base import check_spectrograms
 from skasd.features._one_reading import analyze_in_one_reading
+from skasd.features._spectrogram_transformer import check_spectrograms
 
 
 def _soft_max(scores: np.ndarray, axis: int, weights: np.ndarray | None = None) -> np.ndarray:

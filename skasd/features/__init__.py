@@ -2,7 +2,7 @@
 
 from skasd._utils.public_names import claim_names
 from skasd.exceptions import WeightsError
-from skasd.features._base import ClipTransformer, SpectrogramTransformer
+from skasd.features._clip_transformer import ClipTransformer
 from skasd.features._frame_autoencoder import FrameAutoencoder
 from skasd.features._interpolation_autoencoder import InterpolationAutoencoder
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
@@ -10,6 +10,7 @@ from skasd.features._machine_id_embedding import MachineIDEmbedding
 from skasd.features._principal_components import PrincipalComponents
 from skasd.features._selective_mahalanobis_autoencoder import SelectiveMahalanobisAutoencoder
 from skasd.features._spectrogram_statistics import SpectrogramStatistics
+from skasd.features._spectrogram_transformer import SpectrogramTransformer
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
 from skasd.features.encoders._by_name import make_encoder
 from skasd.features.encoders._callable_encoder import CallableEncoder

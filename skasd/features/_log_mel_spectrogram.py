@@ -10,7 +10,7 @@ from scipy import sparse
 from skasd._sklearn import Interval, StrOptions
 from skasd.audio._clips import Clips
 from skasd.audio._length import MAX_SECONDS
-from skasd.features._base import ClipTransformer
+from skasd.features._clip_transformer import ClipTransformer
 from skasd.features._mel_bands import MEL_SCALES, mel_bands
 from skasd.features._short_time_spectrum import CENTERED, FRAMINGS, WINDOWS, short_time_power
 

@@ -11,8 +11,12 @@ from sklearn.utils import Tags, check_consistent_length, check_random_state, col
 
 from skasd._sklearn import Interval, fit_context
 from skasd._utils.fitted import Array, ListOf, Number, check_chain
-from skasd.features._base import Spectrograms, SpectrogramTransformer, check_spectrograms
 from skasd.features._convolutional_network import KERNEL, STRIDE, ConvolutionalNetwork
+from skasd.features._spectrogram_transformer import (
+    Spectrograms,
+    SpectrogramTransformer,
+    check_spectrograms,
+)
 
 
 class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer):

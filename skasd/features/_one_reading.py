@@ -10,7 +10,7 @@ from sklearn.utils import get_tags
 
 from skasd._utils.threads import parallel_threads
 from skasd.audio._clips import Clip
-from skasd.features._base import ClipTransformer
+from skasd.features._clip_transformer import ClipTransformer
 
 
 def analyze_in_one_reading(

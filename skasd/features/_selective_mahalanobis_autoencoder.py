@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from skasd._sklearn import fit_context
 from skasd._utils.fitted import Array
 from skasd.detection._covariance import REG_COVAR, precision_factor
-from skasd.features._base import Spectrograms, check_spectrograms
+from skasd.features._spectrogram_transformer import Spectrograms, check_spectrograms
 from skasd.features._window_autoencoder import WindowAutoencoder
 from skasd.metrics._labels import DOMAINS, check_domains
 

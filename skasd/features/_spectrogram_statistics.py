@@ -9,7 +9,7 @@ from sklearn.utils import Tags
 
 from skasd._sklearn import Interval, StrOptions
 from skasd._utils.fitted import Number
-from skasd.features._base import (
+from skasd.features._spectrogram_transformer import (
     MOST_BANDS,
     Spectrograms,
     SpectrogramTransformer,

@@ -10,8 +10,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from skasd._sklearn import Interval, fit_context
 from skasd._utils.fitted import Estimator, Number
-from skasd.features._base import Spectrograms, SpectrogramTransformer, check_spectrograms
 from skasd.features._principal_components import PrincipalComponents
+from skasd.features._spectrogram_transformer import (
+    Spectrograms,
+    SpectrogramTransformer,
+    check_spectrograms,
+)
 
 
 class TimeWeightedPooling(SpectrogramTransformer):

@@ -11,7 +11,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from skasd._sklearn import Interval, fit_context
 from skasd._utils.fitted import Array, ListOf, Number, check_chain
-from skasd.features._base import Spectrograms, SpectrogramTransformer, check_spectrograms
+from skasd.features._spectrogram_transformer import (
+    Spectrograms,
+    SpectrogramTransformer,
+    check_spectrograms,
+)
 from skasd.features._training.windows import WindowBatches
 
 

@@ -10,7 +10,7 @@ from skasd._steps import first_steps, reads_clips, takes_spectrograms
 from skasd.audio._channels import far_channel
 from skasd.audio._clips import Clip
 from skasd.audio._reading import ASSUMED_RATE
-from skasd.features._base import ClipTransformer
+from skasd.features._clip_transformer import ClipTransformer
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features.openl3._openl3_embedding import OpenL3Embedding
 

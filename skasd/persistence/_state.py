@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 
 from skasd._sklearn import N_JOBS, validate_parameter_constraints
 from skasd._utils.fitted import check_fitted
-from skasd.features._base import ClipTransformer
+from skasd.features._clip_transformer import ClipTransformer
 from skasd.features._pretrained import PretrainedMixin
 from skasd.persistence._sklearn_states import STATES, State
 from skasd.persistence._trust import RECORDS

@@ -13,7 +13,7 @@ from skasd._sklearn import Interval, fit_context
 from skasd.audio._clips import Clips, check_clips
 from skasd.audio._length import MAX_SECONDS
 from skasd.exceptions import AudioError
-from skasd.features._base import ClipTransformer
+from skasd.features._clip_transformer import ClipTransformer
 from skasd.features.encoders._pooling import Pooling, feature_names, pool, poolings_of
 
 

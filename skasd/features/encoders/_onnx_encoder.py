@@ -17,8 +17,9 @@ from skasd._utils.fitted import Number
 from skasd._utils.threads import parallel_threads, threads_each
 from skasd.audio._clips import check_clips
 from skasd.audio._length import MAX_SECONDS
-from skasd.features._base import MOST_BANDS, ClipTransformer, check_spectrograms
+from skasd.features._clip_transformer import ClipTransformer
 from skasd.features._pretrained import PretrainedMixin, remember_place
+from skasd.features._spectrogram_transformer import MOST_BANDS, check_spectrograms
 from skasd.features.encoders._onnx_file import find_file
 from skasd.features.encoders._onnx_network import DEVICES, load_network
 from skasd.features.encoders._pooling import Pooling, feature_names, pool, poolings_of

@@ -18,7 +18,7 @@ from skasd._utils.threads import parallel_threads, threads_each
 from skasd.audio._clips import Clip, Clips, check_clips
 from skasd.audio._length import MAX_SECONDS
 from skasd.exceptions import AudioError
-from skasd.features._base import ClipTransformer
+from skasd.features._clip_transformer import ClipTransformer
 from skasd.features._pretrained import PretrainedMixin, remember_place
 from skasd.features.openl3._cache import EmbeddingCache, default_folder
 from skasd.features.openl3._engines import ENGINES, Engine
