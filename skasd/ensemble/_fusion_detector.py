@@ -16,14 +16,8 @@ from skasd._utils.fitted import Estimator
 from skasd.audio._clips import Clips
 from skasd.detection._base import AnomalyDetectorMixin
 from skasd.detection._calibrated import FEWEST_TO_LEAVE_OUT, THRESHOLD_CONSTRAINTS
-from skasd.ensemble._members import (
-    AGGREGATIONS,
-    FOLDS,
-    FitAndScore,
-    MembersMixin,
-    by_folds,
-    score_own,
-)
+from skasd.ensemble._fitting import FitAndScore, by_folds, score_own
+from skasd.ensemble._members import AGGREGATIONS, FOLDS, MembersMixin
 
 WEIGHTED: dict[str, Callable[..., np.ndarray]] = {
     "mean": np.average,

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -10,13 +9,11 @@ import numpy as np
 from joblib import delayed
 from numpy.typing import ArrayLike
 from scipy.special import logsumexp
-from sklearn import config_context
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.utils import indexable
-from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import check_is_fitted
 
-from skasd._sklearn import num_samples, safe_indexing
+from skasd._sklearn import num_samples
 from skasd._steps import clip_steps, first_steps, last_step, reads_clips, takes_spectrograms
 from skasd._utils.fitted import Array, Estimator, ListOf
 from skasd._utils.threads import parallel_threads
@@ -31,9 +28,9 @@ from skasd.audio._looking import (
 )
 from skasd.audio._training_recordings import TrainingRecordings
 from skasd.detection._base import AnomalyDetectorMixin
-from skasd.detection._calibrated import LEFT_OUT, NEW, as_member
-from skasd.detection._calibration import split_clips
-from skasd.detection._domains import SOURCE, TARGET, healthy_clips_of
+from skasd.detection._calibrated import LEFT_OUT, NEW
+from skasd.detection._domains import healthy_clips_of
+from skasd.ensemble._fitting import FitAndScore, anomaly_score_by
 from skasd.exceptions import AudioError
 from skasd.features._one_reading import analyze_in_one_reading
 from skasd.features._spectrogram_transformer import check_spectrograms
@@ -61,12 +58,6 @@ FOLDS = 5
 
 FEW_CLIPS = 5
 """Up to which an error is likely to come from too few clips."""
-
-Fitted = tuple[BaseEstimator, np.ndarray, np.ndarray]
-"""A fitted member, its anomaly scores of the training clips, and which it scored as new ones."""
-
-FitAndScore = Callable[[BaseEstimator, Any, Any, np.ndarray | None], Fitted]
-"""Fits a member on clips, what `fit` takes for y, and which clips are of the target."""
 
 
 class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
@@ -226,7 +217,7 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         shared = share_analyses(*self.estimators_)
         if shared:
             analyze_in_one_reading(X, listeners, listeners[0].n_jobs)
-        scores = np.column_stack([_anomaly_score(member, X) for member in self.estimators_])
+        scores = np.column_stack([anomaly_score_by(member, X) for member in self.estimators_])
         recordings = getattr(self, "training_recordings_", None)
         if recordings is None or not shared:
             return scores, {}
@@ -339,90 +330,6 @@ def _blocks(X: Any, members: Sequence[Any]) -> Iterator[Any]:
     for start in range(0, len(clips), BLOCK):
         block = clips[start : start + BLOCK]
         yield [check_clip(clip, start + i) for i, clip in enumerate(block)] if shared else block
-
-
-def _anomaly_score(member: BaseEstimator, X: Any) -> np.ndarray:
-    return -member.score_samples(X)
-
-
-def fit_in_domains(
-    detector: BaseEstimator, X: Any, y: Any, is_target: np.ndarray | None
-) -> BaseEstimator:
-    """Fit a detector, whose steps are told the clips' domains if they ask for them.
-
-    Parameters
-    ----------
-    detector : detector, or pipeline that ends with one
-        It is fitted in place.
-    X, y
-        What its `fit` takes.
-    is_target : ndarray of shape (n_clips,), bool, or None
-        Which clips are of the target, if that is known.
-
-    Returns
-    -------
-    detector
-    """
-    if is_target is None or not get_routing_for_object(detector).consumes("fit", ["domain"]):
-        return detector.fit(X, y)
-    # Whether or not users have turned on routing, a pipeline passes nothing on without it.
-    with config_context(enable_metadata_routing=True):
-        return detector.fit(X, y, domain=np.where(is_target, TARGET, SOURCE))
-
-
-def score_seen(member: BaseEstimator, X: Any, y: Any, is_target: np.ndarray | None) -> Fitted:
-    """Fit a member on all clips, and score these as if they were new."""
-    with as_member():
-        fit_in_domains(member, X, y, is_target)
-    return member, _anomaly_score(member, X), np.ones(num_samples(X), dtype=bool)
-
-
-def score_by_folds(
-    member: BaseEstimator, X: Any, y: Any, is_target: np.ndarray | None, *, n_folds: int
-) -> Fitted:
-    """Fit a member on all clips; score each one by another fit, on the clips of other folds."""
-    scores = np.empty(num_samples(X))
-    for train, test in split_clips(len(scores), n_folds, is_target):
-        fold_member = _fit_part(clone(member), X, y, is_target, train)
-        scores[test] = _anomaly_score(fold_member, safe_indexing(X, test))
-    with as_member():
-        fit_in_domains(member, X, y, is_target)
-    return member, scores, np.ones(len(scores), dtype=bool)
-
-
-def by_folds(cv: int, n_clips: int) -> FitAndScore:
-    """Return `score_by_folds` for so many folds; refuse more folds than clips."""
-    if n_clips < cv:
-        raise ValueError(
-            f"cv={cv} needs as many clips, got n_samples={n_clips}. Fit on more clips or with "
-            "fewer folds."
-        )
-    return partial(score_by_folds, n_folds=cv)
-
-
-def score_left_out(
-    member: BaseEstimator, X: Any, y: Any, is_target: np.ndarray | None, *, left_out: np.ndarray
-) -> Fitted:
-    """Fit a member on all clips but those that it leaves out, and score all."""
-    is_new = np.zeros(num_samples(X), dtype=bool)
-    is_new[left_out] = True
-    _fit_part(member, X, y, is_target, np.flatnonzero(~is_new))
-    return member, _anomaly_score(member, X), is_new
-
-
-def score_own(member: Any, X: Any, y: Any, is_target: np.ndarray | None) -> Fitted:
-    """Fit a member that leaves clips out itself, and take its scores of these."""
-    with as_member(leaves_out=True):
-        scores = -last_step(fit_in_domains(member, X, y, is_target)).training_scores_
-    return member, scores, ~np.isnan(scores)
-
-
-def _fit_part(
-    member: BaseEstimator, X: Any, y: Any, is_target: np.ndarray | None, train: np.ndarray
-) -> BaseEstimator:
-    of_train = [None if each is None else safe_indexing(each, train) for each in (y, is_target)]
-    with as_member():
-        return fit_in_domains(member, safe_indexing(X, train), *of_train)
 
 
 def _check_spectrograms(X: Any, *members: Any) -> None:

@@ -20,15 +20,8 @@ from skasd.detection._calibrated import (
     THRESHOLD_CONSTRAINTS,
 )
 from skasd.detection._calibration import split_clips
-from skasd.ensemble._members import (
-    AGGREGATIONS,
-    FOLDS,
-    FitAndScore,
-    MembersMixin,
-    by_folds,
-    score_left_out,
-    score_seen,
-)
+from skasd.ensemble._fitting import FitAndScore, by_folds, score_left_out, score_seen
+from skasd.ensemble._members import AGGREGATIONS, FOLDS, MembersMixin
 
 NORMALIZE_FOLDS = 2
 """Folds for `normalize` if `cv` asks for none."""

@@ -24,7 +24,8 @@ from skasd.audio._reading import read_clip
 from skasd.detection._base import check_scores
 from skasd.detection._calibration import Calibration
 from skasd.detection._domains import check_domain
-from skasd.ensemble._members import fit_in_domains, lengths_count, share_analyses, take_clips
+from skasd.ensemble._fitting import fit_in_domains
+from skasd.ensemble._members import lengths_count, share_analyses, take_clips
 from skasd.exceptions import AudioError
 
 ON_ERROR = {"on_error": [StrOptions({"raise", "skip"})]}
