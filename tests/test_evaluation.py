@@ -98,7 +98,7 @@ def test_files_are_the_challenges(root, tmp_path):
 KILLED_AT_WRITE = """
 import os, signal, sys
 import skasd.challenge._machine_task as machine_task
-from skasd.challenge._evaluation import evaluate_dcase2020
+from skasd.challenge import evaluate_dcase2020
 
 write, writes = machine_task.write_text, iter(range({write}))
 

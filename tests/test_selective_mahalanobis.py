@@ -80,7 +80,7 @@ def test_wrong_domains(fitted, spectrograms, domain, message):
 def system(spectrograms):
     detector = make_baseline(score="mahalanobis", input="spectrograms", epochs=2, cv=None)
     detector.set_params(random_state=0, estimator__autoencoder__encoder_units=(8, 2))
-    return detector.fit(spectrograms, DOMAIN)
+    return detector.fit(spectrograms, domain=DOMAIN)
 
 
 def test_domains_reach_the_autoencoder_of_a_system(system, spectrograms):

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sklearn.utils import Bunch
-from sklearn.utils.validation import has_fit_parameter
 
 from skasd._sklearn import InvalidParameterError
-from skasd._steps import threshold_of, walk
+from skasd._steps import threshold_of
 from skasd.challenge._files import REMEDY, read_column, read_json, to_csv, write_text
 from skasd.challenge._protocol import file_parts, identifier_of
 from skasd.ensemble._skipping import fit_clips, score_clips
@@ -193,8 +192,8 @@ def run_machine(task: MachineTask) -> tuple[list[MachineKey], str | None]:
         file.unlink(missing_ok=True)
     paths = [path for test in task.tests.values() for path in test.paths]
     try:
-        y = task.train.domains if learns_domains(task.detector) else None
-        failed_clips = fit_clips(task.detector, task.train.paths, y, on_error="skip")
+        train = task.train
+        failed_clips = fit_clips(task.detector, train.paths, domain=train.domains, on_error="skip")
         results = list(score_clips(task.detector, paths, on_error="skip"))
         scored = {Path(each.clip).name: each for each in results if each.error is None}
         if not scored:
@@ -219,8 +218,3 @@ def run_machine(task: MachineTask) -> tuple[list[MachineKey], str | None]:
         finished["threshold"] = threshold_of(task.detector)
     write_text(task.finished_file, json.dumps(finished, indent=1))
     return task.keys, None
-
-
-def learns_domains(detector: Any) -> bool:
-    """Return whether a step of a detector learns the domain of each clip."""
-    return any(has_fit_parameter(step, "domain") for _, step in walk(detector, fitted=False))

@@ -132,9 +132,8 @@ class SelectiveMahalanobisAutoencoder(WindowAutoencoder):
         ----------
         X : spectrograms
             A sequence of n_clips arrays of shape (n_frames, n_mels), or one 3-D array.
-        y : array-like of shape (n_clips,) or None, default=None
-            The domains, if they are not passed as `domain`: pipelines and ensembles hand it on.
-            Anything else is ignored.
+        y : ignored
+            Not used, present for API consistency by convention.
         domain : array-like of shape (n_clips,) or None, default=None
             ``"source"`` or ``"target"`` for each clip. If None, or one domain has no clips, both
             have the same covariance.
@@ -150,8 +149,6 @@ class SelectiveMahalanobisAutoencoder(WindowAutoencoder):
         ValueError
             If a parameter, a spectrogram or a domain is invalid, or the training diverges.
         """
-        if domain is None and y is not None and np.isin(np.asarray(y), DOMAINS).all():
-            domain = y
         domains = np.full(len(X), DOMAINS[0]) if domain is None else check_domains(domain, X)
         super().fit(X)
         spectrograms = check_spectrograms(X, min_frames=self.min_frames)

@@ -40,7 +40,7 @@ def make_baseline(
         What is made of the error. ``"mse"`` is its mean square, as in 2020 and in the simple mode
         of 2023 to 2026. ``"mahalanobis"`` is its distance from the source domain or the target
         domain, whichever is smaller, as in their selective Mahalanobis mode:
-        `SelectiveMahalanobisAutoencoder`. It learns the domains that are handed to `fit` as `y`,
+        `SelectiveMahalanobisAutoencoder`. It learns the domains that `fit` is handed as `domain`,
         ``"source"`` or ``"target"`` for each clip.
     input : {"clips", "spectrograms"}, default="clips"
         What is fitted and scored. ``"spectrograms"`` starts at the autoencoder, for log-mel
