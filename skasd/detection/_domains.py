@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_random_state
 
-from skasd.metrics._labels import healthy_clips
+from skasd.metrics._labels import DOMAINS, check_domains, healthy_clips
 
-SOURCE, TARGET = "source", "target"
+SOURCE, TARGET = DOMAINS
 
 SMOTE_NEIGHBORS = 5
 """Nearest clips of the target, one of which a synthetic clip lies on the way to."""
@@ -47,22 +47,7 @@ def check_domain(domain: Any, X: Any) -> np.ndarray | None:
     >>> check_domain(["source", "target"], ["a.wav", "b.wav"])
     array([False,  True])
     """
-    if domain is None:
-        return None
-    # As objects, a None or NaN among them stays what it is.
-    domains = np.asarray(domain, dtype=object)
-    if domains.ndim != 1:
-        raise ValueError(
-            f"domain={domain!r:.80}: expected 'source' or 'target' for each clip, in one sequence."
-        )
-    check_consistent_length(X, domains)
-    for index, each in enumerate(domains):
-        if not isinstance(each, str) or each not in (SOURCE, TARGET):
-            raise ValueError(
-                f"domain is {each!r} at index {index}: expected 'source', the domain of most "
-                "clips, or 'target', that of few."
-            )
-    return domains == TARGET
+    return None if domain is None else check_domains(domain, X) == TARGET
 
 
 def healthy_clips_of(X: Any, y: Any, domain: Any) -> tuple[Any, Any, np.ndarray | None]:

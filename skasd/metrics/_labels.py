@@ -80,19 +80,24 @@ def check_domains(domains: ArrayLike, X: Any) -> np.ndarray:
     Examples
     --------
     >>> from skasd.metrics._labels import check_domains
-    >>> check_domains(["source", "goal"], [0.1, 0.2])
+    >>> check_domains(["source", "goal"], [0.1, 0.2])  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    ValueError: domain is 'goal' at index 1. Domains are 'source' and 'target'.
+    ValueError: domain is 'goal' at index 1: expected 'source', the domain of most clips, ...
     """
-    domains = np.asarray(domains)
-    check_consistent_length(X, domains)
-    unknown = np.flatnonzero(~np.isin(domains, DOMAINS))
-    if len(unknown):
+    # As objects, a None or NaN among them stays what it is.
+    checked = np.asarray(domains, dtype=object)
+    if checked.ndim != 1:
         raise ValueError(
-            f"domain is {domains.tolist()[unknown[0]]!r} at index {unknown[0]}. Domains are "
-            "'source' and 'target'."
+            f"domain={domains!r:.80}: expected 'source' or 'target' for each clip, in one sequence."
         )
-    return domains
+    check_consistent_length(X, checked)
+    for index, each in enumerate(checked):
+        if not isinstance(each, str) or each not in DOMAINS:
+            raise ValueError(
+                f"domain is {each!r} at index {index}: expected 'source', the domain of most "
+                "clips, or 'target', that of few."
+            )
+    return checked.astype(str)
 
 
 def validate(y: ArrayLike, anomaly_scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
