@@ -487,7 +487,7 @@ def test_grid_search(features, scoring, refit):
     cv = NormalKFold(3, random_state=0)
     search = GridSearchCV(
         GaussianMixtureDetector(random_state=0),
-        {"n_components": [1, 8]},
+        {"n_components": [1, 3]},
         scoring=scoring,
         refit=refit,
         cv=cv,

@@ -27,7 +27,7 @@ SNIPPETS = {
     for page in PAGES
 }
 NEEDS_A_CLUSTER = "dask.distributed"
-SMALL = {"epochs": 1, "n_repeats": 1, "encoder_units": (8, 4)}
+SMALL = {"epochs": 1, "n_repeats": 1, "encoder_units": (8,)}
 
 
 @pytest.fixture

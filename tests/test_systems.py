@@ -147,7 +147,7 @@ def test_wrong_arguments(parameters, message):
 
 def test_wrong_setting_is_named(noise):
     with pytest.raises(ValueError, match="n_components"):
-        make(make_iaeo3, openl3=False, n_components=0, epochs=1).fit([noise] * 3)
+        make(make_iaeo3, openl3=False, n_components=0, **SMALL).fit([noise] * 3)
 
 
 def test_clone_and_diagram():
@@ -185,6 +185,16 @@ def test_all_of_iaeo3(machine, tmp_path):
     ]
     assert len(list(tmp_path.rglob("*.f32"))) == 10
     assert np.isfinite(detector.score_samples(test[:2, :8000])).all()
+
+
+@pytest.fixture
+def long_training():
+    """Compile networks as well as for a user, where training takes longer than compiling."""
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
 
 
 SCORE_IN_A_NEW_PROCESS = """
@@ -272,6 +282,7 @@ def test_plus_with_openl3(machine, tmp_path):
     assert np.isfinite(detector.score_samples(test[:2, :8000])).all()
 
 
+@pytest.mark.usefixtures("long_training")
 @pytest.mark.parametrize(
     ("car", "least_iae", "least_plus"),
     [("id_01", 0.90, (0.96, 0.845)), ("id_02", 0.92, (0.978, 0.905))],

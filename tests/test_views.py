@@ -118,13 +118,13 @@ def test_a_few_clips(n_clips):
 
 def test_left_out_clips_are_uniform():
     p_values = []
-    for seed in range(60):
+    for seed in range(30):
         rng = np.random.default_rng(seed)
         train, new = rng.normal(size=(50, 6)), rng.normal(size=(50, 6))
         detector = NearestNeighborsDetector(1, density_neighbors=16, log=True).fit(train)
         p_values.append(detector.p_values(new))
     rates = [np.mean(np.concatenate(p_values) <= level) for level in (0.05, 0.1, 0.25, 0.5)]
-    # 3,000 clips in 60 sets, whose thresholds vary: a standard error of 0.005 to 0.01.
+    # 1,500 clips in 30 sets, whose thresholds vary: a standard error of 0.007 to 0.015.
     np.testing.assert_allclose(rates, [0.05, 0.1, 0.25, 0.5], atol=0.03)
 
 
