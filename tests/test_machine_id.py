@@ -69,7 +69,7 @@ def test_training_tells_machines_apart(fitted, adacos, fleet, loss):
         assert auc(np.repeat([1, -1], [10, 60]), scores) > 0.9
 
 
-def test_adacos_adds_what_its_sub_clusters_share():
+def test_adacos_adds_the_probabilities_of_sub_clusters():
     """Each direction is a class of a softmax; those of one machine are added (Wilkinghoff 2021)."""
     rng = np.random.default_rng(0)
     cosines = rng.uniform(-1, 1, size=(5, 12)).astype(np.float32)

@@ -42,8 +42,7 @@ def sub_cluster_adacos_loss(n_classes: int, n_subclusters: int) -> Loss:
     n_classes : int
         Classes.
     n_subclusters : int
-        Directions of each class, which follow one another. How likely a class is is the sum over
-        its directions.
+        Directions of each class, which follow one another. Their probabilities are added.
 
     Returns
     -------
