@@ -21,6 +21,7 @@ import argparse
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -114,10 +115,20 @@ SYSTEMS = {
     "lof": "averaged levels, PyOD's `LOF`",
     "iforest": "averaged levels, PyOD's `IForest`",
     "embedding": "`MachineIDEmbedding`, nearest neighbors",
+    "embedding_unmixed": "`MachineIDEmbedding(mixup=0)`, nearest neighbors",
+    "adacos": '`MachineIDEmbedding(loss="adacos")`, nearest neighbors',
+    "adacos_unmixed": '`MachineIDEmbedding(loss="adacos", mixup=0)`, nearest neighbors',
     "plus": "`make_iaeo3_plus`",
     "plus_embedding": "`make_iaeo3_plus(embedding=...)`",
 }
-NEED_EMBEDDING = {"embedding", "plus_embedding"}
+NEED_EMBEDDING = {
+    "embedding": {},
+    "embedding_unmixed": {"mixup": 0},
+    "adacos": {"loss": "adacos"},
+    "adacos_unmixed": {"loss": "adacos", "mixup": 0},
+    "plus_embedding": {},
+}
+"""Settings of the embedding that a system takes."""
 NEED_PYOD = {"ecod": "ECOD", "knn": "KNN", "lof": "LOF", "iforest": "IForest"}
 
 
@@ -139,7 +150,7 @@ def make_system(name: str, embedding: MachineIDEmbedding | None, random_state: i
         case "fusion":
             iae = make_iaeo3(score="mean", n_repeats=1, **iaeo3)
             return FusionDetector([("iae", iae), ("levels", levels)], cv=2)
-        case "embedding":
+        case "embedding" | "embedding_unmixed" | "adacos" | "adacos_unmixed":
             return make_pipeline(FrozenEstimator(embedding), NearestNeighborsDetector())
         case "plus":
             return make_iaeo3_plus(**seeded)
@@ -168,10 +179,13 @@ class Result:
 def measure(folder: Path | None, seed: int, names: list[str]) -> Iterator[Result]:
     """Measure systems in one split."""
     fleet = toy_cars(folder, seed) if folder else synthetic_machines(seed)
-    embedding = None
-    if NEED_EMBEDDING & set(names):
-        embedding = MachineIDEmbedding(random_state=0).fit(fleet.clips, fleet.machine_ids)
+
+    @cache
+    def embed(**settings) -> MachineIDEmbedding:
+        return MachineIDEmbedding(random_state=0, **settings).fit(fleet.clips, fleet.machine_ids)
+
     for name in names:
+        embedding = embed(**NEED_EMBEDDING[name]) if name in NEED_EMBEDDING else None
         for machine, split in fleet.splits.items():
             system = make_system(name, embedding).fit(split.train)
             figures = accuracy(split.y, anomaly_scores(system, split.test))

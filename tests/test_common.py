@@ -139,8 +139,10 @@ WRONG_PARAMETERS = {
     "MachineIDEmbedding": {
         "channels": 8,
         "embedding_size": 0,
+        "loss": "softmax",
         "scale": 0,
         "margin": 4,
+        "n_subclusters": 1,
         "mixup": -1,
         "epochs": 0,
         "batch_size": 0,

@@ -109,6 +109,20 @@ def test_names(tmp_path, name, section, y, domain, attributes):
 
 
 @pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("section_05_target_train_normal_0004_vel_10_f-n_D.wav", "fan_05_vel_10_f-n_D"),
+        ("section_00_source_train_normal_0001_noAttribute.wav", "fan_00"),
+        ("section_00_source_train_normal_0001.wav", "fan_00"),
+        ("normal_id_06_00000001.wav", "fan_06"),
+    ],
+)
+def test_classes_join_machine_section_and_attributes(tmp_path, name, label):
+    touch(tmp_path / "fan" / "train" / name)
+    assert load_dcase(tmp_path, "fan").classes.tolist() == [label]
+
+
+@pytest.mark.parametrize(
     ("name", "kind"),
     [
         ("section_00_machine_0001_.wav", "machine"),
@@ -120,6 +134,7 @@ def test_supplemental_clips(tmp_path, name, kind):
     touch(tmp_path / "AutoTrash" / "supplemental" / name)
     clips = load_dcase(tmp_path, "AutoTrash", split="supplemental")
     assert [clips.names, clips.kinds.tolist(), clips.y] == [[name], [kind], None]
+    assert clips.classes is None
 
 
 def test_attributes_of_the_machine_types_folder(tmp_path):

@@ -1,8 +1,15 @@
 import numpy as np
 import pytest
+from scipy.special import log_softmax, softmax
+from sklearn.base import clone
 
 from skasd import MachineIDEmbedding, NearestNeighborsDetector
 from skasd.features._training.backend import import_keras
+from skasd.features._training.losses import (
+    angular_margin_loss,
+    fixed_scale,
+    sub_cluster_adacos_loss,
+)
 from skasd.features._training.machine_classifier import MixedClips
 from skasd.metrics import auc
 
@@ -16,10 +23,19 @@ def fleet():
     return spectrograms.astype(np.float32), np.repeat(["id_00", "id_02", "id_04"], 30)
 
 
+def computed(loss, targets, cosines):
+    return import_keras().ops.convert_to_numpy(loss(targets, cosines))
+
+
 @pytest.fixture(scope="module")
 def fitted(fleet):
     embedding = MachineIDEmbedding((4, 8), embedding_size=6, mixup=0, batch_size=10, random_state=0)
     return embedding.fit(*fleet)
+
+
+@pytest.fixture(scope="module")
+def adacos(fitted, fleet):
+    return clone(fitted).set_params(loss="adacos").fit(*fleet)
 
 
 def test_embedding_is_what_keras_computes(fitted, fleet):
@@ -37,8 +53,10 @@ def test_embedding_is_what_keras_computes(fitted, fleet):
         np.testing.assert_allclose(fitted.transform([clip])[0], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_training_tells_machines_apart(fitted, fleet):
+@pytest.mark.parametrize("loss", ["arcface", "adacos"])
+def test_training_tells_machines_apart(fitted, adacos, fleet, loss):
     """Neighbours of one machine's embeddings: its own held-out clips, and not the others'."""
+    fitted = adacos if loss == "adacos" else fitted
     spectrograms, machine_ids = fleet
     embeddings = fitted.transform(spectrograms)
     assert fitted.loss_curve_[-1] < fitted.loss_curve_[0]
@@ -49,6 +67,49 @@ def test_training_tells_machines_apart(fitted, fleet):
         detector = NearestNeighborsDetector(metric="cosine").fit(own[:20])
         scores = detector.anomaly_score(np.concatenate([own[20:], others]))
         assert auc(np.repeat([1, -1], [10, 60]), scores) > 0.9
+
+
+def test_adacos_adds_the_probabilities_of_sub_clusters():
+    """Each direction is a class of a softmax; those of one machine are added (Wilkinghoff 2021)."""
+    rng = np.random.default_rng(0)
+    cosines = rng.uniform(-1, 1, size=(5, 12)).astype(np.float32)
+    targets = rng.dirichlet(np.ones(3), size=5).astype(np.float32)
+    probabilities = softmax(np.sqrt(2) * np.log(11) * cosines.astype(np.float64), axis=1)
+    by_machine = [probabilities[:, 4 * i : 4 * i + 4].sum(axis=1) for i in range(3)]
+    expected = -(targets * np.log(by_machine).T).sum(axis=1)
+    loss = computed(sub_cluster_adacos_loss(3, 4), targets, cosines)
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+
+def test_adacos_of_directions_that_are_equal_or_opposite():
+    """Equal cosines: ln 3. A wrong machine at 1 and the others at -1: ln(e^(2s) + 2)."""
+    targets = np.eye(3, dtype=np.float32)
+    loss = sub_cluster_adacos_loss(3, 16)
+    equal = computed(loss, targets, np.full((3, 48), 0.3, dtype=np.float32))
+    np.testing.assert_allclose(equal, np.log(3), rtol=1e-5)
+    opposite = computed(loss, targets, np.repeat(2 * targets[[1, 2, 0]] - 1, 16, axis=1))
+    scale = np.sqrt(2) * np.log(47)
+    np.testing.assert_allclose(opposite, np.log(np.exp(2 * scale) + 2), rtol=1e-5)
+
+
+def test_arcface_is_its_formula():
+    cosines = np.array([[0.9, 0.1, -0.4], [0.2, -0.5, 0.7]], dtype=np.float32)
+    targets = np.array([[1, 0, 0], [0, 1, 0]], dtype=np.float32)
+    angles = np.arccos(cosines.astype(np.float64)) + 0.3 * targets
+    expected = -log_softmax(4 * np.cos(angles), axis=1)[[0, 1], [0, 1]]
+    loss = computed(angular_margin_loss(scale=4, margin=0.3), targets, cosines)
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+
+def test_fixed_scale():
+    """√2 · ln(16 · 41 - 1), of 41 machines with 16 sub-clusters, by hand."""
+    assert fixed_scale(16 * 41) == pytest.approx(9.17066, abs=1e-5)
+
+
+def test_same_seed_gives_the_same_network(adacos, fleet):
+    again = clone(adacos).fit(*fleet)
+    np.testing.assert_array_equal(again.coefs_, adacos.coefs_)
+    assert again.loss_curve_ == adacos.loss_curve_
 
 
 def test_batches_are_rolled_and_mixed():

@@ -108,6 +108,10 @@ def load_dcase(
         attribute_values : list of dict
             The attributes by name, such as ``{"vel": "12"}``, if the machine type's folder has
             ``attributes_<section>.csv``, and otherwise empty.
+        classes : ndarray of shape (n_clips,), str, or None
+            Machine type, section and attributes, such as ``"bandsaw_00_vel_12"``: what a
+            `MachineIDEmbedding` may learn to tell apart. Attributes that are empty or hidden are
+            left out. None for supplemental clips.
         kinds : ndarray of shape (n_clips,), str, or None
             Of supplemental clips, ``"machine"``, ``"noise"`` or, if the name says neither, ``""``.
             None for other splits.
@@ -144,6 +148,8 @@ def load_dcase(
     ...     clips = load_dcase(root, "bandsaw", split="test")
     >>> clips.y, clips.domains, clips.attributes
     (array([-1]), array(['target'], dtype='<U6'), array(['vel_12'], dtype='<U6'))
+    >>> clips.classes
+    array(['bandsaw_00_vel_12'], dtype='<U17')
     """
     root = Path(root).expanduser()
     folders = find_split(root, machine, split)
@@ -151,12 +157,14 @@ def load_dcase(
         clips = select_clips(folders, split, NAMING_SUPPLEMENTAL, section, domain)
         bunch = as_bunch(clips, folders, NAMING_SUPPLEMENTAL)
         bunch.kinds = np.array([_kind(clip) for clip in clips])
+        bunch.classes = None
     else:
         first = next(iter(wav_files(folders)), Path("section_"))
         naming, join = naming_of(first.name), _join(root, machine, split, year, ground_truth)
         clips = select_clips(folders, split, naming, section, domain, join)
         bunch = as_bunch(clips, folders, naming)
         bunch.kinds = None
+        bunch.classes = np.array([_class(machine, clip) for clip in clips])
     values = read_attributes(folders[0].parent)
     bunch.attribute_values = [values.get(name, {}) for name in bunch.names]
     return bunch
@@ -239,6 +247,11 @@ def _complete(clips: list[Clip], machine: str, truth: GroundTruth) -> list[Clip]
             else clip._replace(label=known.label, domain=known.domain, attributes=known.attributes)
         )
     return completed
+
+
+def _class(machine: str, clip: Clip) -> str:
+    known = "" if clip.attributes == NO_ATTRIBUTE else clip.attributes
+    return "_".join(filter(None, (machine, clip.machine_id, known)))
 
 
 def _kind(clip: Clip) -> str:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils import Tags, check_consistent_length, check_random_state, column_or_1d
 
-from skasd._sklearn import Interval, fit_context
+from skasd._sklearn import Interval, StrOptions, fit_context
 from skasd._utils.fitted import Array, ListOf, Number, check_chain
 from skasd.features._convolutional_network import KERNEL, STRIDE, ConvolutionalNetwork
 from skasd.features._spectrogram_transformer import (
@@ -33,10 +33,16 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer
         Channels of the convolutions, each of which halves frames and bands.
     embedding_size : int, default=128
         Number of features.
+    loss : {"arcface", "adacos"}, default="arcface"
+        ``"arcface"`` has one direction for each machine, and a margin. ``"adacos"`` is
+        sub-cluster AdaCos: `n_subclusters` directions for each machine, and the fixed scale
+        √2 ln(n_machines · n_subclusters - 1).
     scale : float, default=16.0
         What ArcFace multiplies the cosines by.
     margin : float, default=0.3
         ArcFace's margin, in radians.
+    n_subclusters : int, default=16
+        Trainable directions of each machine in AdaCos, at least 2.
     mixup : float, default=0.5
         Pairs of clips are mixed in training, by shares from Beta(mixup, mixup); 0 mixes none.
     epochs : int, default=30
@@ -83,6 +89,12 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer
     ----------
     Deng et al., "ArcFace: Additive angular margin loss for deep face recognition", CVPR 2019.
 
+    Wilkinghoff, "Sub-cluster AdaCos: Learning representations for anomalous sound detection",
+    IJCNN 2021.
+
+    Zhang et al., "AdaCos: Adaptively scaling cosine logits for effectively learning deep face
+    representations", CVPR 2019.
+
     Zhang et al., "mixup: Beyond empirical risk minimization", ICLR 2018.
 
     Giri et al., "Self-supervised classification for detecting anomalous sounds", DCASE 2020
@@ -102,8 +114,11 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer
     _parameter_constraints = {
         "channels": ["array-like"],
         "embedding_size": [Interval(Integral, 1, None, closed="left")],
+        "loss": [StrOptions({"arcface", "adacos"})],
         "scale": [Interval(Real, 0, None, closed="neither")],
         "margin": [Interval(Real, 0, np.pi, closed="left")],
+        # With one direction for each of two machines, the fixed scale would be 0.
+        "n_subclusters": [Interval(Integral, 2, None, closed="left")],
         "mixup": [Interval(Real, 0, None, closed="left")],
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -128,8 +143,10 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer
         channels: Sequence[int] = (16, 32, 64, 96, 128),
         *,
         embedding_size: int = 128,
+        loss: str = "arcface",
         scale: float = 16.0,
         margin: float = 0.3,
+        n_subclusters: int = 16,
         mixup: float = 0.5,
         epochs: int = 30,
         batch_size: int = 32,
@@ -139,8 +156,10 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer
     ):
         self.channels = channels
         self.embedding_size = embedding_size
+        self.loss = loss
         self.scale = scale
         self.margin = margin
+        self.n_subclusters = n_subclusters
         self.mixup = mixup
         self.epochs = epochs
         self.batch_size = batch_size
@@ -158,7 +177,10 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer
             A sequence of n_clips arrays of shape (n_frames, n_mels), or one 3-D array: normal
             clips of several machines.
         y : array-like of shape (n_clips,)
-            Which machine each clip is of: any labels, such as ``"fan id_00"``.
+            Which machine each clip is of: any labels, such as ``"fan_00"``. Finer ones, such as
+            ``"fan_00_vel_12"`` for a speed of it, make the network listen to more; the `classes`
+            of `load_dcase` join machine type, section and attributes. Concatenate those of
+            several machine types.
 
         Returns
         -------
@@ -189,6 +211,7 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer
             )
         random_state = check_random_state(self.random_state)
 
+        from skasd.features._training.losses import angular_margin_loss, sub_cluster_adacos_loss
         from skasd.features._training.machine_classifier import (
             MixedClips,
             train_machine_classifier,
@@ -206,12 +229,18 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer
             mixup=self.mixup,
             random_state=random_state,
         )
+        if self.loss == "adacos":
+            n_subclusters = self.n_subclusters
+            loss = sub_cluster_adacos_loss(len(classes), n_subclusters)
+        else:
+            n_subclusters = 1
+            loss = angular_margin_loss(scale=self.scale, margin=self.margin)
         network, self.loss_curve_ = train_machine_classifier(
             batches,
             channels=[int(n) for n in channels],
             embedding_size=self.embedding_size,
-            scale=self.scale,
-            margin=self.margin,
+            loss=loss,
+            n_subclusters=n_subclusters,
             learning_rate=self.learning_rate,
             epochs=self.epochs,
             random_state=random_state,

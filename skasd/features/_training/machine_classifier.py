@@ -8,6 +8,7 @@ import numpy as np
 from skasd.features._batch_norm import scale_and_shift
 from skasd.features._convolutional_network import KERNEL, STRIDE, ConvolutionalNetwork
 from skasd.features._training.backend import glorot_uniform, import_keras
+from skasd.features._training.losses import Loss
 from skasd.features._training.program import fit_in_keras
 from skasd.features._training.progress import watch_epochs
 
@@ -80,14 +81,14 @@ def train_machine_classifier(
     *,
     channels: Sequence[int],
     embedding_size: int,
-    scale: float,
-    margin: float,
+    loss: Loss,
+    n_subclusters: int,
     learning_rate: float,
     epochs: int,
     random_state: np.random.RandomState,
     verbose: int,
 ) -> tuple[ConvolutionalNetwork, list[float]]:
-    """Train a network to tell machines apart with an angular margin (ArcFace).
+    """Train a network to tell machines apart by angles between embeddings and directions.
 
     Parameters
     ----------
@@ -97,8 +98,10 @@ def train_machine_classifier(
         Channels of each convolution.
     embedding_size : int
         Units of the dense layer.
-    scale, margin : float
-        Of the loss; the margin is in radians.
+    loss : callable
+        Of the cosines, from `skasd.features._training.losses`.
+    n_subclusters : int
+        Directions of each machine.
     learning_rate : float
         Adam's at the beginning; it falls to 0 like a cosine.
     epochs : int
@@ -125,21 +128,16 @@ def train_machine_classifier(
     inputs, targets = batches[0]
 
     class Cosines(layers.Layer):  # type: ignore[name-defined]
-        """Cosines between the embedding and a direction for each machine."""
+        """Cosines between the embedding and the directions of all machines."""
 
         def build(self, shape: tuple[int, ...]) -> None:
             self.directions = self.add_weight(
-                shape=(shape[-1], targets.shape[1]),
+                shape=(shape[-1], targets.shape[1] * n_subclusters),
                 initializer=glorot_uniform(random_state),
             )
 
         def call(self, embedding: Any) -> Any:
             return ops.normalize(embedding) @ ops.normalize(self.directions, axis=0)
-
-    def angular_margin_loss(target: Any, cosine: Any) -> Any:
-        angle = ops.arccos(ops.clip(cosine, -1 + 1e-6, 1 - 1e-6))
-        logits = scale * ops.cos(ops.minimum(angle + margin * target, np.pi))
-        return ops.categorical_crossentropy(target, logits, from_logits=True)
 
     network = keras.Sequential([keras.Input(inputs.shape[1:])])
     convolutions, norms = [], []
@@ -164,7 +162,7 @@ def train_machine_classifier(
     for layer in (layers.Flatten(), dense, Cosines()):
         network.add(layer)
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * len(batches))
-    network.compile(optimizer=keras.optimizers.Adam(schedule), loss=angular_margin_loss)
+    network.compile(optimizer=keras.optimizers.Adam(schedule), loss=loss)
     with watch_epochs(epochs, learning_rate=learning_rate, verbose=verbose) as watched:
         loss_curve, after_epoch = watched
         # Step by step: a compiled loop over convolutions is ten times slower on a CPU.
