@@ -361,7 +361,7 @@ def clip_steps(detector: Any, *, fitted: bool = True) -> list[Any]:
 
 
 def training_recordings(detector: Any) -> TrainingRecordings | None:
-    """Return what is known of the recordings that a detector was fitted on.
+    """Return what is known about the recordings that a detector was fitted on.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ SETTINGS = {"n_mels": 16}
 
 @pytest.fixture(scope="module")
 def sets(tmp_path_factory):
-    """Return the folder of a year's set, and what is known of its test clips."""
+    """Return the folder of a year's set, and what is known about its test clips."""
     made = {}
 
     def get(year):

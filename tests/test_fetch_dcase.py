@@ -171,7 +171,7 @@ def broken(zenodo, kind):
         ("no such archive", r"has no dev_fan\.zip, but dev_fans\.zip"),
         ("another file", r"is not the published file: .* unpack it into .*dev/fan"),
         ("another digest", r"has no MD5 of dev_fan\.zip, but sha1:0"),
-        ("no description", "is no description of a record"),
+        ("no description", "is not a description of a record"),
         ("outside", r"its member '\.\./evil' is outside the folder"),
     ],
 )

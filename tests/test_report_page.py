@@ -551,7 +551,7 @@ def test_score_writes_the_same_page(folder, results, tmp_path):
     verdicts = {row[1]: row[4][2:] for row in rows_of(clips_table(page))}
     assert verdicts == {Path(line["clip"]).name: line["verdict"] for line in lines}
     assert "a false discovery rate of 50 %" in page.words
-    assert "A share of 50 % of those is expected to be healthy." in page.words
+    assert "Of those, 50 % are expected to be healthy." in page.words
 
 
 def test_fail_on_anomaly(folder, tmp_path):
@@ -567,9 +567,8 @@ def test_nearest_clips_are_those_of_the_detector(metric):
     pipeline = make_pipeline(*steps, neighbors).fit(HEALTHY)
     healthy = HealthyClips(pipeline, [*HEALTHY[:5], HEALTHY[0][:9], *HEALTHY[5:]])
     assert [failure.clip for failure in healthy.failures] == ["clip 5"]
-    (expected,) = neighbors.fit(features)._nearest(
-        neighbors._whiten(make_pipeline(*steps).fit_transform(NEW[-1:]))
-    )[1]
+    new = neighbors.fit(features)._whiten(make_pipeline(*steps).fit_transform(NEW[-1:]))
+    (expected,) = neighbors._nearest(new, 3, np.arange(len(features)))[1]
     assert healthy.nearest(NEW[-1], 3) == expected.tolist()
 
 

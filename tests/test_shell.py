@@ -443,7 +443,7 @@ def test_monitor_says_what_rate_it_assumes(folder, tmp_path):
     assert run("fit", tmp_path, "-o", model, "--set=n_mels=16").exit_code == 0
     content = wav(np.tile(CLIPS[0], 12)[:, np.newaxis], 48000)[44:]
     line = ("monitor", model, "-")
-    said = "taken for 16000 Hz, and the model was trained at 48000 Hz"
+    said = "taken to be at 16000 Hz, and the model was trained at 48000 Hz"
     assert said in run(*line, input=content).stderr
     assert said not in run(*line, "--rate=48000", input=content).stderr
 
@@ -462,7 +462,7 @@ def test_monitor_reads_a_header(folder, model, tmp_path):
     assert shown.stderr.splitlines() == [said]
     raw = ("--rate=44100", "--channels=2", "--format=S16_LE")
     assert run(*line, "-", *raw, input=content[44:]).stdout == expected
-    assert "taken for 16000 Hz" not in run(*line, "-", *raw, input=content[44:]).stderr
+    assert "taken to be at 16000 Hz" not in run(*line, "-", *raw, input=content[44:]).stderr
     shown = run(*line, "-", input=content[:-1000])
     assert shown.exit_code == 3
     assert "is truncated" in shown.stderr

@@ -53,7 +53,7 @@ def check_recordings(
     input_sample_rate : int, default=16000
         What clips given as arrays are sampled at, in Hz. Files say so themselves.
     max_seconds : float or None, default=3600.0
-        How long a clip may be, in seconds; None is as long as it likes. A longer one is refused
+        Longest clip to accept, in seconds; None for no limit. A longer one is refused
         before memory is taken for it.
     progress : callable, default=iter
         Gets the list of clips, and returns an iterator over it, such as tqdm.
@@ -243,7 +243,7 @@ def _find_anomalous_names(names: Sequence[str]) -> list[Finding]:
     common = os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths])
     # The folder that all are in counts by its whole name: not "anomaly_detection", but "abnormal".
     all_are = ANOMALOUS.fullmatch(os.path.basename(common).lower())
-    problem = "is an anomaly by its name"
+    problem = "is an anomaly, judging by its name"
     remedy = "Keep it for a test, and fit on healthy clips alone."
     return [
         Finding(path, "anomaly", problem, remedy)

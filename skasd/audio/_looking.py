@@ -27,7 +27,7 @@ def are_handed_on(X: Any) -> bool:
 
 
 def facts_of(clip: Clip, listener: Listener) -> RecordingFacts:
-    """Return what is known of a clip as a transformer hears it."""
+    """Return what is known about a clip as a transformer hears it."""
     return recording_facts(
         clip,
         input_sample_rate=listener.input_sample_rate,

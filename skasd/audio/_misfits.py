@@ -1,4 +1,4 @@
-"""Recordings that do not fit the others, by what is known of them without listening."""
+"""Recordings that do not fit the others, by what is known about them without listening."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -40,7 +40,7 @@ FULL_SCALE = 1.0
 
 
 class Finding(NamedTuple):
-    """What there is to say of one clip, or of all.
+    """What there is to say about one clip, or of all.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def find_misfits(
     Parameters
     ----------
     facts : dict of str to RecordingFacts
-        What is known of each clip, by name.
+        What is known about each clip, by name.
     listens_up_to : float
         Highest frequency that is analyzed, in Hz.
     reference : float or None, default=None
@@ -131,7 +131,7 @@ def _find_channels(name: str, facts: RecordingFacts) -> Finding | None:
             name,
             "antiphase",
             f"has channels in antiphase: their mean lacks {lost} of their power",
-            'Pass channel=0 instead of "mean", or swap the poles of one microphone.',
+            'Pass channel=0 instead of "mean", or reverse the polarity of one microphone.',
         )
     if facts.quietest_channel > DEAD_DECIBELS:
         return Finding(
@@ -139,7 +139,7 @@ def _find_channels(name: str, facts: RecordingFacts) -> Finding | None:
             "dead channel",
             f"has a dead channel: one of {facts.n_channels} is more than {DEAD_DECIBELS:.0f} dB "
             "below the loudest",
-            'Check the cable, and pass channel=… with that of a channel that is alive for "mean".',
+            'Check the cable, and pass the index of a working channel instead of channel="mean".',
         )
     return None
 
@@ -182,7 +182,7 @@ def refuse_silence(facts: dict[str, RecordingFacts]) -> None:
     Parameters
     ----------
     facts : dict of str to RecordingFacts
-        What is known of each clip, by name.
+        What is known about each clip, by name.
 
     Raises
     ------

@@ -44,11 +44,11 @@ def read_clip(
         themselves.
     channel : "mean", "near-far", "far-near" or int, default="mean"
         Average of the channels, the first or the second of two, or the index of the one to use. A
-        1-D array is of one channel, whichever was picked.
+        1-D array has one channel, whichever was picked.
     min_samples : int, default=1
         What the analysis needs, in samples at `sample_rate`.
     max_seconds : float or None, default=3600.0
-        How long a clip may be, in seconds; None is as long as it likes. A longer one is refused
+        Longest clip to accept, in seconds; None for no limit. A longer one is refused
         before memory is taken for it.
 
     Returns
@@ -121,7 +121,7 @@ def recording_facts(
     channel: str | int = "mean",
     max_seconds: float | None = MAX_SECONDS,
 ) -> RecordingFacts:
-    """Return what is known of a clip since it was read; read it if it was not yet.
+    """Return what is known about a clip since it was read; read it if it was not yet.
 
     Parameters
     ----------

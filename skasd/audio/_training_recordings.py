@@ -85,7 +85,7 @@ class TrainingRecordings:
 
     @classmethod
     def of(cls, facts: Sequence[RecordingFacts], listens_up_to: float) -> Self:
-        """Put together what is known of the clips.
+        """Put together what is known about the clips.
 
         Parameters
         ----------
@@ -134,7 +134,7 @@ class TrainingRecordings:
             raise AudioError(
                 name,
                 f"is {seconds:.4g} s long, and the detector was fitted on clips of "
-                f"{self.in_seconds}: what is shorter varies more, and sounds odd for that alone",
+                f"{self.in_seconds}: shorter ones vary more, and sound odd for that alone",
                 f"Pass clips of {self.durations[0]:.4g} s or more, fit on shorter ones, or "
                 "recalibrate with healthy clips of this length.",
             )
@@ -149,7 +149,7 @@ class TrainingRecordings:
         Parameters
         ----------
         facts : RecordingFacts
-            What is known of the clip.
+            What is known about the clip.
 
         Returns
         -------

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class PublishedScores(NamedTuple):
-    """What has been published of a system in one year.
+    """What has been published about a system in one year.
 
     Parameters
     ----------

@@ -52,6 +52,10 @@ class Commands(TyperGroup):
         if name in SUMMARIES and name not in self.commands:
             import_module(f"skasd.cli._{name}")
             self.commands = typer.main.get_group(app).commands
+            for command in self.commands.values():
+                # A paragraph is broken where the terminal ends, not where its source does.
+                paragraphs = (command.help or "").split("\n\n")
+                command.help = "\n\n".join(" ".join(each.split()) for each in paragraphs)
         return super().get_command(context, name)
 
     def format_help(self, context: Any, formatter: Any) -> None:

@@ -41,7 +41,7 @@ def calibrate(
         str | None,
         typer.Option(
             help='With --add, "target": they are from elsewhere, such as another microphone, and '
-            "the threshold is to hold for both.",
+            "the threshold should hold for both.",
             show_default="target if the model knows domains",
         ),
     ] = None,
@@ -72,11 +72,11 @@ def calibrate(
 ) -> None:
     """Set a model's threshold by new healthy recordings, without another fit.
 
-    For another microphone, another place or a later week; says how far the scores have moved. With
-    hours of the healthy machine and --clip-seconds, it says as well how often a monitor would have
-    raised an alarm for no reason, in these recordings, from which the threshold comes; with
-    --false-alarms, it makes that as rare as asked. Exit code 3: some recordings could not be
-    scored, and the threshold comes from the others.
+    For another microphone, another place or a later week. It says how far the scores have moved.
+    With --clip-seconds and hours of the healthy machine, it also says how often a monitor would
+    have raised a false alarm in these recordings, from which the threshold comes; with
+    --false-alarms, it makes false alarms as rare as asked. Exit code 3: some recordings could not
+    be scored, and the threshold comes from the others.
     """
     from skasd._steps import calibrated
     from skasd.ensemble._skipping import score_for_calibration

@@ -110,7 +110,7 @@ def _caption(evaluation: "Evaluation", has_published: bool) -> str:
     machines = {machine for machine, _ in evaluation.labeled_scores()}
     whole = [set(types) for types in MACHINE_TYPES[evaluation.year].values()]
     if machines and machines not in whole:
-        caption += " The official score is of these machine types alone, not of a whole set."
+        caption += " The official score covers these machine types alone, not a whole set."
     if has_published:
         caption += (
             " Right: AUC source / AUC target / pAUC of the baseline's autoencoder on the "

@@ -49,8 +49,8 @@ def fit(
     channel: Annotated[
         str | None,
         typer.Option(
-            help="What is heard of several channels: mean, an index from 0, or near-far: the first "
-            "microphone, less what the second one hears; far-near: the other way around.",
+            help="Which of several channels is heard: mean, an index from 0, or near-far: the "
+            "first microphone, less what the second one hears; far-near: the other way around.",
             show_default="mean",
         ),
     ] = None,

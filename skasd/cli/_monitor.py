@@ -64,7 +64,7 @@ def monitor(
     release: Annotated[
         int | None,
         typer.Option(
-            help="Clear the alarm once at most that many are.", show_default="(k - 1) // 2"
+            help="Clear the alarm once at most this many are.", show_default="(k - 1) // 2"
         ),
     ] = None,
     false_alarms: Annotated[
@@ -242,8 +242,8 @@ def _warn_of_assumed_rate(sample_rate: int, recordings: "TrainingRecordings | No
     if recordings is not None and sample_rate not in recordings.sample_rates:
         trained = " and ".join(map(str, recordings.sample_rates))
         complain(
-            f"standard input is taken for {sample_rate} Hz, and the model was trained at {trained} "
-            "Hz. Pass --rate if that is what it is."
+            f"standard input is taken to be at {sample_rate} Hz, and the model was trained at "
+            f"{trained} Hz. Pass --rate if the input is at that rate, too."
         )
 
 

@@ -34,7 +34,7 @@ Settings = Annotated[
 ]
 
 Force = Annotated[
-    bool, typer.Option("--force", help="Overwrite a file, even if it is no such file of skasd.")
+    bool, typer.Option("--force", help="Overwrite a file, even if skasd did not write it.")
 ]
 
 TakeAll = Annotated[

@@ -41,7 +41,7 @@ def try_place(out: Path, *, replaces: Sequence[bytes], what: str, force: bool) -
     if out.is_dir():
         raise ValueError(f"{out} is a folder. Pass a file for the {what}, such as one in it.")
     if os.path.lexists(out) and not out.is_file():
-        raise ValueError(f"{out} is no regular file. Pass another place for the {what}.")
+        raise ValueError(f"{out} is not a regular file. Pass another place for the {what}.")
     if not force and not _may_replace(out, replaces):
         problem = "exists" if out.exists() else "has the name of a recording"
         raise ValueError(

@@ -40,7 +40,9 @@ def report(
     explain: Annotated[
         int,
         typer.Option(
-            min=0, metavar="N", help="Explain and play so many anomalous clips, the oddest first."
+            min=0,
+            metavar="N",
+            help="Number of anomalous clips to explain and play, the oddest first.",
         ),
     ] = 10,
     title: Annotated[

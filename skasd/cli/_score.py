@@ -68,8 +68,8 @@ def score(
         typer.Option(
             min=0,
             max=1,
-            help="Call so many clips anomalous that this share of them is expected to be healthy: "
-            "for lists of clips, or of machines.",
+            help="Share of the clips called anomalous that may be healthy, on average: for lists "
+            "of clips, or of machines.",
         ),
     ] = None,
     force: Force = False,

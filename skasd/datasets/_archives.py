@@ -16,10 +16,10 @@ from skasd._utils.download import DownloadError, download, md5
 from skasd.exceptions import DatasetError
 
 MOST_BYTES = 2**33
-"""Of an archive; the published ones have 1 to 2 GB."""
+"""Most bytes of an archive; the published ones have 1 to 2 GB."""
 
 MOST_TIMES = 20
-"""What an archive may unpack to, in its own size; recordings of machines hardly pack."""
+"""What an archive may unpack to, in units of its own size; recordings hardly compress."""
 
 SMALL = 2**20
 """What any archive may unpack to, in bytes."""

@@ -90,7 +90,7 @@ def fetch_dcase(
     Zenodo's record of the year says which archives there are, and their digests; of an archive that
     was corrected, the last correction is taken. They are downloaded, checked and unpacked under
     another name, so that the machine type's folder is complete once it exists. If a call is killed,
-    the next one goes on with the archives that are whole; of two calls at once, the second waits
+    the next one continues with the archives that are whole; of two calls at once, the second waits
     for the first. Mind the license, which is in each record.
 
     Parameters
@@ -102,7 +102,7 @@ def fetch_dcase(
     subset : {"dev", "eval"}, default="dev"
         ``"dev"`` is the development set: training and labeled test clips. ``"eval"`` is the
         evaluation set: the additional training clips and the test clips, with the list of their
-        labels, which the baseline's authors publish of 2021 to 2025.
+        labels, which the baseline's authors publish for 2021 to 2025.
     data_home : str, PathLike or None, default=None
         The folder to keep the recordings in. None means ``dcase<year>`` in the user's cache.
     verbose : int, default=0
@@ -159,7 +159,7 @@ def fetch_dcase(
 
 
 def _find(record: str, name: str) -> Archive:
-    """Return the last correction of an archive, as Zenodo's record says."""
+    """Return the last correction of an archive, as listed in Zenodo's record."""
     api = f"{ZENODO}/api/records/{record}"
     remedy = f"Try again, or unpack the archives of {ZENODO}/records/{record} yourself."
     try:
@@ -168,7 +168,7 @@ def _find(record: str, name: str) -> Archive:
     except DownloadError as error:
         raise DatasetError(api, error.problem, remedy) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DatasetError(api, f"is no description of a record: {error!r}", remedy) from error
+        raise DatasetError(api, f"is not a description of a record: {error!r}", remedy) from error
     versions = {
         int(match[1] or 1): key
         for key in files

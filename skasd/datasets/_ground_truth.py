@@ -1,4 +1,4 @@
-"""What the challenge has published of its clips: labels of evaluation sets, hidden attributes."""
+"""What the challenge publishes about its clips: labels of evaluation sets, hidden attributes."""
 
 import csv
 import os
@@ -22,7 +22,7 @@ NO_ATTRIBUTE = "noAttribute"
 
 
 class ClipTruth(NamedTuple):
-    """What is known of a clip.
+    """What is known about a clip.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class ClipTruth(NamedTuple):
 
 @dataclass
 class GroundTruth:
-    """What is known of the clips of a year.
+    """What is known about a year's clips.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class GroundTruth:
     clips : dict of (str, str) to ClipTruth
         By machine type and the name under which the clip was published.
     not_joined : dict of str to str
-        Lines that say nothing of a clip, as ``"file:line"``, and why.
+        Lines that do not describe a clip, as ``"file:line"``, and why.
 
     Examples
     --------
@@ -70,7 +70,7 @@ class GroundTruth:
     not_joined: dict[str, str] = field(default_factory=dict)
 
     def find(self, machine: str, name: str) -> ClipTruth | None:
-        """Return what is known of a clip, with or without ``_test`` in its name.
+        """Return what is known about a clip, with or without ``_test`` in its name.
 
         Parameters
         ----------
@@ -91,7 +91,7 @@ class GroundTruth:
 
 
 def read_ground_truth(folder: str | os.PathLike, year: int) -> GroundTruth:
-    r"""Read what the challenge has published of a year's clips, from a folder of its lists.
+    r"""Read what the challenge has published about a year's clips, from a folder of its lists.
 
     These are ``eval_data_list_<year>.csv`` and, for the machine types of 2024 and 2025 whose
     attributes are hidden, ``attributes_<section>_<split>_correspondence.csv`` in folders that are

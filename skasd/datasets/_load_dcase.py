@@ -1,4 +1,4 @@
-"""Clips of every year's challenge, with what is known of them."""
+"""Clips of every year's challenge, with what is known about them."""
 
 import os
 import re
@@ -239,7 +239,7 @@ def _complete(clips: list[Clip], machine: str, truth: GroundTruth) -> list[Clip]
                 str(clip.path),
                 f"is not in the list of labels of {truth.year}"
                 + "".join(f" ({reason})" for reason in reasons),
-                "Pass the lists of the year that the clips are of, or move them elsewhere.",
+                "Pass the lists of the year that the clips belong to, or move them elsewhere.",
             )
         completed.append(
             clip

@@ -142,7 +142,7 @@ class CalibratedMixin(OutlierMixin):
             Whether they join the clips that the threshold comes from, rather than replace them.
         domain : {"source", "target"} or array-like of shape (n_clips,), default=None
             Where they are from: with ``domain="target", add=True``, ten clips from another
-            microphone or season are not lost among a thousand of before, and the threshold holds
+            microphone or season are not lost among a thousand older ones, and the threshold holds
             for both. Clips that are added without it are of the target if the detector knows
             domains.
 
@@ -154,7 +154,7 @@ class CalibratedMixin(OutlierMixin):
         Raises
         ------
         ValueError
-            If there are too few clips, a score is not finite, or a domain is another one.
+            If there are too few clips, a score is not finite, or a domain is neither of these.
         """
         return self._recalibrate(self.score_samples(X), add=add, domain=domain)
 

@@ -28,7 +28,7 @@ FAMILY_WISE = 0.05
 
 
 class Calibration:
-    """The anomaly scores of healthy clips, as a new clip's is compared with.
+    """The anomaly scores of healthy clips, which a new clip's is compared with.
 
     Parameters
     ----------

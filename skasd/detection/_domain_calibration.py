@@ -10,7 +10,7 @@ from skasd.detection._domains import SOURCE, TARGET
 
 
 class DomainCalibration(Calibration):
-    """The anomaly scores of healthy clips of two domains, each compared with by itself.
+    """The anomaly scores of healthy clips of two domains, with each of which a new one is compared.
 
     Parameters
     ----------

@@ -128,7 +128,10 @@ class ScoreReport:
         )
 
     def __str__(self) -> str:
-        cause = "the machine, the microphone or its place has changed. Look, and fit again."
+        cause = (
+            "the machine, the microphone or its place has changed. Find out which, and if the "
+            "machine is healthy, calibrate or fit again."
+        )
         says = {
             "as in training": "The clips score as in training.",
             "single clips": (

@@ -61,7 +61,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
     n_jobs : int or None, default=None
         Number of threads that read and analyze clips.
     max_seconds : float or None, default=3600.0
-        How long a clip may be, in seconds; None is as long as it likes. A longer one, or one of
+        Longest clip to accept, in seconds; None for no limit. A longer one, or one of
         more samples than an hour at 96 kHz, is an `AudioError` before memory is taken for it.
 
     Attributes

@@ -98,7 +98,7 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
     n_jobs : int or None, default=None
         Number of threads that read and analyze clips.
     max_seconds : float or None, default=3600.0
-        How long a clip may be, in seconds; None is as long as it likes. A longer one is refused
+        Longest clip to accept, in seconds; None for no limit. A longer one is refused
         before memory is taken for it.
 
     See Also

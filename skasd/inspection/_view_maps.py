@@ -43,7 +43,7 @@ def view_maps(views: WeightedViews, **settings: Any) -> tuple[LogMelSpectrogram,
     Parameters
     ----------
     views : sequence of (weight, StatisticView)
-        What is known of the clip. The weights are not negative, and sum to 1.
+        What is known about the clip. The weights are not negative, and sum to 1.
     **settings
         Settings of `LogMelSpectrogram` if no step of the detector is one.
 
@@ -124,7 +124,7 @@ def distance_maps(view: StatisticView) -> tuple[np.ndarray, np.ndarray]:
     Parameters
     ----------
     view : StatisticView
-        What is known of the clip.
+        What is known about the clip.
 
     Returns
     -------

@@ -40,9 +40,9 @@ def confidence_interval(
     clips.
 
     By the percentile bootstrap, each resample draws as many clips of each class as there are, with
-    replacement. If a score is perfect, so is every resample, and the interval is too narrow: of 3
+    replacement. If a score is perfect, so is every resample, and the interval is too narrow: for 3
     normal and 3 anomalous clips that are told apart, an AUC of 1 to 1. A score interval asks which
-    true values would have allowed for the one that is seen; of these six clips, 0.50 to 1.
+    true values would have allowed for the one that is seen; for these six clips, 0.50 to 1.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def confidence_interval(
     """
     if metric not in _RESAMPLED:
         names = ", ".join(known.__name__ for known in _RESAMPLED)
-        raise ValueError(f"metric={metric!r} is none of the functions {names} of skasd.metrics.")
+        raise ValueError(f"metric={metric!r} is not one of the functions {names} of skasd.metrics.")
     value = metric(y, anomaly_scores, **metric_parameters)
     is_anomalous, anomaly_scores = validate(y, anomaly_scores)
     if method == "score":

@@ -13,7 +13,7 @@ from skasd.metrics._scores import auc, pauc
 from skasd.metrics._summary import Metrics, evaluate_metrics, harmonic_mean, judgements
 
 OFFICIAL = ("auc_source", "auc_target", "pauc", "pauc_source", "pauc_target")
-"""What counts in the official score, of what `evaluate_domains` returns."""
+"""Results of `evaluate_domains` that count in the official score."""
 
 
 @validate_params({"anomalies": [StrOptions({"all", "domain"})]})
@@ -118,7 +118,7 @@ def official_score(scores: Mapping[Any, Mapping[str, Any]]) -> float:
     """Compute the challenge's official score, of the years since 2021.
 
     It is the harmonic mean over all machine types and sections of the AUC of each domain and, since
-    2022, the pAUC of both together; of 2021, with ``anomalies="domain"``, the pAUC of each.
+    2022, the pAUC of both together; for 2021, with ``anomalies="domain"``, the pAUC of each.
 
     Parameters
     ----------

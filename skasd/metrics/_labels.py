@@ -75,7 +75,7 @@ def check_domains(domains: ArrayLike, X: Any) -> np.ndarray:
     Raises
     ------
     ValueError
-        If there is not one for each clip, or there is another.
+        If there is not one for each clip, or one is neither of these.
 
     Examples
     --------

@@ -28,7 +28,7 @@ class Alarm:
     Raises
     ------
     ValueError
-        If the rule or `release` is none.
+        If the rule or `release` is invalid.
 
     Notes
     -----

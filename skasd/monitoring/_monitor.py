@@ -110,7 +110,7 @@ class Monitor:
 
     Notes
     -----
-    Without `false_alarms`, a window counts as anomalous exactly if `predict` says so of it. Windows
+    Without `false_alarms`, a window counts as anomalous exactly if `predict` says so. Windows
     of one machine are not independent: one that sounds odd is often followed by another, so
     that alarms come in fewer and longer runs than computed, or in more of them if the machine's
     sound drifts. The detector's `recalibrate` follows a drift.

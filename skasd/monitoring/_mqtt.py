@@ -37,7 +37,7 @@ class Broker(NamedTuple):
     is_encrypted : bool
         Whether by TLS.
     user : str or None
-        Who says so.
+        Its name; None if the broker asks for none.
     host : str
         The broker.
     port : int
@@ -68,7 +68,7 @@ def parse_broker(address: str) -> Broker:
     Raises
     ------
     ValueError
-        If it is none, or holds a password.
+        If it is not one, or holds a password.
 
     Examples
     --------
@@ -126,7 +126,7 @@ class MqttPublisher:
     ImportError
         If paho-mqtt is missing.
     ValueError
-        If the address is none, or a password has no user.
+        If the address is invalid, or a password has no user.
 
     Notes
     -----
@@ -136,8 +136,8 @@ class MqttPublisher:
     - ``state``: the last event, retained,
     - ``status``: ``online`` or ``offline``, retained; ``offline`` is the last will.
 
-    If the broker is away, be it from the start, the connection is tried again and again, and up to
-    `MOST_WAITING` events wait for it in memory. They are lost if the monitor is killed, but for
+    If the broker is away, even from the start, the connection is tried again and again, and up to
+    `MOST_WAITING` events wait for it in memory. They are lost if the monitor is killed, except for
     those in the event file.
     """
 
@@ -152,7 +152,7 @@ class MqttPublisher:
         self._broker = parse_broker(address)
         self._complain, self._last_seconds = complain, last_seconds
         if password is not None and self._broker.user is None:
-            raise ValueError("MQTT takes a password only of a user. Pass mqtt://USER@HOST/TOPIC.")
+            raise ValueError("MQTT takes a password only with a user. Pass mqtt://USER@HOST/TOPIC.")
         self._client = self._make_client(password)
         self._state = ""
         self._problem: str | None = None
@@ -265,7 +265,7 @@ class MqttPublisher:
         if problem is None and self._problem is not None:
             self._say("connected to the broker")
         elif problem is not None and problem != self._problem:
-            self._say(f"{problem}; events wait, and it is tried again")
+            self._say(f"{problem}; events wait until it can")
         self._problem = problem
 
     def _say(self, text: str) -> None:

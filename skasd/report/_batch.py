@@ -1,4 +1,4 @@
-"""What a page says of a batch as a whole."""
+"""What a page says about a batch as a whole."""
 
 import math
 from collections.abc import Sequence
@@ -63,7 +63,7 @@ class Row:
 
 
 class Batch:
-    """What a page says of a batch as a whole.
+    """What a page says about a batch as a whole.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ class Batch:
 
     def _by_chance(self) -> str:
         if self.fdr is not None and self.anomalous:
-            return f"A share of {100 * self.fdr:g} % of those is expected to be healthy."
+            return f"Of those, {100 * self.fdr:g} % are expected to be healthy."
         if self.false_alarm_rate is None or len(self.scored) < 2:
             return ""
         expected = self.false_alarm_rate * len(self.scored)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 WIDTH, HEIGHT = 640, 200
-LEFT, RIGHT, TOP, BOTTOM = 96, 12, 12, 40
+LEFT, RIGHT, TOP, BOTTOM = 128, 12, 12, 40
 
 
 class Chart(NamedTuple):

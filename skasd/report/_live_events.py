@@ -1,4 +1,4 @@
-"""What a live page knows of a monitor: its last events, and what can be shown of the odd ones."""
+"""What a live page knows about a monitor: its last events, and what to show of the odd ones."""
 
 import json
 import time

@@ -52,7 +52,7 @@ class LivePage:
     Raises
     ------
     ValueError
-        If the address is none, or the token of the environment is too short.
+        If the address is invalid, or the token of the environment is too short.
     OSError
         If the server cannot listen there.
 

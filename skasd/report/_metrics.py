@@ -14,7 +14,7 @@ def write_metrics(events: LiveEvents) -> str:
     Parameters
     ----------
     events : LiveEvents
-        What is known of it. Counters are of this run; Prometheus knows that they start anew.
+        What is known about it. Counters are of this run; Prometheus knows that they start anew.
 
     Returns
     -------

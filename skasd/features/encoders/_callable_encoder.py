@@ -39,7 +39,7 @@ class CallableEncoder(ClipTransformer):
     n_jobs : int or None, default=None
         Number of threads that call the function at the same time.
     max_seconds : float or None, default=3600.0
-        How long a clip may be, in seconds; None is as long as it likes.
+        Longest clip to accept, in seconds; None for no limit.
 
     Attributes
     ----------

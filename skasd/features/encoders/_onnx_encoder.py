@@ -83,7 +83,7 @@ class ONNXEncoder(PretrainedMixin, ClipTransformer):
     n_jobs : int or None, default=None
         Number of clips that are worked on at the same time, each with its share of the cores.
     max_seconds : float or None, default=3600.0
-        How long a clip may be, in seconds; None is as long as it likes.
+        Longest clip to accept, in seconds; None for no limit.
 
     Attributes
     ----------

@@ -72,7 +72,7 @@ class OpenL3Embedding(PretrainedMixin, ClipTransformer):
     n_jobs : int or None, default=None
         Number of clips that are worked on at the same time, each with its share of the cores.
     max_seconds : float or None, default=3600.0
-        How long a clip may be, in seconds; None is as long as it likes. A longer one is refused
+        Longest clip to accept, in seconds; None for no limit. A longer one is refused
         before memory is taken for it.
     verbose : int, default=0
         1 shows a progress bar over clips, and one of a download.
