@@ -173,6 +173,8 @@ def check_accessibility(browser):
         tab = context.new_page()
         tab.goto(url)
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        chart = tab.locator("svg.chart").bounding_box()
+        assert chart["x"] + chart["width"] <= width
         axe = Path(__file__).parents[1] / "node_modules" / "axe-core" / "axe.min.js"
         if not axe.exists():
             context.close()

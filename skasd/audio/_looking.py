@@ -52,9 +52,9 @@ def describe_training(clips: Sequence[Clip], listeners: Sequence[Any]) -> Traini
     Parameters
     ----------
     clips : sequence of Clip
-        What is fitted on.
+        The clips to fit on.
     listeners : sequence of ClipTransformer
-        What reads them; the facts are those of the first.
+        The steps that read them; the facts are those of the first.
 
     Returns
     -------
@@ -70,9 +70,9 @@ def misfits_in_words(clips: Sequence[Clip], listeners: Sequence[Any]) -> str | N
     Parameters
     ----------
     clips : sequence of Clip
-        What is fitted on.
+        The clips to fit on.
     listeners : sequence of ClipTransformer
-        What reads them; the facts are those of the first.
+        The steps that read them; the facts are those of the first.
 
     Returns
     -------
@@ -121,9 +121,9 @@ def remarks_on(
     Parameters
     ----------
     clips : sequence of Clip
-        What is scored.
+        The clips that are scored.
     listener : ClipTransformer
-        What has read them.
+        The step that has read them.
     recordings : TrainingRecordings or None
         What the detector was fitted on, if that is known.
 

@@ -29,7 +29,7 @@ def check_domain(domain: Any, X: Any) -> np.ndarray | None:
     domain : array-like of shape (n_clips,) or None
         Each ``"source"`` or ``"target"``; None if nobody has said so.
     X : sequence of n_clips
-        What is fitted on.
+        The clips to fit on.
 
     Returns
     -------

@@ -41,13 +41,13 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
     Attributes
     ----------
     detectors_ : mapping of str to fitted detector
-        By machine. What it has beside scores, such as `offset_` or `score_report`, is there.
+        By machine. What it offers besides scores, such as `offset_` or `score_report`, is there.
     failures_ : dict of str to str
         Machines whose last fit failed, and why.
 
     See Also
     --------
-    skasd.save : Writes a fleet as a folder with one file a machine.
+    skasd.save : Writes a fleet as a folder with one file for each machine.
 
     Notes
     -----
@@ -60,8 +60,8 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
     On a cluster, ``with joblib.parallel_config(backend="dask")`` spreads the machines over the
     workers. One machine is one piece of work: if machines run at the same time, the members of
     each run one after the other. Pass paths that the workers can read; arrays travel through the
-    scheduler. If a worker dies, another one repeats its work. joblib uses a cluster of a single
-    thread not at all, and runs the work where it is called.
+    scheduler. If a worker dies, another one repeats its work. joblib does not use a cluster of a
+    single thread, and runs the work where it is called.
 
     Start a worker for each core, and keep each from taking all of them: set ``PJRT_NPROC=1``,
     which JAX counts its threads by, and ``OMP_NUM_THREADS=1`` where it starts, and
@@ -196,7 +196,7 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         return self._score("score_samples", X, machine_label)
 
     def anomaly_score(self, X: Clips | ArrayLike, *, machine_label: ArrayLike) -> np.ndarray:
-        """Compute how anomalous each clip is: the number that DCASE and its CSV files mean.
+        """Compute how anomalous each clip is, as in DCASE and its CSV files.
 
         Parameters
         ----------

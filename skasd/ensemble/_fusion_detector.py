@@ -27,7 +27,7 @@ WEIGHTED: dict[str, Callable[..., np.ndarray]] = {
 
 
 class FusionDetector(MembersMixin, BaseComposition):
-    """Score clips by several detectors, and aggregate what they say on a common scale.
+    """Score clips by several detectors, and combine their scores on a common scale.
 
     A log-density, a distance and a reconstruction error have scales of their own. So each
     detector's anomaly scores are standardized by the mean and standard deviation of its scores for
@@ -41,7 +41,7 @@ class FusionDetector(MembersMixin, BaseComposition):
         `score_samples`. All are fitted on the same clips. They are cloned, never fitted
         themselves.
     aggregation : {"mean", "soft_max", "max", "min", "median"}, default="mean"
-        What becomes of a clip's standardized anomaly scores z. ``"max"`` calls a clip anomalous
+        How a clip's standardized anomaly scores z are combined. ``"max"`` calls a clip anomalous
         if one detector does, ``"min"`` if all do. ``"soft_max"``, log(mean(exp(z))), is near the
         mean if all detectors agree, and near the largest score if one of them stands out.
     weights : array-like of shape (n_detectors,), default=None

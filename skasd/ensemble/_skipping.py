@@ -83,7 +83,7 @@ def fit_clips(
         ``"source"`` or ``"target"`` for each clip: for the steps that take it, as in the `fit` of
         `FusionDetector`.
     on_error : {"raise", "skip"}, default="raise"
-        What becomes of a clip that cannot be analyzed. ``"raise"`` is what `fit` does;
+        What to do with a clip that cannot be analyzed. ``"raise"`` is what `fit` does;
         ``"skip"`` leaves it out.
 
     Returns
@@ -169,7 +169,7 @@ def score_clips(  # numpydoc ignore=RT01
     X : clips
         Paths or arrays of samples.
     on_error : {"raise", "skip"}, default="raise"
-        What becomes of a clip that cannot be analyzed. ``"raise"`` raises its `AudioError`;
+        What to do with a clip that cannot be analyzed. ``"raise"`` raises its `AudioError`;
         ``"skip"`` says in its place why it has no score.
     n_jobs : int or None, default=None
         Clips that are scored at the same time, in threads.
@@ -244,7 +244,7 @@ def _scores(judge: "_Judge", X: Clips, on_error: str, n_jobs: int | None) -> Ite
 
 
 class _Judge:
-    """What a detector says of single clips."""
+    """What a detector says about single clips."""
 
     def __init__(self, detector: Any):
         self.detector = detector

@@ -18,7 +18,7 @@ def find_sample_rate(detector: Any) -> tuple[int, bool]:
     Parameters
     ----------
     detector : fitted detector, or pipeline that ends with one
-        What listens.
+        The detector that listens.
 
     Returns
     -------
@@ -42,12 +42,12 @@ def find_channels(detector: Any) -> set[str | int]:
 
 
 def find_input(detector: Any) -> Callable[[Clip], Any]:
-    """Return what makes of a clip that which the detector takes.
+    """Return a function that turns a clip into what the detector takes.
 
     Parameters
     ----------
     detector : fitted detector, or pipeline that ends with one
-        What listens.
+        The detector that listens.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def check_takes_clips(detector: Any, n_samples: int, sample_rate: int) -> None:
     Parameters
     ----------
     detector : fitted detector, or pipeline that ends with one
-        What listens.
+        The detector that listens.
     n_samples : int
         Length of a window, in samples.
     sample_rate : int

@@ -35,7 +35,7 @@ class Broker(NamedTuple):
     Parameters
     ----------
     is_encrypted : bool
-        Whether by TLS.
+        Whether TLS encrypts the connection.
     user : str or None
         Its name; None if the broker asks for none.
     host : str
@@ -115,7 +115,7 @@ class MqttPublisher:
     address : str
         See `parse_broker`.
     password : str or None
-        Of the user.
+        That of the user.
     complain : callable
         Called with a line on what has failed.
     last_seconds : float
@@ -261,7 +261,7 @@ class MqttPublisher:
             self._n_left_out = 0
 
     def _report(self, problem: str | None) -> None:
-        """Report what has changed, and nothing again and again."""
+        """Report what has changed, but nothing twice in a row."""
         if problem is None and self._problem is not None:
             self._say("connected to the broker")
         elif problem is not None and problem != self._problem:

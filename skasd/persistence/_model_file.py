@@ -63,7 +63,7 @@ def save(
         A detector that holds only estimators whose content `load` can check: those of skasd, and
         those of scikit-learn in the notes. If it is a search, its best detector is saved.
     path : str or PathLike
-        The file, ``.skasd`` by custom. One that is there is replaced once the new one is whole.
+        The file, ``.skasd`` by custom. An existing file is replaced once the new one is whole.
         For a fleet the folder, made if it is missing: a file for each machine, and
         ``fleet.json``, all of them or none. A fleet that was loaded from there writes those
         machines alone that were fitted since.

@@ -20,7 +20,7 @@ from skasd.report._odd_clips import draw
 from skasd.report._sounds import Sounds
 
 MOST_WINDOWS = 2160
-"""That the chart goes back: six hours of windows of ten seconds."""
+"""Windows that the chart goes back: six hours of windows of ten seconds."""
 
 MOST_ODD = 12
 """Anomalous windows that are shown."""
@@ -29,7 +29,7 @@ MOST_BYTES = 64_000_000
 """Of the samples of these; older ones can then no longer be played."""
 
 LONGEST_LINE = 1 << 20
-"""In bytes; the first line of an event file is far shorter."""
+"""Bytes to read; the first line of an event file is far shorter."""
 
 NO_LONGER_KEPT = "Its sound is no longer kept."
 
@@ -138,7 +138,7 @@ class OddWindow:
 
 
 class LiveEvents:
-    """The last events of a monitor: one thread adds them, others look.
+    """The last events of a monitor: one thread adds them, others read them.
 
     Attributes
     ----------
