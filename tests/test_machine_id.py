@@ -112,6 +112,14 @@ def test_same_seed_gives_the_same_network(adacos, fleet):
     assert again.loss_curve_ == adacos.loss_curve_
 
 
+def test_embedding_from_before_there_was_another_loss(fitted):
+    state = fitted.__getstate__()
+    del state["loss"], state["n_subclusters"]
+    former = MachineIDEmbedding.__new__(MachineIDEmbedding)
+    former.__setstate__(state)
+    assert former.get_params() == MachineIDEmbedding(**fitted.get_params()).get_params()
+
+
 def test_batches_are_rolled_and_mixed():
     ramp = np.arange(12, dtype=np.float32)[:, np.newaxis].repeat(3, axis=1)
     clips = [ramp, ramp[:10] + 100]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -281,6 +281,10 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer
     @property
     def _n_features_out(self) -> int:
         return len(self.intercepts_)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Version 0.1.0.dev0 had no other loss.
+        super().__setstate__({"loss": "arcface", "n_subclusters": 16, **state})
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
