@@ -305,7 +305,7 @@ def test_kinds_of_sound_that_are_not_read(tmp_path, ffmpeg):
 def test_no_regular_file(tmp_path):
     os.mkfifo(tmp_path / "pipe.wav")
     for path in (tmp_path / "pipe.wav", "/dev/null", "/dev/zero"):
-        with pytest.raises(AudioError, match="is no regular file"):
+        with pytest.raises(AudioError, match="is not a regular file"):
             read_clip(*check_clips([path]), sample_rate=RATE)
 
 

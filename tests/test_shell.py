@@ -323,7 +323,7 @@ def test_places_are_tried_before_anything_is_read(tmp_path):
         tmp_path: "is a folder",
         tmp_path / "none" / "m": "There is no folder",
         tmp_path / "file" / "m": "There is no folder",
-        tmp_path / "pipe": "is no regular file",
+        tmp_path / "pipe": "is not a regular file",
         tmp_path / ("m" * 300): "File name too long",
     }.items():
         for force in ([], ["--force"]):
@@ -426,7 +426,7 @@ def test_links_and_pipes(folder, model, tmp_path):
     os.mkfifo(tmp_path / "pipe.wav")
     shown = run("score", model, tmp_path / "pipe.wav")
     assert shown.exit_code == 3
-    assert "is no regular file" in shown.stderr
+    assert "is not a regular file" in shown.stderr
 
 
 def wav(samples, rate):

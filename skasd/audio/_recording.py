@@ -150,7 +150,7 @@ def _check_kind(path: str) -> None:
     """Refuse what is no file: opening a pipe may wait for ever."""
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise AudioError(
-            path, "is no regular file", 'Pass a file; skasd monitor reads a pipe as "-".'
+            path, "is not a regular file", 'Pass a file; skasd monitor reads a pipe as "-".'
         )
 
 
