@@ -17,7 +17,7 @@ from urllib.parse import quote
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from skasd._utils.files import write_whole_folder
+from skasd._utils.files import read_at_most, write_whole_folder
 from skasd.ensemble._fleet_detector import FleetDetector
 from skasd.ensemble._saved_detectors import SavedDetectors
 from skasd.exceptions import ModelFileError
@@ -26,6 +26,9 @@ from skasd.persistence._container import keyed_digest, read_archive, write_archi
 FORMAT = 1
 
 LIST_NAME = "fleet.json"
+
+LARGEST_LIST = 2**26
+"""Bytes of a list that are read: enough for half a million machines."""
 
 LONGEST_NAME = 200
 """Bytes of a file's name; 255 is what most file systems take, and a temporary one is longer."""
@@ -217,7 +220,8 @@ def _listed_machines(folder: Path) -> set[str]:
 
 def _read_list(path: Path) -> dict:
     try:
-        content = json.loads(path.read_bytes())
+        with open(path, "rb") as file:
+            content = json.loads(read_at_most(file, LARGEST_LIST))
         version = content["format"]
         machines, failures = content["machines"], content["failures"]
         digests = content.get("digests", dict.fromkeys(machines, "0" * 64))

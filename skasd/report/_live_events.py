@@ -5,6 +5,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from threading import RLock
 from typing import Any, NamedTuple
@@ -240,7 +241,7 @@ def _last_events(path: Path) -> Iterator[tuple[MonitorEvent, datetime | None]]:
         if not file.readline(LONGEST_LINE).startswith(b'{"skasd_events"'):
             # Whoever appends to it will refuse it.
             return
-        lines = deque(file, maxlen=MOST_WINDOWS)
+        lines = deque(iter(partial(file.readline, LONGEST_LINE), b""), maxlen=MOST_WINDOWS)
     for line in lines:
         if not line.endswith(b"\n"):
             # The rest of a run that was killed as it wrote.
@@ -248,7 +249,7 @@ def _last_events(path: Path) -> Iterator[tuple[MonitorEvent, datetime | None]]:
         try:
             event, written = MonitorEvent.from_json(line), json.loads(line).get("time")
             yield event, None if written is None else datetime.fromisoformat(written)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise EventFileError(
                 str(path), f"a line cannot be read: {error}", "Repair it, or pass another file."
             ) from error
