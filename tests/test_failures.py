@@ -340,7 +340,7 @@ EVALUATE = """
 import sys
 from skasd.challenge._evaluation import evaluate_dcase2020
 
-settings = {"n_mels": 8, "epochs": 2, "estimator__autoencoder__encoder_units": [4, 2]}
+settings = {"n_mels": 8, "epochs": 1, "estimator__autoencoder__encoder_units": [4, 2]}
 evaluation = evaluate_dcase2020(sys.argv[1], sys.argv[2], "baseline", settings=settings)
 print(evaluation.complete)
 """
