@@ -25,6 +25,8 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 # Nor do they train long enough for what an optimized program costs to compile.
 os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 
+collect_ignore = ["data"]
+
 SHARED = Path(__file__).parents[2] / "shared"
 """The report, real recordings and reference scores, which are not part of the project."""
 

@@ -598,8 +598,9 @@ def test_what_an_encoder_hears_sums_to_the_distance(explained):
     features = detector[:-1].transform([odd])
     neighbors = detector[-1]
     relative = np.exp(-detector.score_samples([odd])[0])
-    (_, (nearest, *_)) = neighbors._nearest(neighbors._whiten(features))
-    expected = (relative * neighbors.density_[nearest[0]]) ** 2
+    all_clips = np.arange(len(neighbors.X_fit_))
+    _, nearest = neighbors._nearest(neighbors._whiten(features), 1, all_clips)
+    expected = (relative * neighbors.density_[nearest[0, 0]]) ** 2
     np.testing.assert_allclose(distance.sum(), expected, rtol=1e-4)
     assert distance.shape == view.spectrogram.shape
 

@@ -338,7 +338,7 @@ def test_killed_worker_is_an_error():
 
 EVALUATE = """
 import sys
-from skasd.challenge._evaluation import evaluate_dcase2020
+from skasd.challenge import evaluate_dcase2020
 
 settings = {"n_mels": 8, "epochs": 1, "estimator__autoencoder__encoder_units": [4, 2]}
 evaluation = evaluate_dcase2020(sys.argv[1], sys.argv[2], "baseline", settings=settings)

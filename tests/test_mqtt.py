@@ -68,7 +68,7 @@ def test_addresses_that_are_none(address, message):
 
 
 def test_password_of_nobody():
-    with pytest.raises(ValueError, match="only of a user"):
+    with pytest.raises(ValueError, match="only with a user"):
         MqttPublisher("mqtt://host/a", "secret", print)
 
 

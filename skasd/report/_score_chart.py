@@ -66,7 +66,7 @@ class ScoreChart(NamedTuple):
         --------
         >>> from skasd.report._score_chart import ScoreChart
         >>> ScoreChart.of([1.0, None, 3.0], threshold=2.0).points
-        [Point(x=184.7, y=160.0, is_odd=False), Point(x=539.3, y=12.0, is_odd=True)]
+        [Point(x=211.3, y=160.0, is_odd=False), Point(x=544.7, y=12.0, is_odd=True)]
         """
         columns = _columns(scores)
         known = [score for score in columns if score is not None]
