@@ -127,6 +127,16 @@ def test_an_output_by_number_or_name(waveform, output):
     np.testing.assert_allclose(encoder.fit_transform(CLIPS), expected, rtol=1e-6)
 
 
+def test_a_far_microphone_counts_half(waveform):
+    """Means of the squares of four samples: 1 near the machine, and 4 far from it."""
+    record = (16000, np.repeat([[1.0, 2.0]], 64, axis=0) * np.tile([1.0, -1.0], 32)[:, np.newaxis])
+    for channel, expected in (("near-far", 1 - 4 / 2), ("far-near", 4 - 1 / 2)):
+        encoder = ONNXEncoder(waveform, output="frames", cache=None, channel=channel)
+        features = encoder.fit_transform([record])
+        np.testing.assert_allclose(features, expected, rtol=1e-6)
+        np.testing.assert_allclose(encoder.embed([record])[0], expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize(("n_windows", "batch_size"), [("n", 2), (1, 2), ("n", 100)])
 def test_windows_of_a_fixed_length(tmp_path, n_windows, batch_size):
     path = waveform_model(tmp_path / "fixed.onnx", n_windows=n_windows, n_samples=1600)

@@ -32,8 +32,8 @@ from skasd.cli import app
 from skasd.datasets import _archives as archives
 from skasd.datasets import fetch_dcase2020, load_dcase2020
 from skasd.exceptions import DatasetError, EvaluationError, EventFileError, WeightsError
+from skasd.features._embedding_cache import EmbeddingCache
 from skasd.features.openl3 import _weights as weights_module
-from skasd.features.openl3._cache import EmbeddingCache
 from skasd.features.openl3._network import expected_shapes
 from skasd.features.openl3._weights import read_weights
 from skasd.monitoring import EventFile, MonitorEvent

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.fuzzing.kind import Files, Kind, MistakenError
 from benchmarks.fuzzing.mutations import change_bytes
-from skasd.features.openl3._cache import EmbeddingCache
+from skasd.features._embedding_cache import EmbeddingCache
 
 SHAPE = (4, 8)
 SAMPLES = np.zeros(100, np.float32)

@@ -8,7 +8,7 @@ AT_HOME = "skasd.exceptions"
 
 
 def claim_names(package: str) -> None:
-    """Set the module of everything that a package exports to it, or to ``skasd``, which has most.
+    """Name a package as the module of everything that it exports, or ``skasd`` if that does too.
 
     Pickles, model files and tracebacks then name no private module, and survive a move.
 

@@ -37,7 +37,7 @@ def facts_of(clip: Clip, listener: Listener) -> RecordingFacts:
 
 
 def seconds_of(clip: Clip, listener: Listener) -> float:
-    """Return how long a clip is, in seconds; what declares it is not read for that."""
+    """Return how long a clip is, in seconds, without reading it if its header says so."""
     return recorded_seconds(
         clip,
         input_sample_rate=listener.input_sample_rate,

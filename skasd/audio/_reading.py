@@ -152,7 +152,7 @@ def recorded_seconds(
     channel: str | int = "mean",
     max_seconds: float | None = MAX_SECONDS,
 ) -> float:
-    """Return how long a clip is; read it only if that takes reading.
+    """Return how long a clip is, from its header if that can be trusted.
 
     Parameters
     ----------

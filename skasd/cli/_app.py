@@ -37,7 +37,7 @@ SUMMARIES = {
     "report": "Score recordings, and write a page about them: one file, which opens offline.",
     "score": "Score recordings: one line each, with path, anomaly score, verdict and p-value.",
 }
-"""Command → first line of its help, for a list of them that imports none of them."""
+"""Command → first line of its help, so that listing the commands imports none of them."""
 
 
 class Commands(TyperGroup):

@@ -26,8 +26,8 @@ class MahalanobisDetector(AnomalyDetectorMixin, BaseEstimator):
 
     Each domain has a mean and a shrunk covariance of its own: many clips of the source, and few of
     the target, which is another microphone, season or product. The smaller distance counts, as in
-    the selective Mahalanobis mode of the challenge's baseline of 2023. Clips of which nobody has
-    said the domain are of one.
+    the selective Mahalanobis mode of the challenge's baseline of 2023. If `fit` is not told the
+    domains, all clips are of one.
 
     Parameters
     ----------

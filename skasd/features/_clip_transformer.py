@@ -2,7 +2,7 @@
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -288,9 +288,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         samples = self._read(clip) if samples is None else samples
         # What overflows shows in the result.
         with np.errstate(over="ignore", invalid="ignore"):
-            result = self.transform_clip(samples)
-            if (far := self._read_far(clip)) is not None:
-                result = result - self.far_share * self.transform_clip(far)
+            result = self._less_far(clip, samples, self.transform_clip)
         if not np.isfinite(result).all():
             raise AudioError(
                 clip.name,
@@ -303,12 +301,8 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
     def _analysis_key(self) -> Hashable:
         """Return what the analysis of a clip depends on, in a form that can be compared."""
         parameters = self.get_params(deep=False)
-        key = type(self), *((k, v) for k, v in parameters.items() if k not in _WITHOUT_EFFECT)
-        try:
-            hash(key)
-        except TypeError:
-            return type(self), joblib.hash(key)
-        return key
+        counting = ((k, v) for k, v in parameters.items() if k not in _WITHOUT_EFFECT)
+        return type(self), *((name, _hashable(value)) for name, value in counting)
 
     def _warn_of_unlike(self, X: Clips, clips: list[Clip]) -> None:
         """Warn of clips that are unlike those of the training, unless someone else will."""
@@ -326,6 +320,13 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
             min_samples=self.min_samples,
             max_seconds=self.max_seconds,
         )
+
+    def _less_far(
+        self, clip: Clip, samples: np.ndarray, compute: Callable[[np.ndarray], np.ndarray]
+    ) -> np.ndarray:
+        """Compute something of what is heard, less the far channel's share if there is one."""
+        near, far = compute(samples), self._read_far(clip)
+        return near if far is None else near - self.far_share * compute(far)
 
     def _read_far(self, clip: Clip) -> np.ndarray | None:
         """Return the samples of the channel that is far from the machine, if there is one."""
@@ -353,3 +354,11 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         tags.input_tags.two_d_array = False
         tags.input_tags.string = True
         return tags
+
+
+def _hashable(value: Any) -> Hashable:
+    try:
+        hash(value)
+    except TypeError:
+        return joblib.hash(value)
+    return value

@@ -116,11 +116,3 @@ class FrameAutoencoder(WindowAutoencoder):
         self.input_noise = input_noise
         self.random_state = random_state
         self.verbose = verbose
-
-    @property
-    def _input_frames(self) -> list[int]:
-        return list(range(self.n_frames))
-
-    @property
-    def _target_frames(self) -> list[int]:
-        return list(range(self.n_frames))

@@ -16,9 +16,10 @@ from skasd.features._clip_transformer import ClipTransformer
 def analyze_in_one_reading(
     clips: Sequence[Clip], listeners: Sequence[Any], n_jobs: int | None = None
 ) -> None:
-    """Analyze clips, which remember it, and read each one once for all that hear the same of it.
+    """Analyze clips with several transformers, and read each clip only once.
 
-    Left alone, each transformer reads a clip on its own, which takes as long as its spectrum.
+    The clips remember the results. Left alone, each transformer would read a clip on its own, which
+    takes about as long as computing a spectrogram.
 
     Parameters
     ----------

@@ -1,13 +1,19 @@
-"""What a network that others have trained leaves in a fitted transformer: its fingerprint."""
+"""What transformers with a network that others have trained have in common: fingerprint, cache."""
 
 import os
 import re
 from abc import abstractmethod
+from collections.abc import Callable
 from pathlib import Path, PurePath
 from typing import ClassVar
 
+import numpy as np
+from platformdirs import user_cache_path
+from sklearn.utils import Tags
+
 from skasd._utils.fitted import Text
 from skasd.exceptions import WeightsError
+from skasd.features._embedding_cache import EmbeddingCache
 
 
 class PretrainedMixin:
@@ -17,6 +23,8 @@ class PretrainedMixin:
     weights_digest_: str
 
     _file_parameter: ClassVar[str] = "weights"
+    _cache_name: ClassVar[str]
+    """What the folder in the user's cache is called."""
 
     _fitted_digest: ClassVar[dict[str, Text]] = {"weights_digest_": Text()}
 
@@ -42,7 +50,7 @@ class PretrainedMixin:
             return False
         return True
 
-    def _check_digest(self) -> None:
+    def _check_fitted(self) -> None:
         """Refuse what no fit has left as a digest."""
         if not re.fullmatch("[0-9a-f]{64}", self.weights_digest_):
             raise ValueError(f"weights_digest_ is {self.weights_digest_!r:.80}")
@@ -53,6 +61,20 @@ class PretrainedMixin:
         setattr(self, self._file_parameter, "auto" if file == "auto" else PurePath(file).name)
         self.cache = None if self.cache is None else "auto"
 
+    def _remember(
+        self,
+        data: np.ndarray,
+        settings: tuple,
+        shape: tuple[int, ...],
+        compute: Callable[[], np.ndarray],
+    ) -> np.ndarray:
+        """Return what the disk remembers of a clip, or compute it; see `EmbeddingCache.fetch`."""
+        if self.cache is None:
+            return compute()
+        in_users_cache = user_cache_path("skasd") / self._cache_name
+        folder = in_users_cache if self.cache == "auto" else self.cache
+        return EmbeddingCache(folder).fetch(data, settings, shape, compute)
+
     def _require_digest(self, digest: str) -> None:
         """Refuse other weights than those of the fit."""
         if digest != self.weights_digest_:
@@ -62,6 +84,14 @@ class PretrainedMixin:
                 f"hand have {digest[:12]}…, so that its scores would mean nothing",
                 "Provide the weights of then, or fit again.",
             )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "weights_digest_")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]  # that of the transformer
+        tags.requires_fit = True
+        return tags
 
 
 def remember_place(digest: str, path: Path) -> None:

@@ -179,14 +179,6 @@ class SelectiveMahalanobisAutoencoder(WindowAutoencoder):
         whitened = total / n_rows @ self.precision_factors_
         return np.square(whitened).sum(axis=1).min(keepdims=True)
 
-    @property
-    def _input_frames(self) -> list[int]:
-        return list(range(self.n_frames))
-
-    @property
-    def _target_frames(self) -> list[int]:
-        return list(range(self.n_frames))
-
     def _check_statistics(self) -> None:
         """Accept the only one."""
 

@@ -1,6 +1,5 @@
 """What the autoencoders share: all but the frames that they see and those that they predict."""
 
-from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from numbers import Integral, Real
 from typing import Any, Self
@@ -43,8 +42,8 @@ _CLIPS_FOR_TRAINING_ERROR = 100  # more would take as long as an epoch and hardl
 class WindowAutoencoder(SpectrogramTransformer):
     """Train a dense network on windows of frames; describe a clip by the network's errors.
 
-    A subclass has the parameters that `_parameter_constraints` lists, and says by
-    `_input_frames` and `_target_frames` what the network sees and predicts.
+    A subclass has the parameters that `_parameter_constraints` lists. The network sees and predicts
+    all frames of a window, unless `_input_frames` and `_target_frames` of a subclass say otherwise.
     """
 
     _parameter_constraints = {
@@ -72,14 +71,14 @@ class WindowAutoencoder(SpectrogramTransformer):
     }
 
     @property
-    @abstractmethod
     def _input_frames(self) -> list[int]:
         """Frames of a window that the network sees."""
+        return list(range(self.n_frames))
 
     @property
-    @abstractmethod
     def _target_frames(self) -> list[int]:
         """Frames of a window that the network predicts."""
+        return list(range(self.n_frames))
 
     def _check_window(self) -> None:
         """Refuse a number of frames that leaves nothing to see or to predict."""

@@ -1,10 +1,9 @@
 """Any function of samples as a transformer."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from numbers import Real
 from typing import Any, Self
 
-import joblib
 import numpy as np
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
@@ -31,8 +30,10 @@ class CallableEncoder(ClipTransformer):
     pooling : {"mean", "std", "max"}, float, or a list of these, default="mean"
         What is computed of frames over time, as in `ONNXEncoder`. Without effect if the function
         gives no frames.
-    channel : "mean" or int, default="mean"
-        Average of the channels, or the index of the one to use.
+    channel : "mean", "near-far", "far-near" or int, default="mean"
+        Average of the channels, or the index of the one to use. ``"near-far"``: the features of the
+        first channel, near the machine, less half of those of the second, which hears the
+        surroundings. ``"far-near"``: the other way around.
     input_sample_rate : int or None, default=None
         What clips given as arrays are sampled at, in Hz. None takes 16000, with a warning if
         `sample_rate` is another. Files, and arrays given as ``(rate, samples)``, say so themselves.
@@ -199,11 +200,6 @@ class CallableEncoder(ClipTransformer):
         if result.ndim == 1:
             return result.astype(np.float32)
         return pool(result.reshape(len(result), -1), self.pooling)
-
-    def _analysis_key(self) -> Hashable:
-        # A function may have no content that can be hashed.
-        settings = {**self.get_params(deep=False), "function": None, "n_jobs": None}
-        return type(self), id(self.function), joblib.hash(settings)
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

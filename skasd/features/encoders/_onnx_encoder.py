@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import numpy as np
 from joblib import delayed
-from platformdirs import user_cache_path
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
@@ -24,7 +23,6 @@ from skasd.features.encoders._onnx_file import find_file
 from skasd.features.encoders._onnx_network import DEVICES, load_network
 from skasd.features.encoders._pooling import Pooling, feature_names, pool, poolings_of
 from skasd.features.encoders._reader import Reader
-from skasd.features.openl3._cache import EmbeddingCache
 
 
 class ONNXEncoder(PretrainedMixin, ClipTransformer):
@@ -75,8 +73,10 @@ class ONNXEncoder(PretrainedMixin, ClipTransformer):
     cache : "auto", path or None, default="auto"
         Folder that remembers the features of each clip by its content; the user's cache if
         ``"auto"``, no memory if None.
-    channel : "mean" or int, default="mean"
-        Average of the channels, or the index of the one to use.
+    channel : "mean", "near-far", "far-near" or int, default="mean"
+        Average of the channels, or the index of the one to use. ``"near-far"``: the features of the
+        first channel, near the machine, less half of those of the second, which hears the
+        surroundings. ``"far-near"``: the other way around.
     input_sample_rate : int or None, default=None
         What clips given as arrays are sampled at, in Hz. None takes 16000, with a warning if
         `sample_rate` is another. Files, and arrays given as ``(rate, samples)``, say so themselves.
@@ -137,6 +137,7 @@ class ONNXEncoder(PretrainedMixin, ClipTransformer):
     """
 
     _file_parameter = "model"
+    _cache_name = "encoder-features"
 
     _parameter_constraints = {
         **ClipTransformer._parameter_constraints,
@@ -372,7 +373,12 @@ class ONNXEncoder(PretrainedMixin, ClipTransformer):
         return parallel_threads(self.n_jobs, calls)
 
     def _embed(self, reader: Reader, clip: Any, name: str) -> np.ndarray:
-        return _flat(reader.read(self._read(clip) if self.input == "clips" else clip, name))
+        def frames_of(data: np.ndarray) -> np.ndarray:
+            return _flat(reader.read(data, name))
+
+        if self.input == "spectrograms":
+            return frames_of(clip)
+        return self._less_far(clip, self._read(clip), frames_of)
 
     def _recall(self, reader: Reader, clip: Any, name: str) -> np.ndarray:
         """Return the features that the clip or the disk remembers, or compute them."""
@@ -382,22 +388,19 @@ class ONNXEncoder(PretrainedMixin, ClipTransformer):
             def compute() -> np.ndarray:
                 return pool(_flat(reader.read(data, name)), self.pooling)
 
-            if self.cache is None:
-                return compute()
-            folder = default_folder() if self.cache == "auto" else self.cache
-            return EmbeddingCache(folder).fetch(data, settings, (self.n_features_out_,), compute)
+            return self._remember(data, settings, (self.n_features_out_,), compute)
 
         if self.input == "spectrograms":
             return fetch(clip)
         key = (type(self), *settings, self.sample_rate, self.input_sample_rate, self.channel)
-        return clip.analyze(key, lambda: fetch(self._read(clip)))
+        return clip.analyze(key, lambda: self._less_far(clip, self._read(clip), fetch))
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
         poolings_of(self.pooling)
 
     def _check_fitted(self) -> None:
-        self._check_digest()
+        super()._check_fitted()
         if self.n_features_out_ % (self.n_bands_ * len(poolings_of(self.pooling))):
             raise ValueError(f"{self.n_features_out_} features are not of {self.n_bands_} bands")
         if self.input == "spectrograms" and not hasattr(self, "n_features_in_"):
@@ -441,20 +444,11 @@ class ONNXEncoder(PretrainedMixin, ClipTransformer):
             batch_size=self.batch_size,
         )
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "weights_digest_")
-
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.requires_fit = True
         tags.input_tags.string = self.input == "clips"
         tags.input_tags.three_d_array = self.input == "spectrograms"
         return tags
-
-
-def default_folder() -> Path:
-    """Return the user's cache folder for what encoders have computed."""
-    return user_cache_path("skasd") / "encoder-features"
 
 
 def _flat(frames: np.ndarray) -> np.ndarray:

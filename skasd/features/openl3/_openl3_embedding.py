@@ -9,7 +9,6 @@ from typing import Any, Self
 
 import numpy as np
 from joblib import delayed
-from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
@@ -20,7 +19,6 @@ from skasd.audio._length import MAX_SECONDS
 from skasd.exceptions import AudioError
 from skasd.features._clip_transformer import ClipTransformer
 from skasd.features._pretrained import PretrainedMixin, remember_place
-from skasd.features.openl3._cache import EmbeddingCache, default_folder
 from skasd.features.openl3._engines import ENGINES, Engine
 from skasd.features.openl3._frontend import SAMPLE_RATE, network_input, split_windows
 from skasd.features.openl3._network import build_network
@@ -116,6 +114,8 @@ class OpenL3Embedding(PretrainedMixin, ClipTransformer):
     """
 
     sample_rate = SAMPLE_RATE
+
+    _cache_name = "openl3-embeddings"
 
     _parameter_constraints = {
         **ClipTransformer._parameter_constraints,
@@ -306,29 +306,18 @@ class OpenL3Embedding(PretrainedMixin, ClipTransformer):
                     )
                 return embeddings
 
-            if self.cache is None:
-                return compute()
-            folder = default_folder() if self.cache == "auto" else self.cache
             shape: tuple[int, ...] = (self.embedding_size,)
             if pooling is None:
                 shape = (len(split_windows(samples, self.hop_size, self.center)), *shape)
-            return EmbeddingCache(folder).fetch(samples, settings, shape, compute)
-
-        def fetch_heard() -> np.ndarray:
-            embeddings = fetch(self._read(clip))
-            far = self._read_far(clip)
-            return embeddings if far is None else embeddings - self.far_share * fetch(far)
+            return self._remember(samples, settings, shape, compute)
 
         key = (type(self), *settings, self.input_sample_rate, self.channel)
-        return clip.analyze(key, fetch_heard)
+        return clip.analyze(key, lambda: self._less_far(clip, self._read(clip), fetch))
 
     def _embed(self, samples: np.ndarray, engine: Engine, pooling: str | None) -> np.ndarray:
         windows = split_windows(samples, self.hop_size, self.center)
         embeddings = engine.embed(network_input(windows, self.input_repr, self.frontend))
         return POOLINGS[pooling](embeddings, axis=0) if pooling else embeddings
-
-    def _check_fitted(self) -> None:
-        self._check_digest()
 
     def _look_for_weights(self, *, may_download: bool) -> Path:
         return find_weights(
@@ -353,14 +342,6 @@ class OpenL3Embedding(PretrainedMixin, ClipTransformer):
         engine = _load_engine(path, modified, self.input_repr, self.embedding_size, kind, n_threads)
         remember_place(engine.network.digest, path)
         return engine
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "weights_digest_")
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = True
-        return tags
 
 
 @lru_cache(maxsize=2)

@@ -13,22 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from platformdirs import user_cache_path
 
 from skasd._utils.files import write_whole
 
 FORMAT = 2
 """Part of every key: another number makes old entries unreachable."""
-
-
-def default_folder() -> Path:
-    """Return the user's cache folder for embeddings.
-
-    Returns
-    -------
-    Path
-    """
-    return user_cache_path("skasd") / "openl3-embeddings"
 
 
 class EmbeddingCache:
