@@ -73,14 +73,15 @@ class ComparedClips(AnomalyDetectorMixin):
     def _density(self, n_neighbors: int, n_recorded: int) -> np.ndarray:
         """Return the mean distances of clips to their nearest ones of those that were recorded."""
         points = self.neighbors_._fit_X
+        if n_recorded == len(points):
+            distances, _ = self.neighbors_.kneighbors(n_neighbors=n_neighbors)
+            return distances.mean(axis=1)
+        # Clips that were made lie close together: they would seem to be where clips are many.
         recorded = NearestNeighbors(algorithm="brute", metric=self.neighbors_.metric)
         recorded.fit(points[:n_recorded])
         distances, _ = recorded.kneighbors(n_neighbors=n_neighbors)
-        if n_recorded < len(points):
-            # Clips that were made lie close together: they would seem to be where clips are many.
-            of_made, _ = recorded.kneighbors(points[n_recorded:], n_neighbors)
-            distances = np.concatenate([distances, of_made])
-        return distances.mean(axis=1)
+        of_made, _ = recorded.kneighbors(points[n_recorded:], n_neighbors)
+        return np.concatenate([distances, of_made]).mean(axis=1)
 
     def _learn_domains(self, is_target: np.ndarray | None) -> None:
         """Learn which distances are usual in each domain, if they are to be judged apart."""

@@ -87,7 +87,9 @@ class LivePage:
         }
 
     def __enter__(self) -> Self:
-        Thread(target=self._server.serve_forever, name="live page", daemon=True).start()
+        Thread(
+            target=self._server.serve_forever, args=(0.1,), name="live page", daemon=True
+        ).start()
         return self
 
     def __exit__(self, *exception: object) -> None:
