@@ -24,7 +24,7 @@ from skasd import (
 )
 from skasd.audio._recording import Recording
 from skasd.datasets import make_machine_sounds
-from skasd.detection import _compared_clips
+from skasd.detection import _distances
 from skasd.ensemble._fusion_detector import leaves_out
 from skasd.exceptions import CalibrationWarning
 from skasd.metrics import auc
@@ -74,7 +74,7 @@ def test_log_is_the_logarithm():
 
 def test_blocks_do_not_matter(monkeypatch):
     whole = NearestNeighborsDetector(2, density_neighbors=8).fit(TRAIN).anomaly_score(NEW)
-    monkeypatch.setattr(_compared_clips, "WORKING_MEMORY", 1e-4)
+    monkeypatch.setattr(_distances, "BLOCK_BYTES", 1000)
     blocks = NearestNeighborsDetector(2, density_neighbors=8).fit(TRAIN).anomaly_score(NEW)
     np.testing.assert_allclose(blocks, whole)
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 
 from joblib import Parallel, cpu_count, effective_n_jobs
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 
 def threads_each(n_jobs: int | None) -> int:
@@ -42,4 +43,15 @@ def stream_threads(n_jobs: int | None, calls: Iterable) -> Iterator:
 
 def _blas_shared_by(n_jobs: int | None) -> AbstractContextManager:
     share = threads_each(n_jobs)
-    return nullcontext() if share == cpu_count() else threadpool_limits(share, user_api="blas")
+    return nullcontext() if share == cpu_count() else blas_threads(share)
+
+
+def blas_threads(n_threads: int) -> AbstractContextManager:
+    """Let each product of matrices use at most so many threads."""
+    return _controller().limit(limits=n_threads, user_api="blas")
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    # It looks through all libraries that are loaded, which takes milliseconds.
+    return ThreadpoolController()

@@ -1,6 +1,7 @@
 """From the scores of healthy clips that a detector has not seen to p-values and thresholds."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from typing import Any
 
@@ -9,7 +10,8 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from sklearn.model_selection import KFold, PredefinedSplit
 from sklearn.utils import check_random_state
-from threadpoolctl import threadpool_limits
+
+from skasd._utils.threads import blas_threads
 
 N_FOLDS, MANY_FOLDS = 5, 20
 """Folds in which a detector of features leaves clips out; many if these are few."""
@@ -274,8 +276,8 @@ def left_out_scores(
     n_folds = min(n_folds or folds_for(n_clips), n_clips)
     if is_target is not None:
         n_folds = max(n_folds, folds_for(int(np.sum(is_target))))
-    # Threads only wait for each other in so small fits.
-    with threadpool_limits(1, user_api=None if n_clips < MANY_CLIPS else "openmp"):
+    # Threads only wait for each other in small fits.
+    with blas_threads(1) if n_clips < MANY_CLIPS else nullcontext():
         for train, test in split_clips(n_clips, n_folds, is_target):
             scores[test] = score(train, test)
     return scores

@@ -3,12 +3,10 @@
 from typing import Self
 
 import numpy as np
-from sklearn.metrics import pairwise_distances_chunked
-from sklearn.neighbors import NearestNeighbors
-from sklearn.preprocessing import StandardScaler
 
 from skasd.detection._base import AnomalyDetectorMixin
-from skasd.detection._covariance import REG_COVAR, precision_factor, shrunk_covariance
+from skasd.detection._covariance import REG_COVAR, precision_factor, scale_of, shrunk_covariance
+from skasd.detection._distances import directions, mean_to_nearest, nearest_clips
 from skasd.detection._domains import add_target_clips
 
 SMALLEST = 1e-3
@@ -17,9 +15,6 @@ taken: copies of a clip have none."""
 
 FEWEST_APART = 3
 """Clips of a domain that is judged apart: the distances between two have no spread."""
-
-WORKING_MEMORY = 64
-"""MiB of the distances that are computed at a time."""
 
 
 class ComparedClips(AnomalyDetectorMixin):
@@ -38,50 +33,37 @@ class ComparedClips(AnomalyDetectorMixin):
     X_fit_: np.ndarray
     location_: np.ndarray
     whitening_: np.ndarray
-    neighbors_: NearestNeighbors
+    points_: np.ndarray
     density_: np.ndarray
     is_target_: np.ndarray | None
     domain_means_: np.ndarray
     domain_stds_: np.ndarray
 
     def _remember(self, features: np.ndarray, is_target: np.ndarray | None) -> Self:
+        self.location_ = features.mean(axis=0)
         if self.metric == "mahalanobis":
-            scaler = StandardScaler().fit(features)
-            standardized = scaler.transform(features)
+            scale = scale_of(features)
+            standardized = (features - self.location_) / scale
             covariance = shrunk_covariance(
                 standardized, self.shrinkage, REG_COVAR, variance=np.mean(standardized**2)
             )
-            self.whitening_ = precision_factor(covariance) / scaler.scale_[:, np.newaxis]
-        self.location_ = features.mean(axis=0)
-        metric = "cosine" if self.metric == "cosine" else "euclidean"
+            self.whitening_ = precision_factor(covariance) / scale[:, np.newaxis]
         n_recorded = len(features)
         if is_target is not None and self.domain_method in ("smote", "memmixup"):
-            new = add_target_clips(features, is_target, self.domain_method, self._whiten, metric)
+            new = add_target_clips(
+                features, is_target, self.domain_method, self._whiten, self._distance
+            )
             features = np.concatenate([features, new])
-        self.X_fit_ = features
-        # Trees hardly help in so many dimensions, and skops does not trust them.
-        self.neighbors_ = NearestNeighbors(algorithm="brute", metric=metric)
-        self.neighbors_.fit(self._whiten(features))
+        self.X_fit_, self.points_ = features, self._whiten(features)
         if self.density_neighbors is not None:
-            n_neighbors = min(self.density_neighbors, n_recorded - 1)
-            density = self._density(n_neighbors, n_recorded)
+            # Clips that were made lie close together: they would seem to be where clips are many.
+            density = mean_to_nearest(
+                self.points_, n_recorded, self.density_neighbors, self._distance
+            )
             # If all clips are copies of one, there is nothing to divide by.
             self.density_ = np.maximum(density, SMALLEST * density.mean() or 1.0)
         self._learn_domains(is_target if self.domain_method == "selective" else None)
         return self
-
-    def _density(self, n_neighbors: int, n_recorded: int) -> np.ndarray:
-        """Return the mean distances of clips to their nearest ones of those that were recorded."""
-        points = self.neighbors_._fit_X
-        if n_recorded == len(points):
-            distances, _ = self.neighbors_.kneighbors(n_neighbors=n_neighbors)
-            return distances.mean(axis=1)
-        # Clips that were made lie close together: they would seem to be where clips are many.
-        recorded = NearestNeighbors(algorithm="brute", metric=self.neighbors_.metric)
-        recorded.fit(points[:n_recorded])
-        distances, _ = recorded.kneighbors(n_neighbors=n_neighbors)
-        of_made, _ = recorded.kneighbors(points[n_recorded:], n_neighbors)
-        return np.concatenate([distances, of_made]).mean(axis=1)
 
     def _learn_domains(self, is_target: np.ndarray | None) -> None:
         """Learn which distances are usual in each domain, if they are to be judged apart."""
@@ -128,86 +110,22 @@ class ComparedClips(AnomalyDetectorMixin):
         return np.finfo(np.float64).tiny if self.density_neighbors is None else SMALLEST
 
     def _nearest(
-        self, whitened: np.ndarray, n_nearest: int, part: np.ndarray
+        self, points: np.ndarray, n_nearest: int, part: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        if self.density_neighbors is None and len(part) == len(self.X_fit_):
-            return self.neighbors_.kneighbors(whitened, n_nearest)
-        training, metric = self.neighbors_._fit_X, self.neighbors_.metric
-        density = np.ones(len(training)) if self.density_neighbors is None else self.density_
-        if len(part) == len(training):
-            return nearest_clips(whitened, training, n_nearest, metric, density)
+        density = None if self.density_neighbors is None else self.density_[part]
         distances, nearest = nearest_clips(
-            whitened, training[part], n_nearest, metric, density[part]
+            points, self.points_[part], n_nearest, self._distance, density
         )
         return distances, part[nearest]
 
     def _whiten(self, X: np.ndarray) -> np.ndarray:
+        """Return points whose distances count."""
         if self.metric == "cosine":
-            return X
+            return directions(X)
         centered = X - self.location_
         return centered @ self.whitening_ if self.metric == "mahalanobis" else centered
 
-
-def nearest_clips(
-    points: np.ndarray,
-    training: np.ndarray,
-    n_nearest: int,
-    metric: str,
-    density: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Find the nearest clips by distances that are divided by the density where they lead to.
-
-    Parameters
-    ----------
-    points : ndarray of shape (n_clips, n_features)
-        From where.
-    training : ndarray of shape (n_training_clips, n_features)
-        To where.
-    n_nearest : int
-        How many to find.
-    metric : str
-        Of the distances.
-    density : ndarray of shape (n_training_clips,)
-        What the distances to each clip are divided by.
-
-    Returns
-    -------
-    distances : ndarray of shape (n_clips, n_nearest)
-        The smallest first.
-    nearest : ndarray of shape (n_clips, n_nearest), int
-        Indices of the training clips.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skasd.detection._compared_clips import nearest_clips
-    >>> training = np.array([[0.0], [3.0]])
-    >>> nearest_clips(np.array([[1.0]]), training, 2, "euclidean", np.array([1.0, 4.0]))
-    (array([[0.5, 1. ]]), array([[1, 0]]))
-    """
-
-    def nearest_of(distances: np.ndarray, start: int) -> tuple[np.ndarray, np.ndarray]:
-        distances /= density
-        return _smallest_of_rows(distances, n_nearest)
-
-    blocks = pairwise_distances_chunked(
-        points,
-        training,
-        reduce_func=nearest_of,
-        metric=metric,
-        working_memory=WORKING_MEMORY,
-    )
-    distances, nearest = zip(*blocks, strict=True)
-    return np.concatenate(distances), np.concatenate(nearest)
-
-
-def _smallest_of_rows(values: np.ndarray, n_smallest: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the smallest values of each row in order, and where they are; the rows are used up."""
-    rows = np.arange(len(values))
-    smallest, places = [], []
-    # A few passes are faster than a partition of each row.
-    for _ in range(n_smallest):
-        places.append(values.argmin(axis=1))
-        smallest.append(values[rows, places[-1]])
-        values[rows, places[-1]] = np.inf
-    return np.stack(smallest, axis=1), np.stack(places, axis=1)
+    @property
+    def _distance(self) -> str:
+        """The metric between such points."""
+        return "cosine" if self.metric == "cosine" else "euclidean"

@@ -53,6 +53,31 @@ def shrunk_covariance(
     return covariance + reg_covar * np.eye(n_features)
 
 
+def scale_of(X: np.ndarray) -> np.ndarray:
+    """Return what standardizes features: their standard deviations, 1 for those that are constant.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_clips, n_features)
+        Features.
+
+    Returns
+    -------
+    ndarray of shape (n_features,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skasd.detection._covariance import scale_of
+    >>> scale_of(np.array([[0.0, 0.1], [4.0, 0.1], [8.0, 0.1]]) + 0.2).round(3)
+    array([3.266, 1.   ])
+    """
+    scale = X.std(axis=0)
+    # What rounding makes of clips that are alike is no scale, as in scikit-learn's StandardScaler.
+    rounding = len(X) * np.finfo(np.float64).eps * np.abs(X).max(axis=0)
+    return np.where(scale <= np.maximum(rounding, 10 * np.finfo(np.float64).eps), 1.0, scale)
+
+
 def precision_factor(covariance: np.ndarray) -> np.ndarray:
     """Factorize the inverse of a covariance.
 

@@ -5,7 +5,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skasd._sklearn import StrOptions, fit_context
@@ -16,6 +15,7 @@ from skasd.detection._covariance import (
     REG_COVAR,
     SHRINKAGES,
     precision_factor,
+    scale_of,
     shrunk_covariance,
 )
 from skasd.detection._domains import healthy_clips_of
@@ -178,8 +178,8 @@ class MahalanobisDetector(AnomalyDetectorMixin, BaseEstimator):
         self, features: np.ndarray, groups: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the mean of each domain that has clips, and what whitens the clips around it."""
-        scaler = StandardScaler().fit(features)
-        standardized = scaler.transform(features)
+        center, scale = features.mean(axis=0), scale_of(features)
+        standardized = (features - center) / scale
         parts = [standardized[groups == group] for group in np.unique(groups)]
         deviations = [part - part.mean(axis=0) for part in parts]
         variance = float(np.mean(np.concatenate(deviations) ** 2))
@@ -187,8 +187,8 @@ class MahalanobisDetector(AnomalyDetectorMixin, BaseEstimator):
             shrunk_covariance(each, self.shrinkage, REG_COVAR, variance) for each in deviations
         ]
         factors = np.array([precision_factor(covariance) for covariance in covariances])
-        means = scaler.inverse_transform([part.mean(axis=0) for part in parts])
-        return means, factors / scaler.scale_[:, np.newaxis]
+        means = center + scale * np.array([part.mean(axis=0) for part in parts])
+        return means, factors / scale[:, np.newaxis]
 
 
 def _normality(features: np.ndarray, location: np.ndarray, whitening: np.ndarray) -> np.ndarray:

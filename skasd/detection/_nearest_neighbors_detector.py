@@ -1,21 +1,22 @@
 """Distances to the nearest training clips."""
 
+from copy import copy
 from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, clone
-from sklearn.neighbors import NearestNeighbors
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skasd._sklearn import Interval, StrOptions, fit_context
-from skasd._utils.fitted import Array, Estimator, Number, check_fitted
+from skasd._utils.fitted import Array, Number, check_fitted
 from skasd.detection._base import AnomalyDetectorMixin
 from skasd.detection._calibrated import THRESHOLD_CONSTRAINTS, is_member
 from skasd.detection._calibration import folds_for
 from skasd.detection._compared_clips import FEWEST_APART, ComparedClips
 from skasd.detection._covariance import SHRINKAGES
+from skasd.detection._distances import directions
 from skasd.detection._domains import healthy_clips_of
 
 
@@ -61,8 +62,9 @@ class NearestNeighborsDetector(ComparedClips, BaseEstimator):
 
     Attributes
     ----------
-    neighbors_ : NearestNeighbors
-        scikit-learn's search, over the training clips, centered and whitened, except for cosines.
+    points_ : ndarray of shape (n_compared_clips, n_features_in_)
+        The clips of `X_fit_` as they are compared: centered and whitened, or scaled to length 1 for
+        ``metric="cosine"``.
     smallest_ : float
         Least mean distance that has a logarithm of its own, with `log`.
     location_ : ndarray of shape (n_features_in_,)
@@ -170,7 +172,7 @@ class NearestNeighborsDetector(ComparedClips, BaseEstimator):
         "X_fit_": Array(("n_compared_clips", "n_features_in_"), "f8"),
         "is_target_": Array(("n_compared_clips",), "b", optional=True),
         "location_": Array(("n_features_in_",), "f8"),
-        "neighbors_": Estimator(NearestNeighbors),
+        "points_": Array(("n_compared_clips", "n_features_in_"), "f8"),
     }
 
     def __init__(
@@ -238,7 +240,7 @@ class NearestNeighborsDetector(ComparedClips, BaseEstimator):
         def score_others(train: np.ndarray, test: np.ndarray) -> np.ndarray:
             """Score clips by a fit on others."""
             part = None if is_target is None else is_target[train]
-            return clone(self)._remember(features[train], part)._score(features[test])
+            return copy(self)._remember(features[train], part)._score(features[test])
 
         training_scores = self._remember(features, is_target)._score(features)
         n_left_out = -(-len(features) // folds_for(len(features)))
@@ -274,6 +276,10 @@ class NearestNeighborsDetector(ComparedClips, BaseEstimator):
         before |= {"log": False, "domain_method": None}
         if "X_fit_" in state:
             before["is_target_"] = None
+        if "neighbors_" in state:
+            points = state["neighbors_"]._fit_X
+            before["points_"] = directions(points) if state["metric"] == "cosine" else points
+            state = {name: value for name, value in state.items() if name != "neighbors_"}
         super().__setstate__({**before, **state})
 
     def _check_fitted(self) -> None:
@@ -282,10 +288,6 @@ class NearestNeighborsDetector(ComparedClips, BaseEstimator):
             check_fitted(self, {"whitening_": Array(("n_features_in_", "n_features_in_"), "f8")})
         if self.density_neighbors is not None:
             check_fitted(self, {"density_": Array((len(self.X_fit_),), "f8", above=0)})
-        metric = "cosine" if self.metric == "cosine" else "euclidean"
-        search = self.neighbors_
-        if search._fit_X.shape != self.X_fit_.shape or search.metric != metric:
-            raise ValueError("neighbors_ is no search over the training clips")
         if self.n_neighbors >= len(self.X_fit_):
             raise ValueError(f"there are no {self.n_neighbors} neighbors")
         if self.is_target_ is not None:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.preprocessing import normalize
 
 from skasd.detection._feature_detector import FeatureDetector
 from skasd.detection._gaussian_mixture_detector import GaussianMixtureDetector
@@ -82,7 +81,7 @@ def _lengths(step: NearestNeighborsDetector, data: Features) -> Tensor:
     points = data.tensor - step.location_
     if step.metric == "mahalanobis":
         points = points @ step.whitening_
-    training = step.neighbors_._fit_X
+    training = step.points_
     # By a product, so that no array has clips, training clips and features.
     squares = points.reduce("SumSquare", 1, keepdims=True) + (training**2).sum(axis=1)
     return _positive(squares - points @ (2 * training.T)).apply("Sqrt")
@@ -92,7 +91,7 @@ def _cosines(step: NearestNeighborsDetector, data: Features) -> Tensor:
     """Compute cosine distances to the training clips: 1 from and to a clip of zeros."""
     norms = data.tensor.reduce("SumSquare", 1, keepdims=True).apply("Sqrt")
     norms = norms.apply("Max", np.array(NO_NORM))
-    similarity = (data.tensor / norms) @ normalize(step.neighbors_._fit_X).T
+    similarity = (data.tensor / norms) @ step.points_.T
     return _positive(similarity * -1 + 1)
 
 

@@ -139,12 +139,6 @@ def _distances(detector: Any, own: np.ndarray, healthy: np.ndarray) -> np.ndarra
     points: Sequence[np.ndarray]
     if isinstance(detector, NearestNeighborsDetector):
         points = [detector._whiten(each) for each in (own[np.newaxis], healthy)]
-        if detector.metric == "cosine":
-            lengths = [np.linalg.norm(each, axis=1, keepdims=True) for each in points]
-            points = [
-                each / np.where(length == 0, 1, length)
-                for each, length in zip(points, lengths, strict=True)
-            ]
     elif isinstance(detector, FeatureDetector):
         points = [each[..., [detector.feature_index_]] for each in (own, healthy)]
     else:
