@@ -31,6 +31,9 @@ def parallel_threads(n_jobs: int | None, calls: Iterable) -> list:
     list
         The return values, in the order of the calls.
     """
+    if effective_n_jobs(n_jobs) == 1:
+        # A pool of one takes longer to set up than to score a clip.
+        return [call(*args, **kwargs) for call, args, kwargs in calls]
     with _blas_shared_by(n_jobs):
         return Parallel(n_jobs=n_jobs, prefer="threads")(calls)
 
@@ -42,8 +45,8 @@ def stream_threads(n_jobs: int | None, calls: Iterable) -> Iterator:
 
 
 def _blas_shared_by(n_jobs: int | None) -> AbstractContextManager:
-    share = threads_each(n_jobs)
-    return nullcontext() if share == cpu_count() else blas_threads(share)
+    alone = effective_n_jobs(n_jobs) == 1
+    return nullcontext() if alone else blas_threads(threads_each(n_jobs))
 
 
 def blas_threads(n_threads: int) -> AbstractContextManager:

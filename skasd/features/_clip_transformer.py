@@ -1,8 +1,10 @@
 """Base of what takes clips."""
 
+import inspect
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Hashable
+from functools import cache, partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -245,9 +247,10 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         UserWarning
             If the rate of an array had to be guessed, and matters.
         """
-        self._validate_params()
-        self._check_parameters()
         key = self._analysis_key()
+        if not (isinstance(X, list) and all(map(partial(_remembers, key), X))):
+            self._validate_params()
+            self._check_parameters()
         clips = self._check_clips(X)
         results = parallel_threads(
             self.n_jobs, (delayed(self._analyze)(clip, key) for clip in clips)
@@ -300,9 +303,9 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
 
     def _analysis_key(self) -> Hashable:
         """Return what the analysis of a clip depends on, in a form that can be compared."""
-        parameters = self.get_params(deep=False)
-        counting = ((k, v) for k, v in parameters.items() if k not in _WITHOUT_EFFECT)
-        return type(self), *((name, _hashable(value)) for name, value in counting)
+        own: Any = type(self)
+        values = ((name, getattr(self, name)) for name in _names_with_effect(own))
+        return own, *((name, _hashable(value)) for name, value in values)
 
     def _warn_of_unlike(self, X: Clips, clips: list[Clip]) -> None:
         """Warn of clips that are unlike those of the training, unless someone else will."""
@@ -354,6 +357,18 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         tags.input_tags.two_d_array = False
         tags.input_tags.string = True
         return tags
+
+
+def _remembers(key: Hashable, clip: Any) -> bool:
+    """Tell whether a clip has been analyzed with these parameters."""
+    return isinstance(clip, Clip) and key in clip.analyses
+
+
+@cache
+def _names_with_effect(transformer: type) -> list[str]:
+    """Return the parameters that an analysis depends on."""
+    names = inspect.signature(transformer).parameters
+    return sorted(names.keys() - _WITHOUT_EFFECT)
 
 
 def _hashable(value: Any) -> Hashable:

@@ -36,12 +36,10 @@ def analyze_in_one_reading(
     AudioError
         If a clip cannot be read or analyzed.
     """
-    by_key = {}
-    for listener in listeners:
-        if _analyzes_alone(listener):
-            listener._validate_params()
-            listener._check_parameters()
-            by_key[listener._analysis_key()] = listener
+    by_key = {each._analysis_key(): each for each in listeners if _analyzes_alone(each)}
+    for listener in by_key.values():
+        listener._validate_params()
+        listener._check_parameters()
     parallel_threads(n_jobs, (delayed(_analyze)(clip, by_key) for clip in clips))
 
 
