@@ -57,10 +57,10 @@ def _sounds(seconds, seed):
     """Return clips of a machine; in the target domain it turns faster, in more noise."""
     rng = np.random.default_rng(seed)
     settings = {"duration": seconds, "random_state": seed}
-    normal, _ = make_machine_sounds("fan", n_normal=26, n_anomalous=0, **settings)
-    both, _ = make_machine_sounds("fan", n_normal=0, n_anomalous=12, **settings)
-    plan = [("train", "source", "normal")] * 10 + [("train", "target", "normal")] * 4
-    plan += [("test", domain, "normal") for domain in ("source", "target") for _ in range(6)]
+    normal, _ = make_machine_sounds("fan", n_normal=18, n_anomalous=0, **settings)
+    both, _ = make_machine_sounds("fan", n_normal=0, n_anomalous=8, **settings)
+    plan = [("train", "source", "normal")] * 6 + [("train", "target", "normal")] * 4
+    plan += [("test", domain, "normal") for domain in ("source", "target") for _ in range(4)]
     clips = list(zip(plan, normal, strict=True))
     clips += [
         (("test", ("source", "target")[i % 2], "anomaly"), clip) for i, clip in enumerate(both)

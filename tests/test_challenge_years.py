@@ -57,7 +57,7 @@ def small_system(monkeypatch):
 
     def make(name, machine, **settings):
         steps = [LogMelSpectrogram(n_mels=8), SpectrogramStatistics("level")]
-        member = make_pipeline(*steps, GaussianMixtureDetector())
+        member = make_pipeline(*steps, GaussianMixtureDetector(1))
         return RepeatedSeedEnsemble(member, n_repeats=1, cv=None, random_state=0)
 
     monkeypatch.setattr(skasd.challenge._evaluation, "make_system", make)

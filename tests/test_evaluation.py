@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-from results import assert_same_results
+from results import assert_same_results, read_csv
 from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
@@ -16,7 +16,7 @@ from skasd.datasets import load_dcase2020, make_machine_sounds
 from skasd.features import WeightsError
 from skasd.systems import make_system
 
-SMALL = {"n_mels": 16, "epochs": 2, "estimator__autoencoder__encoder_units": [8, 4]}
+SMALL = {"n_fft": 512, "hop_length": 256, "n_mels": 16}
 """Settings that fit in no time."""
 
 MACHINES = [("fan", "00"), ("fan", "02"), ("valve", "04")]
@@ -52,7 +52,7 @@ def fitted_keys(monkeypatch):
 
 
 def run(root, out, **parameters):
-    return evaluate_dcase2020(root, out, "baseline", **{"settings": SMALL, **parameters})
+    return evaluate_dcase2020(root, out, "views", **{"settings": SMALL, **parameters})
 
 
 def contents(folder):
@@ -73,14 +73,13 @@ def test_files_are_the_challenges(root, tmp_path):
         figures = []
         for machine_id in machine_ids:
             train, test = (load_dcase2020(root, machine, machine_id, s) for s in ("train", "test"))
-            detector = make_system("baseline", machine, cv=None, random_state=0, **SMALL)
+            detector = make_system("views", machine, **SMALL)
             detector.fit(train.paths)
             scores, decisions = detector.anomaly_score(test.paths), detector.predict(test.paths)
-            assert (
-                tmp_path / "out" / f"anomaly_score_{machine}_id_{machine_id}.csv"
-            ).read_text() == (
-                "".join(f"{n},{float(s)!r}\n" for n, s in zip(test.names, scores, strict=True))
-            )
+            written = read_csv(tmp_path / "out" / f"anomaly_score_{machine}_id_{machine_id}.csv")
+            assert [name for name, _ in written] == list(test.names)
+            # Clips that are scored one by one may differ in last bits.
+            assert [float(score) for _, score in written] == pytest.approx(scores, rel=1e-12)
             file = tmp_path / "out" / f"decision_result_{machine}_id_{machine_id}.csv"
             assert file.read_text() == "".join(
                 f"{n},{0 if d == 1 else 1}\n" for n, d in zip(test.names, decisions, strict=True)
@@ -108,7 +107,7 @@ def write_or_die(path, text):
     write(path, text)
 
 machine_task.write_text = write_or_die
-evaluate_dcase2020({root!r}, {out!r}, "baseline", settings={settings!r})
+evaluate_dcase2020({root!r}, {out!r}, "views", settings={settings!r})
 """
 
 
@@ -137,9 +136,9 @@ def test_nothing_is_computed_twice_or_reused_wrongly(root, tmp_path, fitted_keys
     before = contents(out)
 
     with pytest.raises(
-        EvaluationError, match=r"settings was .*'epochs': 2.*, and is .*'epochs': 3"
+        EvaluationError, match=r"settings was .*'n_mels': 16.*, and is .*'n_mels': 8"
     ):
-        run(root, out, settings={**SMALL, "epochs": 3})
+        run(root, out, settings={**SMALL, "n_mels": 8})
     with pytest.raises(EvaluationError, match="random_state was 0, and is 1"):
         run(root, out, random_state=1)
     assert contents(out) == before
@@ -162,7 +161,7 @@ def test_unreadable_clips_are_listed_and_never_scored(root, tmp_path):
     short = root / "fan" / "train" / "normal_id_00_00000098.wav"
     soundfile.write(short, np.zeros(100), 16000)
     out = tmp_path / "out"
-    arguments = ["evaluate", str(root), "--out", str(out), "--system", "baseline", "--ids", "0,4"]
+    arguments = ["evaluate", str(root), "--out", str(out), "--system", "views", "--ids", "0,4"]
     arguments += [f"--set={name}={json.dumps(value)}" for name, value in SMALL.items()]
     for _ in range(2):
         shown = CliRunner().invoke(app, arguments)

@@ -340,8 +340,8 @@ EVALUATE = """
 import sys
 from skasd.challenge import evaluate_dcase2020
 
-settings = {"n_mels": 8, "epochs": 1, "estimator__autoencoder__encoder_units": [4, 2]}
-evaluation = evaluate_dcase2020(sys.argv[1], sys.argv[2], "baseline", settings=settings)
+settings = {"n_fft": 512, "hop_length": 256, "n_mels": 8}
+evaluation = evaluate_dcase2020(sys.argv[1], sys.argv[2], "views", settings=settings)
 print(evaluation.complete)
 """
 

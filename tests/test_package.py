@@ -8,6 +8,7 @@ import pytest
 
 import skasd
 from skasd import challenge, datasets, inspection, metrics, model_selection, monitoring, systems
+from skasd.features._training.backend import configured_backend
 
 ROOT = Path(__file__).parents[1]
 # Python does not start without it on Windows.
@@ -52,7 +53,7 @@ def test_docstrings_have_an_example(public):
         assert "\nParameters\n----------\n" in documentation
 
 
-def test_keras_runs_on_jax_unless_told_otherwise(tmp_path):
+def test_keras_runs_on_jax_unless_told_otherwise(tmp_path, monkeypatch):
     """Keras itself writes a keras.json that names TensorFlow; only another name is a choice."""
     script = (
         "from skasd.features._training.backend import import_keras\n"
@@ -60,10 +61,11 @@ def test_keras_runs_on_jax_unless_told_otherwise(tmp_path):
     )
     assert run(script, KERAS_HOME=str(tmp_path)) == "jax"
     assert '"tensorflow"' in (tmp_path / "keras.json").read_text()
-    assert run(script, KERAS_HOME=str(tmp_path)) == "jax"
-    assert run(script, KERAS_HOME=str(tmp_path), KERAS_BACKEND="numpy") == "numpy"
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    assert configured_backend() is None
     (tmp_path / "keras.json").write_text('{"backend": "numpy"}')
-    assert run(script, KERAS_HOME=str(tmp_path)) == "numpy"
+    assert configured_backend() == "numpy"
+    assert run(script, KERAS_HOME=str(tmp_path), KERAS_BACKEND="numpy") == "numpy"
 
 
 def test_ci_runs_the_command_of_the_readme():

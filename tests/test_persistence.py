@@ -236,12 +236,12 @@ def autoencoder_of(member):
     return member.get_params()["features__iae__autoencoder"]
 
 
-@pytest.mark.parametrize("percent", range(100))
-def test_truncated_file(path, percent):
+def test_truncated_file(path):
     content = path.read_bytes()
-    path.write_bytes(content[: len(content) * percent // 100])
-    with pytest.raises(ModelFileError, match=r"is empty|is cut off|is damaged"):
-        skasd.load(path)
+    for percent in range(100):
+        path.write_bytes(content[: len(content) * percent // 100])
+        with pytest.raises(ModelFileError, match=r"is empty|is cut off|is damaged"):
+            skasd.load(path)
 
 
 def test_flipped_bytes(path):

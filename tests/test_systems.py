@@ -288,21 +288,19 @@ def test_plus_with_openl3(machine, tmp_path):
     [("id_01", 0.90, (0.96, 0.845)), ("id_02", 0.92, (0.978, 0.905))],
 )
 def test_toy_cars(shared_recordings, car, least_iae, least_plus):
-    """The toy-car protocol: minimum over two seeds of the IAE's mean error, and of the whole."""
+    """The toy-car protocol: one seed of the IAE's mean error, and of the whole."""
     with np.load(shared_recordings / "toycar-logmel" / f"{car}.npz") as file:
         normal, anomaly = file["normal"].astype(np.float32), file["anomaly"].astype(np.float32)
     order = np.random.default_rng(0).permutation(len(normal))
     test = np.concatenate([normal[order[200:]], anomaly])
-    detector = make_iaeo3_plus(input="spectrograms", n_repeats=2, cv=None, random_state=0)
+    detector = make_iaeo3_plus(input="spectrograms", n_repeats=1, cv=None, random_state=0)
     detector.fit(normal[order[:200]])
     y = np.repeat([1, -1], [150, len(anomaly)])
-    names = detector.estimators_[0]["features"].get_feature_names_out()
-    is_mean = names == "log_mel__iae__error_mean"
+    (member,) = detector.estimators_
     # Once for both: it is what takes the time of `anomaly_score`.
-    features = [member["features"].transform(test) for member in detector.estimators_]
-    errors = [each[:, is_mean] for each in features]
-    assert auc(y, np.min(errors, axis=0).ravel()) >= least_iae
-    members = zip(detector.estimators_, features, strict=True)
-    scores = np.min([member["detector"].anomaly_score(each) for member, each in members], axis=0)
+    features = member["features"].transform(test)
+    is_mean = member["features"].get_feature_names_out() == "log_mel__iae__error_mean"
+    assert auc(y, features[:, is_mean].ravel()) >= least_iae
+    scores = member["detector"].anomaly_score(features)
     assert auc(y, scores) >= least_plus[0]
     assert pauc(y, scores) >= least_plus[1]

@@ -14,7 +14,7 @@ from skasd._utils.packages import needed_for
 def import_keras() -> Any:
     """Import Keras, on JAX unless the user has chosen a backend."""
     with needed_for("Training, or engine='keras',"):
-        if "keras" in sys.modules or "KERAS_BACKEND" in os.environ or _configured_backend():
+        if "keras" in sys.modules or "KERAS_BACKEND" in os.environ or configured_backend():
             import keras
 
             return keras
@@ -26,7 +26,7 @@ def import_keras() -> Any:
         return keras
 
 
-def _configured_backend() -> str | None:
+def configured_backend() -> str | None:
     """Return the backend in keras.json, unless it is the one that Keras writes there by itself."""
     folder = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
     try:
