@@ -18,7 +18,7 @@ from skasd import FeatureDetector, FleetDetector, GaussianMixtureDetector, make_
 
 ROOT = Path(__file__).parents[1]
 NAMES = ["fan_id_00", "fan_id_02", "pump_id_00", "pump_id_04", "slider_id_00", "valve_id_06"]
-MACHINE = np.repeat(NAMES, 200)
+MACHINE = np.repeat(NAMES, 20)
 FEATURES = np.random.default_rng(0).normal(size=(len(MACHINE), 3))
 
 
