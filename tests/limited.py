@@ -1,10 +1,9 @@
 """Code in a process that may take little memory."""
 
 import os
-import subprocess
-import sys
 
 import pytest
+from processes import run_script
 
 LIMITED = """
 import resource, sys
@@ -20,11 +19,6 @@ def run_limited(imports, code, *arguments, megabytes=300):
     if not os.path.exists("/proc/self/statm"):
         pytest.skip("this system does not say how much memory a process has")
     script = imports + LIMITED.format(megabytes=megabytes) + code
-    process = subprocess.run(
-        [sys.executable, "-c", script, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-    )
+    process = run_script(script, *arguments)
     assert process.returncode == 0, process.stderr
     return process.stdout

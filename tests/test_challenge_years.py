@@ -1,12 +1,11 @@
 """Every year's challenge from end to end, on small synthetic sets in its layout."""
 
 import csv
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from challenge_sets import KEYS, SECTIONS, make_set
+from processes import run_script
 from scipy.stats import hmean
 from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
 from sklearn.pipeline import make_pipeline
@@ -236,7 +235,7 @@ def test_killed_by_the_system(sets, tmp_path):
     root, _ = sets(2024)
     out = tmp_path / "out"
     script = KILLED_AT_WRITE.format(root=str(root), out=str(out), settings=SETTINGS)
-    process = subprocess.run([sys.executable, "-c", script], capture_output=True)
+    process = run_script(script)
     assert process.returncode == -9, process.stderr
     run(root, out)
     run(root, tmp_path / "uninterrupted")

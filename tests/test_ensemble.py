@@ -1,10 +1,8 @@
-import subprocess
-import sys
-
 import joblib
 import numpy as np
 import pytest
 from joblib import parallel_config
+from processes import run_script
 from settings import make
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.ensemble import IsolationForest
@@ -240,11 +238,8 @@ def test_pickle_scores_in_a_new_process_without_keras(tmp_path, spectrograms):
         "print(*sorted({'keras', 'jax', 'tensorflow', 'torch'} & set(sys.modules)))\n"
     )
     names = ("detector.joblib", "spectrograms.joblib", "scores.joblib")
-    arguments = [str(tmp_path / name) for name in names]
-    result = subprocess.run(
-        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True
-    )
-    assert result.stdout.split() == []
+    process = run_script(script, *(tmp_path / name for name in names))
+    assert process.stdout == "\n", process.stderr
     np.testing.assert_allclose(
         joblib.load(tmp_path / "scores.joblib"), detector.score_samples(spectrograms), rtol=1e-5
     )

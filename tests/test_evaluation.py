@@ -1,10 +1,9 @@
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import soundfile
+from processes import run_script
 from results import assert_same_results, read_csv
 from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
@@ -117,7 +116,7 @@ def test_killed_and_started_again(root, tmp_path, fitted_keys, write, finished):
     """Killed before the record of the first machine, and amid the files of the second."""
     out = tmp_path / "out"
     script = KILLED_AT_WRITE.format(write=write, root=str(root), out=str(out), settings=SMALL)
-    process = subprocess.run([sys.executable, "-c", script], capture_output=True)
+    process = run_script(script)
     assert process.returncode == -9, process.stderr
     assert len(list((out / "finished").iterdir())) == finished
     run(root, out)

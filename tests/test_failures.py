@@ -44,6 +44,7 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from joblib import parallel_config
+from processes import Script
 from results import assert_same_results
 from settings import make
 from sklearn.pipeline import make_pipeline
@@ -231,16 +232,6 @@ def test_disk_full_for_the_cache(tmp_path, noise, full_disk):
     np.testing.assert_array_equal(embedding.transform([noise]), expected)
 
 
-def python(code, *arguments, **options):
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
-    )
-
-
 EMBED = """
 import sys
 import numpy as np
@@ -257,7 +248,7 @@ print(embedding.fit_transform(clips).tolist())
 def test_no_home_folder(tmp_path, noise):
     weights = mel128().weights
     home = {"HOME": "/dev/null", "XDG_CACHE_HOME": ""}
-    process = python(EMBED, weights, "auto", env={**os.environ, **home})
+    process = Script(EMBED, weights, "auto", **home)
     output, errors = process.communicate()
     assert process.returncode == 0, errors
     assert "are not kept, because" in errors
@@ -265,7 +256,7 @@ def test_no_home_folder(tmp_path, noise):
 
 
 def test_two_processes_on_one_cache(tmp_path):
-    processes = [python(EMBED, mel128().weights, tmp_path / "cache") for _ in range(2)]
+    processes = [Script(EMBED, mel128().weights, tmp_path / "cache") for _ in range(2)]
     (one, _), (other, _) = [process.communicate() for process in processes]
     assert one == other != ""
     clips = np.random.default_rng(1).uniform(-0.5, 0.5, size=(3, 8000))
@@ -291,7 +282,7 @@ def test_fit_killed_leaves_the_old_model(tmp_path):
     path = tmp_path / "machine.skasd"
     detector = FeatureDetector().fit([[3.0], [4.0]])
     skasd.save(detector, path)
-    process = python(DIE_WHILE_SAVING, path)
+    process = Script(DIE_WHILE_SAVING, path)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     assert skasd.load(path).anomaly_score([[5.0]]) == 5.0
@@ -353,7 +344,7 @@ def test_two_evaluations_at_once(tmp_path, monkeypatch):
         for i, clip in enumerate(HEALTHY):
             label = "anomaly" if split == "test" and i % 2 else "normal"
             soundfile.write(folder / f"{label}_id_00_{i:08}.wav", clip, 16000)
-    processes = [python(EVALUATE, tmp_path, tmp_path / "out") for _ in range(2)]
+    processes = [Script(EVALUATE, tmp_path, tmp_path / "out") for _ in range(2)]
     outputs = [process.communicate() for process in processes]
     assert [output for output, _ in outputs] == ["True\n"] * 2, outputs
     monkeypatch.setattr("sys.argv", ["", str(tmp_path), str(tmp_path / "alone")])

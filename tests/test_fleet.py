@@ -1,8 +1,6 @@
 import json
 import pickle
 import signal
-import subprocess
-import sys
 
 import joblib
 import numpy as np
@@ -11,6 +9,7 @@ import pytest
 import sklearn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from processes import run_script
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_validate
@@ -197,7 +196,11 @@ def test_anomalous_clips_are_not_learned():
 
 @pytest.mark.parametrize(
     "labels",
-    [MACHINE.tolist(), pd.Series(MACHINE, index=range(7, 7 + len(MACHINE))), pd.Categorical(MACHINE)],
+    [
+        MACHINE.tolist(),
+        pd.Series(MACHINE, index=range(7, 7 + len(MACHINE))),
+        pd.Categorical(MACHINE),
+    ],
     ids=["list", "Series", "Categorical"],
 )
 def test_kinds_of_labels(fleet, labels):
@@ -442,9 +445,8 @@ def test_killed_while_saving_leaves_the_former_fleet(tmp_path, fleet):
     folders = [tmp_path / f"plant {i}" for i in range(3)]
     for folder in folders:
         skasd.save(fleet, folder)
-    command = [sys.executable, "-c", KILLED_WHILE_SAVING, *folders]
-    statuses = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert [int(status) for status in statuses.split()] == [signal.SIGKILL] * 3
+    process = run_script(KILLED_WHILE_SAVING, *folders)
+    assert [int(status) for status in process.stdout.split()] == [signal.SIGKILL] * 3
     for folder in folders:
         np.testing.assert_array_equal(
             skasd.load(folder).score_samples(FEATURES, machine_label=MACHINE),

@@ -1,12 +1,11 @@
 import pickle
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from processes import run_script
 
 from skasd import AudioError, OpenL3Embedding
 from skasd.features import WeightsError
@@ -198,7 +197,5 @@ def test_ncnn_imports_neither_keras_nor_jax(mel128, noise):
         "embedding.fit_transform(np.zeros((1, 16000)))\n"
         "print({'keras', 'jax', 'tensorflow'} & set(sys.modules))\n"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-    assert result.stdout.strip() == "set()"
+    process = run_script(script)
+    assert process.stdout.strip() == "set()", process.stderr

@@ -1,8 +1,6 @@
 import gzip
 import hashlib
 import shutil
-import subprocess
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from processes import Script
 
 from skasd.features import WeightsError
 from skasd.features.openl3 import _weights as module
@@ -146,11 +145,8 @@ def test_two_processes_at_once(cache, server):
         "print(module.find_weights('auto', 'mel128', 'env'))\n"
     )
     arguments = [NAME, module.URL, str(cache), module.BLOB_IDS[NAME]]
-    processes = [
-        subprocess.Popen([sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE)
-        for _ in range(2)
-    ]
-    printed = [process.communicate()[0].decode().strip() for process in processes]
+    processes = [Script(script, *arguments) for _ in range(2)]
+    printed = [process.communicate()[0].strip() for process in processes]
     assert printed == [str(cache / NAME)] * 2
     assert [path.name for path in cache.iterdir()] == [NAME]
     assert (cache / NAME).read_bytes() == GOLDEN.read_bytes()

@@ -3,7 +3,6 @@ import io
 import json
 import os
 import pickle
-import subprocess
 import sys
 import zipfile
 from importlib import metadata
@@ -15,6 +14,7 @@ import pytest
 import skops.io
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from processes import run_script
 from settings import make
 from sklearn.ensemble import IsolationForest, RandomTreesEmbedding
 from sklearn.exceptions import NotFittedError
@@ -480,9 +480,7 @@ print(sorted(heavy & set(sys.modules)))
 
 
 def test_another_process_scores_alike_without_keras(path, detector):
-    process = subprocess.run(
-        [sys.executable, "-c", SCORE, str(path)], capture_output=True, text=True, check=True
-    )
+    process = run_script(SCORE, path)
     scores, heavy = map(json.loads, process.stdout.splitlines())
     # Another process may share its threads out otherwise: equal but for last bits.
     np.testing.assert_allclose(scores, detector.score_samples(CLIPS), rtol=1e-4, atol=1e-3)

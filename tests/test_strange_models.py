@@ -3,8 +3,6 @@
 import copy
 import io
 import json
-import subprocess
-import sys
 import warnings
 import zipfile
 
@@ -13,6 +11,7 @@ import pytest
 import skops.io
 from hostile import DATA, all_nodes, make_small_detector, write_unchecked
 from limited import run_limited
+from processes import run_script
 from sklearn.covariance import EllipticEnvelope
 from sklearn.ensemble import IsolationForest
 from sklearn.model_selection import GridSearchCV
@@ -656,5 +655,4 @@ def test_interpreter_survives_short_coefficients(fitted, tmp_path):
     broken._dual_coef_ = broken._dual_coef_[:, :1]
     write_unchecked(broken, tmp_path / "model.skasd", versions={"skasd": "99.0"})
     script = "import sys, skasd\ntry: skasd.load(sys.argv[1])\nexcept ValueError: sys.exit(7)"
-    process = subprocess.run([sys.executable, "-c", script, str(tmp_path / "model.skasd")])
-    assert process.returncode == 7
+    assert run_script(script, tmp_path / "model.skasd").returncode == 7

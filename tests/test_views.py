@@ -1,12 +1,11 @@
 """The default system: local density, the soft maximum, and what joins them."""
 
-import subprocess
-import sys
 import warnings
 
 import numpy as np
 import pytest
 import soundfile
+from processes import run_script
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -247,7 +246,8 @@ def test_default_needs_no_keras(machine):
         "make_views_detector().fit(clips).p_values(clips[:2])\n"
         "assert not {'keras', 'jax', 'tensorflow', 'torch'} & sys.modules.keys()\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    process = run_script(code)
+    assert process.returncode == 0, process.stderr
 
 
 def test_short_clips_are_refused_by_name(detector):
