@@ -1,6 +1,6 @@
 import sys
+from pathlib import Path
 
-import librosa
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
@@ -135,7 +135,8 @@ def test_spectrograms_take_their_units_from_the_arguments(of_spectrograms):
     settings = {"sample_rate": 8000, "hop_length": 256, "fmin": 50, "fmax": 3000}
     explanation = explain(of_spectrograms, spectrogram, **settings)
     np.testing.assert_allclose(explanation.times, (2 + np.arange(56)) * 256 / 8000)
-    corners = librosa.mel_frequencies(34, fmin=50, fmax=3000)
+    # librosa.mel_frequencies(34, fmin=50, fmax=3000)
+    corners = np.load(Path(__file__).parent / "data" / "librosa.npz")["corners"]
     np.testing.assert_allclose(explanation.frequencies, corners[1:-1])
     with pytest.raises(ValueError, match="fmax=9000"):
         explain(of_spectrograms, spectrogram, fmax=9000)
