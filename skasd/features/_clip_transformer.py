@@ -54,8 +54,8 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
     sample_rate : int, default=16000
         Rate of the samples that `transform_clip` receives, in Hz.
     input_sample_rate : int or None, default=None
-        Rate of clips given as arrays, in Hz. None takes 16000, with a warning if `sample_rate` is
-        another. Files, and arrays given as ``(rate, samples)``, say so themselves.
+        Sample rate of clips given as arrays, in Hz. None assumes 16000, with a warning if
+        `sample_rate` differs. Files, and arrays given as ``(rate, samples)``, carry their own rate.
     channel : "mean", "near-far", "far-near" or int, default="mean"
         ``"mean"`` averages the channels, and an int selects one by its index. An array of shape
         (n_samples,) has one channel already. ``"near-far"`` takes the features of the first

@@ -19,7 +19,7 @@ class FrameAutoencoder(WindowAutoencoder):
     ----------
     encoder_units : sequence of int, default=(128, 128, 128, 128, 8)
         Units of the encoder's layers, the bottleneck last. The decoder mirrors the encoder without
-        its bottleneck. All of them are ReLU; the output is linear.
+        its bottleneck. All layers use ReLU, except for the linear output.
     n_frames : int, default=5
         Frames in a window.
     statistics : sequence of str, default=("mean",)
@@ -41,8 +41,8 @@ class FrameAutoencoder(WindowAutoencoder):
     input_noise : float, default=0.0
         Standard deviation of Gaussian noise added to the input in training.
     random_state : int, RandomState instance or None, default=None
-        Source of the initial weights, of the order of the windows and of the noise. The same int
-        gives the same bits if the number of cores is the same, and nothing global is seeded.
+        Source of the initial weights, the order of the windows and the noise. The same int gives
+        bit-identical results on the same number of cores. No global seed is set.
     verbose : int, default=0
         1 shows a progress bar over epochs, with the loss.
 

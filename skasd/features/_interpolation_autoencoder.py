@@ -21,7 +21,7 @@ class InterpolationAutoencoder(WindowAutoencoder):
     ----------
     encoder_units : sequence of int, default=(256, 128, 64, 32)
         Units of the encoder's layers, the bottleneck last. The decoder mirrors the encoder without
-        its bottleneck. All of them are ReLU; the output is linear.
+        its bottleneck. All layers use ReLU, except for the linear output.
     n_frames : int, default=5
         Frames in a window; odd, and at least 3.
     statistics : sequence of str, default=("mean", "std", "median", "max", "iqr")
@@ -43,8 +43,8 @@ class InterpolationAutoencoder(WindowAutoencoder):
         Standard deviation of the Gaussian noise added to the standardized input in training; 0
         turns it off. Not in the report: it lowers the error on held-out healthy clips.
     random_state : int, RandomState instance or None, default=None
-        Source of the initial weights, of the order of the windows and of the noise. The same int
-        gives the same bits if the number of cores is the same, and nothing global is seeded.
+        Source of the initial weights, the order of the windows and the noise. The same int gives
+        bit-identical results on the same number of cores. No global seed is set.
     verbose : int, default=0
         1 shows a progress bar over epochs, with the loss.
 
@@ -82,8 +82,8 @@ class InterpolationAutoencoder(WindowAutoencoder):
     weights are an exponential average over about the last fifth of the training steps. Both lower
     the error on held-out healthy clips, and the differences between seeds.
 
-    Keras trains, on JAX unless ``KERAS_BACKEND`` says otherwise; `transform` is NumPy, and a
-    pickle holds arrays only.
+    Training uses Keras, on JAX unless ``KERAS_BACKEND`` says otherwise. `transform` uses NumPy
+    alone, and a pickle holds only arrays.
 
     References
     ----------

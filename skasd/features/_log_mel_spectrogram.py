@@ -92,8 +92,8 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
     mean, scale : float, default=0.0 and 1.0
         The result is ``(level - mean) / scale``.
     input_sample_rate : int or None, default=None
-        What clips given as arrays are sampled at, in Hz. None takes 16000, with a warning if
-        `sample_rate` is another. Files, and arrays given as ``(rate, samples)``, say so themselves.
+        Sample rate of clips given as arrays, in Hz. None assumes 16000, with a warning if
+        `sample_rate` differs. Files, and arrays given as ``(rate, samples)``, carry their own rate.
     channel : "mean", "near-far", "far-near" or int, default="mean"
         ``"mean"`` averages the channels, and an int selects one by its index. An array of shape
         (n_samples,) has one channel already. ``"near-far"`` takes the levels of the first channel,

@@ -83,8 +83,8 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer
 
     Notes
     -----
-    Keras trains, on JAX unless ``KERAS_BACKEND`` says otherwise; `transform` is NumPy, and a
-    pickle holds arrays only.
+    Training uses Keras, on JAX unless ``KERAS_BACKEND`` says otherwise. `transform` uses NumPy
+    alone, and a pickle holds only arrays.
 
     References
     ----------

@@ -31,12 +31,12 @@ class CallableEncoder(ClipTransformer):
         How frames are combined over time, as in `ONNXEncoder`. It has no effect if the function
         returns no frames.
     channel : "mean", "near-far", "far-near" or int, default="mean"
-        Average of the channels, or the index of the one to use. ``"near-far"``: the features of the
-        first channel, near the machine, less half of those of the second, which hears the
-        surroundings. ``"far-near"``: the other way around.
+        ``"mean"`` averages the channels, and an int selects one by its index. ``"near-far"`` takes
+        the features of the first channel, near the machine, minus half of those of the second,
+        which hears the surroundings; ``"far-near"`` swaps the two.
     input_sample_rate : int or None, default=None
-        What clips given as arrays are sampled at, in Hz. None takes 16000, with a warning if
-        `sample_rate` is another. Files, and arrays given as ``(rate, samples)``, say so themselves.
+        Sample rate of clips given as arrays, in Hz. None assumes 16000, with a warning if
+        `sample_rate` differs. Files, and arrays given as ``(rate, samples)``, carry their own rate.
     n_jobs : int or None, default=None
         Number of threads that call the function at the same time.
     max_seconds : float or None, default=3600.0

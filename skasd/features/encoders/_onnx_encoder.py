@@ -72,17 +72,17 @@ class ONNXEncoder(PretrainedMixin, ClipTransformer):
     device : {"auto", "cpu", "cuda"}, default="auto"
         What runs the network. ``"auto"`` uses a GPU if onnxruntime-gpu finds one.
     cache : "auto", path or None, default="auto"
-        Folder that remembers the features of each clip by its content; the user's cache if
-        ``"auto"``, no memory if None.
+        Folder in which the features of each clip are cached by its content. ``"auto"`` is the
+        user's cache folder; None caches nothing.
     channel : "mean", "near-far", "far-near" or int, default="mean"
-        Average of the channels, or the index of the one to use. ``"near-far"``: the features of the
-        first channel, near the machine, less half of those of the second, which hears the
-        surroundings. ``"far-near"``: the other way around.
+        ``"mean"`` averages the channels, and an int selects one by its index. ``"near-far"`` takes
+        the features of the first channel, near the machine, minus half of those of the second,
+        which hears the surroundings; ``"far-near"`` swaps the two.
     input_sample_rate : int or None, default=None
-        What clips given as arrays are sampled at, in Hz. None takes 16000, with a warning if
-        `sample_rate` is another. Files, and arrays given as ``(rate, samples)``, say so themselves.
+        Sample rate of clips given as arrays, in Hz. None assumes 16000, with a warning if
+        `sample_rate` differs. Files, and arrays given as ``(rate, samples)``, carry their own rate.
     n_jobs : int or None, default=None
-        Number of clips that are worked on at the same time, each with its share of the cores.
+        Number of clips processed at the same time, each with its share of the cores.
     max_seconds : float or None, default=3600.0
         Longest clip to accept, in seconds; None for no limit.
 
@@ -214,7 +214,7 @@ class ONNXEncoder(PretrainedMixin, ClipTransformer):
         Parameters
         ----------
         X : clips or spectrograms
-            What `input` says.
+            Clips or spectrograms, as `input` says.
         y : ignored
             Not used, present for API consistency by convention.
 
@@ -258,7 +258,7 @@ class ONNXEncoder(PretrainedMixin, ClipTransformer):
         Parameters
         ----------
         X : clips or spectrograms
-            What `input` says.
+            Clips or spectrograms, as `input` says.
         y : ignored
             Not used, present for API consistency by convention.
         **fit_params
@@ -289,7 +289,7 @@ class ONNXEncoder(PretrainedMixin, ClipTransformer):
         Parameters
         ----------
         X : clips or spectrograms
-            What `input` says.
+            Clips or spectrograms, as `input` says.
 
         Returns
         -------
@@ -315,7 +315,7 @@ class ONNXEncoder(PretrainedMixin, ClipTransformer):
         Parameters
         ----------
         X : clips or spectrograms
-            What `input` says.
+            Clips or spectrograms, as `input` says.
 
         Returns
         -------

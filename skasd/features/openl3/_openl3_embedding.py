@@ -59,8 +59,8 @@ class OpenL3Embedding(PretrainedMixin, ClipTransformer):
     engine : {"auto", "ncnn", "keras"}, default="auto"
         What runs the network. ``"auto"`` uses ncnn; ``"keras"`` is for a GPU.
     cache : "auto", path or None, default="auto"
-        Folder that remembers the features of each clip by its content; the user's cache if
-        ``"auto"``, no memory if None.
+        Folder in which the features of each clip are cached by its content. ``"auto"`` is the
+        user's cache folder; None caches nothing.
     channel : "mean", "near-far", "far-near" or int, default="mean"
         ``"mean"`` averages the channels, and an int selects one by its index. An array of shape
         (n_samples,) has one channel already. ``"near-far"`` takes the features of the first
@@ -70,7 +70,7 @@ class OpenL3Embedding(PretrainedMixin, ClipTransformer):
         Sample rate of clips given as arrays, in Hz. None assumes 16000, with a warning. Files, and
         arrays given as ``(rate, samples)``, carry their own rate.
     n_jobs : int or None, default=None
-        Number of clips that are worked on at the same time, each with its share of the cores.
+        Number of clips processed at the same time, each with its share of the cores.
     max_seconds : float or None, default=3600.0
         Longest clip to accept, in seconds; None for no limit. A longer clip is refused before
         memory is allocated for it.
