@@ -137,7 +137,7 @@ class EventFileError(SkasdError):
     ...     with EventFile(f"{folder}/events.jsonl", {"source": "pump"}):  # doctest: +ELLIPSIS
     ...         pass
     Traceback (most recent call last):
-    skasd.exceptions.EventFileError: ...source was fan, and is pump. Pass another file.
+    skasd.exceptions.EventFileError: ...source was fan, but is now pump. Pass another file.
     """
 
 

@@ -459,7 +459,7 @@ def test_metadata(levels, tmp_path):
 def test_what_has_no_operators_is_refused(levels, step, name, tmp_path):
     path = tmp_path / "model.onnx"
     path.write_text("What is there stays.")
-    with pytest.raises(TypeError, match=rf"{name}\. Fit a detector without it, or score with"):
+    with pytest.raises(TypeError, match=rf"{name}\. Fit a detector without these, or score with"):
         export_onnx(pipeline(step, levels[-1]), path)
     assert path.read_text() == "What is there stays."
 
@@ -478,7 +478,7 @@ def test_steps_that_do_not_fit_the_input_are_refused(levels, tmp_path):
     path = tmp_path / "model.onnx"
     with pytest.raises(TypeError, match="detector: GaussianMixtureDetector takes no spectrograms"):
         export_onnx(levels[-1], path, input="spectrograms", n_frames=10)
-    with pytest.raises(TypeError, match="Pipeline gives features where scores are needed"):
+    with pytest.raises(TypeError, match="Pipeline returns features, but scores are needed"):
         export_onnx(levels[:-1], path)
     with pytest.raises(ValueError, match="Pass input='spectrograms'"):
         export_onnx(levels[1:], path)

@@ -70,7 +70,7 @@ def read_arrays(content: bytes, shapes: dict[str, tuple[int, ...]]) -> dict[str,
         if places.keys() != shapes.keys():
             name = min(places.keys() ^ shapes.keys())
             has = "holds" if name in places else "lacks"
-            raise ValueError(f"it holds other weights than OpenL3's audio network: it {has} {name}")
+            raise ValueError(f"it does not hold OpenL3's audio network: it {has} {name}")
         return {name: _read(file, places[name], name, shapes[name]) for name in shapes}
 
 
