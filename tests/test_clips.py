@@ -352,7 +352,7 @@ def test_monitor_tells_that_it_guesses_and_hears_what_score_samples_hears(tmp_pa
         return said
 
     (message,) = monitored({})
-    assert "what the stream is sampled at, and 16000 Hz is not what the detector" in message
+    assert "sample rate of the stream is unknown, and 16000 Hz, which is assumed, is not" in message
     assert monitored({}, sample_rate=48000) == []
     assert monitored({"input_sample_rate": 48000}) == []
     assert monitored({"input_sample_rate": 44100}, sample_rate=48000) == []

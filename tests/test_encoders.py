@@ -325,7 +325,9 @@ def test_what_the_file_says_of_its_input_is_believed(tmp_path):
     with pytest.raises(ValueError, match=r"window_length=800: .* only takes windows of 1600"):
         ONNXEncoder(path, window_length=800).fit(CLIPS)
     mel = spectrogram_model(tmp_path / "mel.onnx")
-    with pytest.raises(ValueError, match=r"takes mel of shape \(n, 1, 8, t\), and spectrograms of"):
+    with pytest.raises(
+        ValueError, match=r"takes mel of shape \(n, 1, 8, t\), which does not fit spectrograms of"
+    ):
         ONNXEncoder(mel, input="spectrograms").fit(np.zeros((2, 20, 16)))
     with pytest.raises(ValueError, match=r"takes mel of shape \(n, 1, 8, t\), and clips do not"):
         ONNXEncoder(mel).fit(CLIPS)
