@@ -329,7 +329,9 @@ def test_what_the_file_says_of_its_input_is_believed(tmp_path):
         ValueError, match=r"takes mel of shape \(n, 1, 8, t\), which does not fit spectrograms of"
     ):
         ONNXEncoder(mel, input="spectrograms").fit(np.zeros((2, 20, 16)))
-    with pytest.raises(ValueError, match=r"takes mel of shape \(n, 1, 8, t\), and clips do not"):
+    with pytest.raises(
+        ValueError, match=r"takes mel of shape \(n, 1, 8, t\), which does not fit clips"
+    ):
         ONNXEncoder(mel).fit(CLIPS)
     encoder = ONNXEncoder(mel, input="spectrograms", cache=None).fit(np.zeros((2, 20, 8)))
     with pytest.raises(ValueError, match="clip 1: has 9 bands, but 8 are expected"):

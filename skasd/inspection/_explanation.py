@@ -267,9 +267,9 @@ def explain(
         unusual, easier_than_usual = np.maximum(maps.excess, 0), False
     else:
         raise ValueError(
-            f"{type(detector).__name__} cannot be explained: it has no autoencoder whose errors "
-            "could show where a clip is unusual, nor statistics of spectrograms, or an encoder "
-            "that keeps their bands, each with distances of its own. Pass a detector such as those "
+            f"{type(detector).__name__} cannot be explained: it has neither an autoencoder, whose "
+            "errors show where a clip is unusual, nor statistics of spectrograms or an encoder "
+            "that keeps their bands, with distances of their own. Pass a detector such as those "
             "of make_views_detector or make_iaeo3."
         )
     middles, edges = band_middles_and_edges(analysis)
