@@ -15,7 +15,7 @@ __all__ = [
 
 
 class SkasdError(ValueError):
-    """Input that skasd cannot work with; the base class of its errors.
+    """Input that skasd cannot work with. This is the base class of skasd's errors.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class SkasdError(ValueError):
     """
 
     def __init__(self, what: str, problem: str, remedy: str):
-        # All three are the exception's args, from which a pickle makes it again.
+        # All three become the exception's args, so that it can be pickled.
         super().__init__(what, problem, remedy)
         self.what = what
         self.problem = problem
@@ -95,7 +95,7 @@ class DatasetError(SkasdError):
 
 
 class WeightsError(SkasdError):
-    """Weights of an encoder that cannot be obtained, or are others than they should be.
+    """Encoder weights that cannot be obtained, or are not the expected ones.
 
     Parameters
     ----------
@@ -137,12 +137,12 @@ class EventFileError(SkasdError):
     ...     with EventFile(f"{folder}/events.jsonl", {"source": "pump"}):  # doctest: +ELLIPSIS
     ...         pass
     Traceback (most recent call last):
-    skasd.exceptions.EventFileError: ...source was fan, and is pump. Pass another file.
+    skasd.exceptions.EventFileError: ...source was fan, but is now pump. Pass another file.
     """
 
 
 class EvaluationError(SkasdError):
-    """An evaluation that cannot start because its settings or its results folder do not fit.
+    """An evaluation that cannot start because of its settings or its results folder.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ class ModelFileError(SkasdError):
 
 
 class ModelVersionWarning(UserWarning):
-    """A model whose scores differ from those under the package versions that saved it.
+    """A model whose scores differ from those it had under the package versions that saved it.
 
     Examples
     --------
@@ -208,7 +208,7 @@ class ModelVersionWarning(UserWarning):
 
 
 class CalibrationWarning(UserWarning):
-    """A threshold whose false-alarm rate was not measured on enough clips that were left out.
+    """A threshold whose false-alarm rate was not measured on enough held-out clips.
 
     Examples
     --------
@@ -222,7 +222,7 @@ class CalibrationWarning(UserWarning):
 
 
 class RecordingWarning(UserWarning):
-    """Clips that do not fit the others of a training set, or the training set of a detector.
+    """Clips that do not match the rest of a training set, or the training set of a detector.
 
     Examples
     --------

@@ -268,7 +268,7 @@ def test_progress_bar_shows_the_loss(spectrograms, capsys):
         ({"encoder_units": (8, 0)}, "expected one positive int"),
         ({"statistics": ("mean", "mode")}, "expected some of mean, std, median, max, iqr"),
         ({"statistics": ()}, "expected some of"),
-        ({"learning_rate": 1e30, "batch_norm": False}, "diverged: its loss in epoch"),
+        ({"learning_rate": 1e30, "batch_norm": False}, "diverged: the loss in epoch"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
@@ -279,7 +279,7 @@ def test_wrong_parameters(spectrograms, parameters, message):
 
 def test_short_clip_is_refused_before_training(monkeypatch, spectrograms, fitted):
     monkeypatch.setattr("skasd.features._training.dense.train_dense_network", None)
-    with pytest.raises(AudioError, match="clip 3: is too short: 4 frames where 5 are needed"):
+    with pytest.raises(AudioError, match="clip 3: is too short: 4 frames, but 5 are needed"):
         InterpolationAutoencoder().fit([*spectrograms, spectrograms[0][:4]])
     with pytest.raises(AudioError, match="clip 0: is too short"):
         fitted.transform([spectrograms[0][:4]])

@@ -186,7 +186,7 @@ def test_a_model_learns_from_all_sections_or_from_one(sets, tmp_path, small_syst
     )
     assert together.keys() == alone.keys()
     assert together != alone
-    with pytest.raises(EvaluationError, match="fit_on was section, and is machine"):
+    with pytest.raises(EvaluationError, match="fit_on was section, but is now machine"):
         run(root, tmp_path / "section", machines=["fan"])
 
 

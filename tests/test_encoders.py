@@ -218,15 +218,15 @@ def truncated(path):
 
 STRANGE = {
     "missing": (lambda path: None, "there is no such file. Pass its path, or put it into"),
-    "truncated": (truncated, "is truncated, or no ONNX file"),
-    "empty": (lambda path: path.write_bytes(b""), "is no ONNX file, or one that computes nothing"),
-    "text": (lambda path: path.write_text("no model\n" * 99), "is truncated, or no ONNX file"),
-    "pickle": (lambda path: path.write_bytes(pickle.dumps([1] * 99)), "no ONNX file"),
+    "truncated": (truncated, "is truncated, or not an ONNX file"),
+    "empty": (lambda path: path.write_bytes(b""), "is not an ONNX file, or computes nothing"),
+    "text": (lambda path: path.write_text("no model\n" * 99), "is truncated, or not an ONNX file"),
+    "pickle": (lambda path: path.write_bytes(pickle.dumps([1] * 99)), "not an ONNX file"),
     "foreign operator": (
         lambda path: simple(
             path, helper.make_node("Hear", ["clip"], ["out"], domain="vendor"), opsets=["vendor"]
         ),
-        "has the operator Hear of vendor, which needs code that is not in the file",
+        "has the operator Hear of vendor, whose code is neither in the file",
     ),
     "unknown operator": (
         lambda path: simple(path, helper.make_node("Hear", ["clip"], ["out"])),
@@ -234,11 +234,11 @@ STRANGE = {
     ),
     "weights above": (
         lambda path: with_weights_in(path, "../weights.bin"),
-        r"has weights outside of its folder, in \.\./weights\.bin",
+        r"has weights outside its folder, in \.\./weights\.bin",
     ),
     "weights anywhere": (
         lambda path: with_weights_in(path, "/etc/hostname"),
-        "has weights outside of its folder, in /etc/hostname",
+        "has weights outside its folder, in /etc/hostname",
     ),
     "weights in memory": (
         lambda path: with_weights_in(path, "*/_ORT_MEM_ADDR_/*"),
@@ -250,7 +250,7 @@ STRANGE = {
             helper.make_node("Cast", ["clip"], ["out"], to=1),
             inputs=[value("clip", ["n", "t"], TensorProto.INT64)],
         ),
-        r"takes clip of tensor\(int64\) \(n, t\), where one tensor of floats is expected",
+        r"takes clip of tensor\(int64\) \(n, t\), but one tensor of floats is expected",
     ),
     "two inputs": (
         lambda path: simple(
@@ -281,7 +281,7 @@ def test_a_link_does_not_lead_out_of_the_folder(tmp_path):
     (tmp_path / "weights.bin").write_bytes(bytes(48))
     (tmp_path / "models" / "weights.bin").symlink_to(tmp_path / "weights.bin")
     with_weights_in(tmp_path / "models" / "model.onnx", "weights.bin")
-    with pytest.raises(WeightsError, match="has weights outside of its folder"):
+    with pytest.raises(WeightsError, match="has weights outside its folder"):
         ONNXEncoder(tmp_path / "models" / "model.onnx", cache=None).fit(CLIPS)
 
 
@@ -320,17 +320,21 @@ def test_settings_that_do_not_fit_the_file(waveform, settings, message):
 
 def test_what_the_file_says_of_its_input_is_believed(tmp_path):
     path = waveform_model(tmp_path / "m.onnx", n_samples=1600, metadata={"sample_rate": "16000"})
-    with pytest.raises(ValueError, match=r"sample_rate=32000: .* says that it takes 16000"):
+    with pytest.raises(ValueError, match=r"sample_rate=32000: .* says it takes 16000"):
         ONNXEncoder(path, sample_rate=32000, input_sample_rate=16000).fit(CLIPS)
-    with pytest.raises(ValueError, match=r"window_length=800: .* takes windows of 1600 alone"):
+    with pytest.raises(ValueError, match=r"window_length=800: .* only takes windows of 1600"):
         ONNXEncoder(path, window_length=800).fit(CLIPS)
     mel = spectrogram_model(tmp_path / "mel.onnx")
-    with pytest.raises(ValueError, match=r"takes mel of shape \(n, 1, 8, t\), and spectrograms of"):
+    with pytest.raises(
+        ValueError, match=r"takes mel of shape \(n, 1, 8, t\), which does not fit spectrograms of"
+    ):
         ONNXEncoder(mel, input="spectrograms").fit(np.zeros((2, 20, 16)))
-    with pytest.raises(ValueError, match=r"takes mel of shape \(n, 1, 8, t\), and clips do not"):
+    with pytest.raises(
+        ValueError, match=r"takes mel of shape \(n, 1, 8, t\), which does not fit clips"
+    ):
         ONNXEncoder(mel).fit(CLIPS)
     encoder = ONNXEncoder(mel, input="spectrograms", cache=None).fit(np.zeros((2, 20, 8)))
-    with pytest.raises(ValueError, match="clip 1: has 9 bands where 8 are expected"):
+    with pytest.raises(ValueError, match="clip 1: has 9 bands, but 8 are expected"):
         encoder.transform([np.zeros((20, 8)), np.zeros((20, 9))])
 
 
@@ -427,7 +431,7 @@ def test_saved_and_loaded(mel, tmp_path, monkeypatch):
     monkeypatch.setenv("SKASD_ENCODERS", str(tmp_path))
     np.testing.assert_array_equal(loaded.score_samples(clips), expected)
     spectrogram_model(mel, maps="others")
-    with pytest.raises(WeightsError, match="so that its scores would mean nothing"):
+    with pytest.raises(WeightsError, match="so its scores would mean nothing"):
         loaded.score_samples(clips)
 
 
@@ -454,13 +458,13 @@ def test_a_function_is_an_encoder(tmp_path):
 
 @pytest.mark.parametrize("result", [None, "sound", 1.0, [], [[]], ["a"]])
 def test_a_function_of_no_numbers(result):
-    with pytest.raises(ValueError, match=r"function=.* gave an array of shape"):
+    with pytest.raises(ValueError, match=r"function=.* returned an array of shape"):
         CallableEncoder(lambda samples: result).fit(CLIPS)
 
 
 def test_a_function_of_as_many_numbers_as_samples():
     encoder = CallableEncoder(lambda samples: samples).fit(CLIPS)
-    with pytest.raises(AudioError, match="gives 99 features, and the first clip of fit gave 4000"):
+    with pytest.raises(AudioError, match="gives 99 features, but the first clip of fit gave 4000"):
         encoder.transform([CLIPS[0], CLIPS[0, :99]])
 
 
@@ -480,7 +484,7 @@ def test_an_encoder_is_a_view_of_the_default_system(waveform):
     detector = make_views_detector(encoder=encoder)
     assert detector.weights == [*make_views_detector().weights, 4]
     assert detector.fit(X).member_scores(X[:2]).shape == (2, 10)
-    with pytest.raises(ValueError, match="encoder= needs the recordings"):
+    with pytest.raises(ValueError, match="encoder= needs recordings"):
         make_views_detector(encoder=encoder, input="spectrograms")
 
 
@@ -528,19 +532,19 @@ def test_weights_of_pytorch_run_no_code(tmp_path, monkeypatch, capsys):
     path = tmp_path / "weights.pt"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", pickle.dumps({"a": Evil()}))
-    with pytest.raises(WeightsError, match=r"it names builtins\.print, which is no array"):
+    with pytest.raises(WeightsError, match=r"it names builtins\.print, which is not an array"):
         make_encoder("efficientat-mn04", weights=path)
     assert capsys.readouterr().out == ""
     state = {"features.0.0.weight": np.zeros((8, 1, 3, 3), np.float32)}
     save_torch(path, state, monkeypatch)
-    with pytest.raises(WeightsError, match="other weights than those of a MobileNet of Efficient"):
+    with pytest.raises(WeightsError, match="does not hold the weights of a MobileNet of Efficient"):
         make_encoder("efficientat-mn04", weights=path)
     save_torch(path, {"a": np.full(3, np.nan, np.float32)}, monkeypatch)
     with pytest.raises(WeightsError, match="holds NaN or infinity"):
         make_encoder("efficientat-mn04", weights=path)
     for content in (b"", path.read_bytes()[:200], pickle.dumps([1])):
         path.write_bytes(content)
-        with pytest.raises(WeightsError, match="cannot be read as weights of PyTorch"):
+        with pytest.raises(WeightsError, match="cannot be read as PyTorch weights"):
             make_encoder("efficientat-mn04", weights=path)
 
 
@@ -553,7 +557,7 @@ def test_a_tensor_is_within_its_storage(tmp_path, monkeypatch):
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content)
-    with pytest.raises(WeightsError, match="cannot be read as weights of PyTorch: "):
+    with pytest.raises(WeightsError, match="cannot be read as PyTorch weights: "):
         make_encoder("efficientat-mn04", weights=path)
 
 

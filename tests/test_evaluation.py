@@ -135,10 +135,10 @@ def test_nothing_is_computed_twice_or_reused_wrongly(root, tmp_path, fitted_keys
     before = contents(out)
 
     with pytest.raises(
-        EvaluationError, match=r"settings was .*'n_mels': 16.*, and is .*'n_mels': 8"
+        EvaluationError, match=r"settings was .*'n_mels': 16.*, but is now .*'n_mels': 8"
     ):
         run(root, out, settings={**SMALL, "n_mels": 8})
-    with pytest.raises(EvaluationError, match="random_state was 0, and is 1"):
+    with pytest.raises(EvaluationError, match="random_state was 0, but is now 1"):
         run(root, out, random_state=1)
     assert contents(out) == before
 

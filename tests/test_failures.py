@@ -225,7 +225,7 @@ def mel128(**settings):
 def test_disk_full_for_the_cache(tmp_path, noise, full_disk):
     expected = mel128(cache=None).fit([noise]).transform([noise])
     embedding = mel128(cache=str(tmp_path / "cache")).fit([noise])
-    with full_disk(100), pytest.warns(UserWarning, match="are not kept, because"):
+    with full_disk(100), pytest.warns(UserWarning, match="are not cached, because"):
         features = embedding.transform([noise])
     np.testing.assert_array_equal(features, expected)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -251,7 +251,7 @@ def test_no_home_folder(tmp_path, noise):
     process = Script(EMBED, weights, "auto", **home)
     output, errors = process.communicate()
     assert process.returncode == 0, errors
-    assert "are not kept, because" in errors
+    assert "are not cached, because" in errors
     assert np.array(eval(output)).shape == (3, 512)
 
 

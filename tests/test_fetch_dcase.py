@@ -187,7 +187,9 @@ def test_what_is_not_fetched(zenodo, tmp_path, kind, message):
 def test_list_that_is_not_fetched(zenodo, monkeypatch, tmp_path):
     serve_evaluation_set(zenodo, monkeypatch)
     zenodo.lists["eval_data_list_2023.csv"] = LIST + b"more\n"
-    with pytest.raises(DatasetError, match=r"the list of labels is not there: .* The clips are"):
+    with pytest.raises(
+        DatasetError, match=r"the list of labels is missing: .* The clips are complete"
+    ):
         fetch_dcase(2023, "bandsaw", "eval", tmp_path)
     assert load_dcase(tmp_path / "eval", "bandsaw", split="test").y is None
 

@@ -175,8 +175,8 @@ FULL = "section_00_target_test_anomaly_0007_vel_12.wav"
         ([f"section_00_0007.wav,{FULL}"], "no line before it names a machine type"),
         (["fan", "section_00_0007.wav,section_00_0008.wav"], "is not the full name of a clip"),
         (["fan", f"clip7.wav,{FULL}"], "'clip7.wav' is not the name of a clip"),
-        (["fan", f"section_01_0007.wav,{FULL}"], "are not of one clip"),
-        (["fan", f"section_00_source_test_0007.wav,{FULL}"], "are not of one clip"),
+        (["fan", f"section_01_0007.wav,{FULL}"], "do not belong to the same clip"),
+        (["fan", f"section_00_source_test_0007.wav,{FULL}"], "do not belong to the same clip"),
         (["fan", f"section_00_0007.wav,{FULL},0"], "has the label '0'"),
         (
             [

@@ -381,7 +381,7 @@ def test_detector_that_cannot_explain(page):
     assert (status, headers["Content-Type"]) == (200, "image/svg+xml")
     article = shown(page).one("article")
     assert not article.all("img")
-    assert "Not explained: Pipeline holds no autoencoder" in article.words
+    assert "Not explained: Pipeline cannot be explained" in article.words
     assert article.all("audio")
 
 

@@ -146,7 +146,7 @@ def test_batches_are_rolled_and_mixed():
     ("y", "message"),
     [
         (None, "MachineIDEmbedding needs y"),
-        (["fan"] * 90, "y names one machine, .*'fan'"),
+        (["fan"] * 90, "y names only one machine, .*'fan'"),
         (["fan", "pump"], "inconsistent numbers of samples"),
     ],
 )

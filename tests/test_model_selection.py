@@ -78,7 +78,7 @@ def test_clips_may_be_ragged(y):
     ("y", "message"),
     [
         (None, r"needs y to know the normal clips.*np.ones"),
-        ([1, 1, 1, 1, -1, -1], "n_splits=5 needs as many normal clips, got 4"),
+        ([1, 1, 1, 1, -1, -1], "n_splits=5 needs at least as many normal clips, got 4"),
         ([1, 1, 1, 1, 1, 0], "y is 0 at index 5"),
         ([1, 1, 1, 1, 1], "inconsistent numbers of samples"),
     ],
@@ -261,7 +261,7 @@ def test_stability_needs_members_and_clips(features):
     ensemble = RepeatedSeedEnsemble(GaussianMixtureDetector(), n_repeats=2).fit(features)
     with pytest.raises(ValueError, match="n_clips=1, n_repeats=2"):
         score_stability(ensemble, features[:1])
-    with pytest.raises(ValueError, match="Member 0 scores all 3 clips alike"):
+    with pytest.raises(ValueError, match="Member 0 gives all 3 clips the same score"):
         score_stability(ensemble, features[[0, 0, 0]])
 
 

@@ -364,7 +364,7 @@ def test_event_file_of_something_else(detector, tmp_path):
     path = tmp_path / "events.jsonl"
     watch_into(path, detector)
     events = path.read_bytes()
-    with pytest.raises(EventFileError, match=r"alarm was 3 of 5, and is 2 of 5\. Pass another"):
+    with pytest.raises(EventFileError, match=r"alarm was 3 of 5, but is now 2 of 5\. Pass another"):
         watch_into(path, detector, alarm="2 of 5")
     assert path.read_bytes() == events
 
@@ -635,7 +635,7 @@ def test_command_line_goes_on(model, sound, tmp_path):
     assert path.read_bytes() == live
     shown = shell(model, *arguments, "--rate", "8000", stdin=pcm)
     assert shown.exit_code == 2
-    assert "rate was 16000, and is 8000" in shown.stderr
+    assert "rate was 16000, but is now 8000" in shown.stderr
     assert path.read_bytes() == live
 
 

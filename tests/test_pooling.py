@@ -126,12 +126,12 @@ def test_fewer_clips_than_components_warn():
 @pytest.mark.parametrize(
     ("decay", "message"),
     [
-        ([], "expected one number"),
-        ([0.5, -1], "expected one number"),
-        ([np.nan], "expected one number"),
-        ([[1, 0]], "expected one number"),
+        ([], "expected one or more numbers"),
+        ([0.5, -1], "expected one or more numbers"),
+        ([np.nan], "expected one or more numbers"),
+        ([[1, 0]], "expected one or more numbers"),
         (["mean"], "expected numbers"),
-        ([1, 1.0], "twice"),
+        ([1, 1.0], "only once"),
     ],
 )
 def test_wrong_decays(decay, message):
@@ -141,7 +141,7 @@ def test_wrong_decays(decay, message):
 
 def test_wrong_spectrograms():
     pooling = TimeWeightedPooling().fit(CLIPS)
-    with pytest.raises(ValueError, match="4 bands where 6 are expected"):
+    with pytest.raises(ValueError, match="4 bands, but 6 are expected"):
         pooling.transform(CLIPS[:, :, :4])
     with pytest.raises(AudioError, match="too short: 0 frames"):
         pooling.transform([CLIPS[0], CLIPS[1, :0]])

@@ -458,7 +458,7 @@ def test_detectors_that_say_nothing_of_a_clip(tmp_path, mixture):
     page = read(tmp_path / "page.html")
     assert page.all("article")
     for article in page.all("article"):
-        assert "Not explained: Pipeline holds no autoencoder" in article.words
+        assert "Not explained: Pipeline cannot be explained" in article.words
         assert not article.all("img")
         assert len(article.all("audio")) == 3
 

@@ -101,8 +101,8 @@ def test_band_edges_are_checked(parameters):
         ([], "at least one spectrogram"),
         (np.zeros((20, 128)), "got one array of shape"),
         ([np.zeros(128)], "clip 0: expected a spectrogram of shape"),
-        (["fan.wav"], "clip 0: no spectrogram but str. Put LogMelSpectrogram before"),
-        ([np.zeros((9, 8)), np.zeros((9, 7))], "clip 1: has 7 bands where 8 are expected"),
+        (["fan.wav"], "clip 0: expected a spectrogram, got str. Put LogMelSpectrogram before"),
+        ([np.zeros((9, 8)), np.zeros((9, 7))], "clip 1: has 7 bands, but 8 are expected"),
         ([np.zeros((9, 8)), np.full((9, 8), np.nan)], "clip 1: its spectrogram holds NaN"),
     ],
 )
@@ -112,7 +112,7 @@ def test_bad_spectrograms_are_named(X, message):
 
 
 def test_short_spectrogram_is_an_audio_error():
-    with pytest.raises(AudioError, match="clip 1: is too short: 4 frames where 5 are needed"):
+    with pytest.raises(AudioError, match="clip 1: is too short: 4 frames, but 5 are needed"):
         check_spectrograms([np.zeros((5, 8)), np.zeros((4, 8))], min_frames=5)
 
 
@@ -215,5 +215,5 @@ def test_shortest_clip_has_as_many_frames_as_are_needed(framing, pre_emphasis):
 
 
 def test_silence_needs_an_offset_or_a_floor():
-    with pytest.raises(ValueError, match="offset=0 and floor=0 leave silence without a logarithm"):
+    with pytest.raises(ValueError, match="With offset=0 and floor=0, silence has no logarithm"):
         LogMelSpectrogram(offset=0).fit(np.zeros((1, 16000)))

@@ -255,23 +255,23 @@ STRANGE_WEIGHTS = {
     "link to another file": (link_elsewhere(link_out), "link to somewhere else"),
     "a layer in another file": (link_elsewhere(link_layer_out), "link to somewhere else"),
     "link within the file": (link_elsewhere(link_within), "link to somewhere else"),
-    "virtual dataset": (link_elsewhere(link_virtually), "packed, or in several places"),
+    "virtual dataset": (link_elsewhere(link_virtually), "compressed or split"),
     "gzip": (
         replace_by(compression="gzip", data=lambda array, folder: array),
-        "packed, or in several places",
+        "compressed or split",
     ),
     "fill value": (replace_by(fillvalue=1.0), "not in the file"),
-    "fill value of a terabyte": (replace_by(shape=(2**38,)), r"of shape \(274877906944,\)"),
+    "fill value of a terabyte": (replace_by(shape=(2**38,)), r"has shape \(274877906944,\)"),
     "complex": (
         replace_by(dtype="c8", data=lambda array, folder: array.astype("c8")),
-        "of dtype complex64",
+        "have dtype complex64",
     ),
-    "text": (replace_by(dtype="S4", data=lambda array, folder: array.astype("S4")), "of dtype"),
-    "names are numbers": (set_names([1, 2]), "are no names"),
+    "text": (replace_by(dtype="S4", data=lambda array, folder: array.astype("S4")), "have dtype"),
+    "names are numbers": (set_names([1, 2]), "are not names"),
     "names of another encoding": (set_names(np.array([b"conv2d\xff"])), "codec can't decode"),
-    "names in a table": (set_names(np.array([[b"conv2d"]])), r"are of shape \(1, 1\)"),
-    "very many names": (set_names(np.array([b"conv2d"] * 5000)), r"are of shape \(5000,\)"),
-    "a single name": (set_names("conv2d"), r"are of shape \(\)"),
+    "names in a table": (set_names(np.array([[b"conv2d"]])), r"have shape \(1, 1\)"),
+    "very many names": (set_names(np.array([b"conv2d"] * 5000)), r"have shape \(5000,\)"),
+    "a single name": (set_names("conv2d"), r"have shape \(\)"),
     "no names": (lambda file, folder: file.attrs.__delitem__("layer_names"), "layer_names"),
     "NaN": (set_number(np.nan), "NaN or infinity"),
     "infinity": (set_number(-np.inf, "kernel"), "NaN or infinity"),
@@ -496,20 +496,20 @@ def test_results_are_paired_by_name(task):
         assert task.result("00").scores["auc"] == 1.0
 
 
-LOST = f"{TEST_CLIPS[1]}' is lost"
+LOST = f"{TEST_CLIPS[1]}' is missing"
 DAMAGED_RESULTS = {
     "score_file": {
         "lost line": (lambda text: text.partition("\n")[2], LOST),
-        "empty": (lambda text: "", "0 where there are 5"),
+        "empty": (lambda text: "", "0 instead of 5"),
         "doubled line": (lambda text: text + text.partition("\n")[0], "is one too many"),
-        "another clip": (lambda text: text.replace("00000002", "00000009", 1), "is lost"),
+        "another clip": (lambda text: text.replace("00000002", "00000009", 1), "is missing"),
         "no number": (lambda text: text.replace(",0.0", ",none", 1), "is damaged: could not"),
         "NaN": (lambda text: text.replace(",0.0", ",nan", 1), "has nan"),
         "infinity": (lambda text: text.replace(",1.0", ",-inf", 1), "has -inf"),
         "one column": (lambda text: text.replace(",", ";"), "is damaged: not enough"),
         "three columns": (lambda text: text.replace("\n", ",7\n"), "is damaged: too many"),
         "NUL": (lambda text: "\0" + text, "holds other clips|is damaged"),
-        "a byte order mark": (lambda text: "\ufeff" + text, "lost"),
+        "a byte order mark": (lambda text: "\ufeff" + text, "missing"),
         "a field without end": (lambda text: '"' + 200_000 * "x" + text, "is damaged: field"),
     },
     "decision_file": {
@@ -519,7 +519,7 @@ DAMAGED_RESULTS = {
     "finished_file": {
         "empty": (lambda text: "", "is damaged"),
         "cut off": (lambda text: text[:-9], "is damaged"),
-        "list": (lambda text: f"[{text}]", "no object of JSON"),
+        "list": (lambda text: f"[{text}]", "not hold a JSON object"),
         "number": (lambda text: 5000 * "1", "is damaged"),
         "nested": (lambda text: 100_000 * "[", "is damaged"),
         "NUL": (lambda text: 100 * "\0", "is damaged"),
@@ -541,7 +541,7 @@ def test_damaged_results_are_refused(task, file, kind):
     with pytest.raises(EvaluationError, match=message) as caught:
         task.is_finished()
     assert caught.value.what == str(path)
-    assert "Delete it, and start again" in caught.value.remedy
+    assert "Delete it and start again" in caught.value.remedy
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "1", 100_000 * "[", "\0\0", "\ufeff{}"])
@@ -552,7 +552,7 @@ def test_damaged_settings_are_refused(tmp_path, content):
     claim(tmp_path, {"system": "iae"}, overwrite=True)
     claim(tmp_path, {"system": "iae"}, overwrite=False)
     (tmp_path / "finished" / "fan_id_00.json").touch()
-    with pytest.raises(EvaluationError, match="system was iae, and is baseline"):
+    with pytest.raises(EvaluationError, match="system was iae, but is now baseline"):
         claim(tmp_path, {"system": "baseline"}, overwrite=False)
     (tmp_path / "settings.json").unlink()
     with pytest.raises(EvaluationError, match=r"settings\.json: is damaged: .*No such file"):

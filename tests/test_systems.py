@@ -132,8 +132,8 @@ def test_bad_clip_is_named_from_parallel_fits(bad_clip, noise, n_jobs):
     ("parameters", "message"),
     [
         ({"input": "waveforms"}, "input='waveforms': expected 'clips' or 'spectrograms'"),
-        ({"input": "spectrograms"}, "openl3=True needs the recordings"),
-        ({"score": "max"}, "openl3=True adds embeddings, which score=.max. would not"),
+        ({"input": "spectrograms"}, "openl3=True needs recordings"),
+        ({"score": "max"}, "openl3=True adds embeddings, which score=.max. would ignore"),
         (
             {"score": "loudness", "openl3": False},
             "score=.loudness.: expected .mixture. or one of mean",
@@ -161,7 +161,7 @@ def test_clone_and_diagram():
 def test_missing_weights_are_said_before_training(monkeypatch, tmp_path, noise):
     monkeypatch.setattr("skasd.features._training.dense.train_dense_network", None)
     monkeypatch.setenv("SKASD_OPENL3_WEIGHTS", str(tmp_path))
-    with pytest.raises(WeightsError, match=r"make_iaeo3\(openl3=False\) goes on without OpenL3"):
+    with pytest.raises(WeightsError, match=r"do without OpenL3: make_iaeo3\(openl3=False\)"):
         make_iaeo3().fit([noise] * 10)
 
 
@@ -175,7 +175,9 @@ def test_all_of_iaeo3(machine, tmp_path):
         cv=None,
         **SMALL,
     ).set_params(estimator__detector__n_components=1)
-    with pytest.warns(UserWarning, match="8 clips of 512 features have 8 principal components"):
+    with pytest.warns(
+        UserWarning, match="8 clips of 512 features have only 8 principal components"
+    ):
         detector.fit(train[:8, :8000])
     features = detector.estimators_[0]["features"]
     assert features.transform(test[:2, :8000]).shape == (2, 8 + 5)

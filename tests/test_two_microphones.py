@@ -103,8 +103,8 @@ def test_noise_that_both_hear_is_not_heard(noise):
 @pytest.mark.parametrize(
     ("clip", "problem"),
     [
-        (np.zeros(RATE), "clip 0: has one channel, and channel='near-far' compares two"),
-        ((RATE, np.zeros((RATE, 1))), "has one channel, and channel='near-far' compares two"),
+        (np.zeros(RATE), "clip 0: has one channel, but channel='near-far' compares two"),
+        ((RATE, np.zeros((RATE, 1))), "has one channel, but channel='near-far' compares two"),
         (record(np.ones(RATE), np.zeros(RATE)), "has a dead channel 1: no sample differs"),
     ],
 )
@@ -152,7 +152,7 @@ def test_default_system_in_a_model_file(noise, tmp_path):
     loaded = skasd.load(tmp_path / "model.skasd")
     assert {step.channel for step in (m[0] for m in loaded.estimators_)} == {"near-far"}
     np.testing.assert_array_equal(loaded.score_samples(clips), fitted.score_samples(clips))
-    with pytest.raises(ValueError, match="input='clips' is of one channel"):
+    with pytest.raises(ValueError, match="input='clips' has one channel"):
         export_onnx(loaded, tmp_path / "model.onnx")
 
 

@@ -68,7 +68,7 @@ def mix_down(samples: np.ndarray, channel: str | int, name: str) -> np.ndarray:
         if samples.shape[1] < 2:
             raise AudioError(
                 name,
-                f"has one channel, and channel={channel!r} compares two",
+                f"has one channel, but channel={channel!r} compares two",
                 "Record both microphones into one file, or pass channel=0.",
             )
         channel = NEAR_FAR[channel][0]

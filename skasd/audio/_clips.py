@@ -52,7 +52,7 @@ class Clip:
 
     @property
     def lacks_rate(self) -> bool:
-        """Whether it is samples of which nobody has said what they are sampled at."""
+        """Whether it is samples whose sample rate is unknown."""
         return isinstance(self.source, np.ndarray) and self.sample_rate is None
 
     def analyze(self, key: Hashable, compute: Callable[[], np.ndarray]) -> np.ndarray:

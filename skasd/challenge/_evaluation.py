@@ -73,28 +73,29 @@ def evaluate_dcase(
     system : str, default="iaeo3"
         The system; see `make_system`.
     year : int or None, default=None
-        The challenge's year, 2020 to 2026; found out from the clips if None.
+        The challenge's year, 2020 to 2026; None detects it from the clips.
     machines : sequence of str or None, default=None
-        Machine types; all types in `root` if None.
+        Machine types; None evaluates all types in `root`.
     sections : sequence of str or None, default=None
-        Sections or, in 2020, ids, such as ``"00"``; all of each type if None.
+        Sections or, in 2020, ids, such as ``"00"``; None evaluates all of each type.
     fit_on : {"machine", "section"} or None, default=None
-        Whether a model learns from all sections of a machine type, or from one. None is what the
-        year's baseline does: ``"machine"`` in 2021 and 2022, otherwise ``"section"``, except that
-        the baseline of 2020 had one model for each type.
+        Whether a model learns from all sections of a machine type, or from a single one. None does
+        what the year's baseline does: ``"machine"`` in 2021 and 2022, and otherwise ``"section"``.
+        The exception is 2020, when the baseline had one model for each type, but None means
+        ``"section"``.
     ground_truth : str, PathLike or None, default=None
-        Folder of the challenge's lists of labels; see `load_dcase`. None looks for them beside the
-        clips. Without labels, clips are scored and no metrics computed.
+        Folder of the challenge's lists of labels; see `load_dcase`. None looks for them next to the
+        clips. Without labels, clips are scored, but no metrics are computed.
     settings : mapping or None, default=None
-        Settings that override those of the system. The recordings of 2026 have two channels, of
-        which the near microphone, ``channel=0``, is heard unless this says otherwise.
+        Settings that override those of the system. The recordings of 2026 have two channels; unless
+        this says otherwise, only that of the near microphone, ``channel=0``, is used.
     random_state : int, default=0
         Seed of every machine's system.
     overwrite : bool, default=False
-        Whether to delete results of other settings in `out`. Otherwise, they are an error.
+        Whether to delete results of other settings in `out`. If not, such results are an error.
     n_jobs : int or None, default=None
-        Models that are fitted at the same time, by joblib. Results are the same to the bit
-        if this number is.
+        Number of models fitted at the same time, by joblib. Results are bit-identical for the same
+        number.
     verbose : int, default=0
         1 shows a progress bar over models.
 
@@ -106,12 +107,12 @@ def evaluate_dcase(
     Raises
     ------
     EvaluationError
-        A ValueError: if a machine is unknown, or `out` holds other or damaged results or cannot
-        be created.
+        A ValueError. Raised if a machine is unknown, or if `out` holds other or damaged results or
+        cannot be created.
     ValueError
         If a system or a setting is unknown.
     DatasetError
-        If `root` has no clips, or the year cannot be found out.
+        If `root` has no clips, or the year cannot be detected.
     WeightsError
         If OpenL3's weights cannot be obtained.
 
@@ -149,7 +150,7 @@ def evaluate_dcase(
     defaults = {"cv": None, "random_state": random_state, **default_settings(year)}
     settings = dict(settings or {})
     detectors = {
-        # As the report and the challenge do, all members learn from all clips.
+        # All members learn from all clips, as in the report and the challenge.
         machine: make_system(system, machine, **{**defaults, **settings})
         for machine in {machine for machine, _ in keys}
     }
@@ -194,7 +195,7 @@ def evaluate_dcase(
 def _run(
     tasks: list[MachineTask], evaluation: Evaluation, n_jobs: int | None, verbose: int
 ) -> None:
-    """Run the tasks that are not finished; say of those that fail why."""
+    """Run the tasks that are not finished, and note why any of them failed."""
     pending = [task for task in tasks if not task.is_finished()]
     outcomes = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
         delayed(run_machine)(task) for task in pending
@@ -232,7 +233,7 @@ def _find_keys(
         raise EvaluationError(
             f"machines={unknown or None}",
             f"DCASE 2020 has {', '.join(MACHINES)}, and {held}" if year == 2020 else held,
-            "Pass machine types that it holds, or another root or year.",
+            "Pass machine types from that folder, or another root or year.",
         )
     keys = [(name, each) for name in machines for each in find_machine_ids(root, name)]
     if sections is None:

@@ -1,4 +1,4 @@
-"""The protocol of DCASE 2020, under the name that it had before there were other years."""
+"""The protocol of DCASE 2020, under its name from before other years were supported."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -37,21 +37,21 @@ def evaluate_dcase2020(
     out : str or PathLike
         Folder for the results; created if it is missing.
     system : {"views", "iaeo3", "iaeo3-opt", "iaeo3-plus", "iae", "baseline"}, default="iaeo3"
-        The system; see `make_system`. One is fitted for each machine type and id. This includes the
-        baseline, of which the challenge fitted one for each type.
+        The system; see `make_system`. One is fitted for each machine type and id, even for the
+        baseline, of which the challenge fitted only one for each type.
     machines : sequence of str or None, default=None
-        Machine types; all types in `root` if None.
+        Machine types; None evaluates all types in `root`.
     machine_ids : sequence of str or None, default=None
-        Ids, such as ``"00"``; all ids of each type if None.
+        Ids, such as ``"00"``; None evaluates all ids of each type.
     settings : mapping or None, default=None
         Settings that override those of the system.
     random_state : int, default=0
         Seed of every machine's system.
     overwrite : bool, default=False
-        Whether to delete results of other settings in `out`. Otherwise, they are an error.
+        Whether to delete results of other settings in `out`. If not, such results are an error.
     n_jobs : int or None, default=None
-        Machines that are fitted at the same time, by joblib. Results are the same to the bit
-        if this number is.
+        Number of machines fitted at the same time, by joblib. Results are bit-identical for the
+        same number.
     verbose : int, default=0
         1 shows a progress bar over machines.
 
@@ -63,8 +63,8 @@ def evaluate_dcase2020(
     Raises
     ------
     EvaluationError
-        A ValueError: if a machine is unknown, or `out` holds other or damaged results or cannot
-        be created.
+        A ValueError. Raised if a machine is unknown, or if `out` holds other or damaged results or
+        cannot be created.
     ValueError
         If a system or a setting is unknown.
     DatasetError

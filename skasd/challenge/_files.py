@@ -1,4 +1,4 @@
-"""The files of an evaluation: written whole, and refused if they are damaged."""
+"""The files of an evaluation: written completely or not at all, and refused if damaged."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ from typing import Any
 from skasd._utils.files import write_whole
 from skasd.exceptions import EvaluationError
 
-REMEDY = "Delete it, and start again: this machine is then evaluated anew."
+REMEDY = "Delete it and start again; this machine will then be evaluated again."
 
 
 def to_csv(rows: Iterable[Sequence]) -> str:
@@ -23,19 +23,19 @@ def to_csv(rows: Iterable[Sequence]) -> str:
 
 
 def read_column(path: Path, names: Sequence[str]) -> list[float]:
-    """Read one finite number for each clip from the text of a CSV file, whatever its order.
+    """Read one finite number for each clip from a CSV file, in any order of lines.
 
     Parameters
     ----------
     path : Path
-        The file, of lines of a name and a number.
+        The file; each line has a name and a number.
     names : sequence of str
-        The clips, each of which it must hold once, and no other.
+        The clips; the file must hold each of them once, and no others.
 
     Returns
     -------
     list of float
-        In the order of `names`.
+        Numbers in the order of `names`.
 
     Raises
     ------
@@ -57,15 +57,15 @@ def read_column(path: Path, names: Sequence[str]) -> list[float]:
     if wrong:
         raise EvaluationError(
             str(path),
-            f"holds other clips than the folder, {len(rows)} where there are {len(names)}: "
-            f"{wrong[0]!r} is {'lost' if counts[wrong[0]] < 0 else 'one too many'}",
+            f"holds other clips than the folder, {len(rows)} instead of {len(names)}: "
+            f"{wrong[0]!r} is {'missing' if counts[wrong[0]] < 0 else 'one too many'}",
             REMEDY,
         )
     return [numbers[name] for name in names]
 
 
 def read_json(path: Path, remedy: str) -> dict[str, Any]:
-    """Read an object of JSON.
+    """Read a JSON object.
 
     Parameters
     ----------
@@ -81,18 +81,18 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
     Raises
     ------
     EvaluationError
-        If it holds anything else.
+        If the file holds anything else.
     """
     try:
         content = json.loads(path.read_bytes().decode())
     except (OSError, ValueError, RecursionError) as error:
         raise EvaluationError(str(path), f"is damaged: {error}", remedy) from error
     if not isinstance(content, dict):
-        raise EvaluationError(str(path), "is damaged: it holds no object of JSON", remedy)
+        raise EvaluationError(str(path), "is damaged: it does not hold a JSON object", remedy)
     return content
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole, or leave what was there."""
+    """Write a file completely, or leave what was there."""
     with write_whole(path) as file:
         file.write(text.encode())

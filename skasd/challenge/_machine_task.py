@@ -1,4 +1,4 @@
-"""The evaluation of one model, and the files that show that it is finished."""
+"""The evaluation of one model, and the files that record that it is finished."""
 
 import hashlib
 import json
@@ -29,8 +29,8 @@ class MachineResult(NamedTuple):
     Parameters
     ----------
     scores : dict of str to float or tuple, or None
-        Of `skasd.metrics.evaluate` or, since 2021, `skasd.metrics.evaluate_domains`: ``"auc"``,
-        ``"auc_interval"``, and so on. None if the labels of the test clips are not known.
+        From `skasd.metrics.evaluate` or, since 2021, `skasd.metrics.evaluate_domains`: ``"auc"``,
+        ``"auc_interval"``, and so on. None if the labels of the test clips are unknown.
     failed_clips : dict of str to str
         Clips that could not be read and were left out, with the reasons.
     """
@@ -41,7 +41,7 @@ class MachineResult(NamedTuple):
 
 @dataclass
 class MachineTask:
-    """One model: the clips to fit it on, those that it scores, and the files to write.
+    """One model: the clips to fit it on, the clips to score, and the files to write.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class MachineTask:
 
     @property
     def keys(self) -> list[MachineKey]:
-        """What it evaluates."""
+        """What the task evaluates."""
         return [(self.machine, section) for section in self.tests]
 
     @property
@@ -81,11 +81,11 @@ class MachineTask:
 
     @property
     def finished_file(self) -> Path:
-        """The file that tells that the others are whole."""
+        """The file that shows that the others are complete."""
         return self.out / "finished" / f"{self.name}.json"
 
     def parts(self) -> dict[str, list[str]]:
-        """Return what the names of its files end with, and the clips in each."""
+        """Return how the names of its files end, and the clips in each file."""
         return {
             f"{self.machine}_{name}": clips
             for section, test in self.tests.items()
@@ -138,7 +138,7 @@ class MachineTask:
 
     def _failed_names(self, failed_clips: Mapping[str, str]) -> set[str]:
         """Return the names of the test clips that have no score."""
-        # Of training and of test, two clips may have the same name; the root may have another.
+        # A training and a test clip may have the same name, and the root may have been moved.
         failed = {Path(clip).parts[-2:] for clip in failed_clips}
         paths = (Path(path) for test in self.tests.values() for path in test.paths)
         return {path.name for path in paths if path.parts[-2:] in failed}
@@ -179,14 +179,14 @@ class MachineTask:
         return MachineResult(metrics, own)
 
     def _is_of(self, clip: str, section: str) -> bool:
-        """Return whether a clip counts with a section: as a test clip, or all train it."""
+        """Return whether a clip counts for a section: as its test clip, or because all train it."""
         path = Path(clip)
         others = [test for name, test in self.tests.items() if name != section]
         return not any(path.parts[-2:] == Path(p).parts[-2:] for test in others for p in test.paths)
 
 
 def run_machine(task: MachineTask) -> tuple[list[MachineKey], str | None]:
-    """Fit, score and write the files; return what was evaluated, and why that failed, or None."""
+    """Fit, score and write the files; return what was evaluated, and the reason if it failed."""
     fingerprint = task.fingerprint()
     for file in task.files:
         file.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What the years of the challenge ask for: which clips a model learns from, and which files."""
+"""What each year of the challenge requires: which clips a model learns from, and which files."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -8,13 +8,13 @@ import numpy as np
 from sklearn.utils import Bunch
 
 FIT_ON = ("machine", "section")
-"""What a model may be fitted on: all sections of a machine type together, or each one alone."""
+"""What a model may be fitted on: all sections of a machine type together, or a single one."""
 
 _FITTED_ON_MACHINES = (2021, 2022)
 """Years whose baselines have one model for all sections of a machine type."""
 
 _NEAR_MICROPHONE = 0
-"""Channel of the microphone near the machine, which is all that the baseline of 2026 hears."""
+"""Channel of the microphone near the machine, the only one that the baseline of 2026 uses."""
 
 
 def default_fit_on(year: int) -> str:
@@ -33,7 +33,7 @@ def identifier_of(year: int) -> str:
 
 
 def file_parts(year: int, section: str, test: Bunch) -> dict[str, list[str]]:
-    """Tell which files a section's test clips go into.
+    """Tell which files the test clips of a section go into.
 
     Parameters
     ----------
@@ -42,12 +42,12 @@ def file_parts(year: int, section: str, test: Bunch) -> dict[str, list[str]]:
     section : str
         Section or, in 2020, id.
     test : Bunch
-        Its test clips, from `skasd.datasets.load_dcase`.
+        The section's test clips, from `skasd.datasets.load_dcase`.
 
     Returns
     -------
     dict of str to list of str
-        What the names of the files end with, after the machine type, and the clips in each.
+        How the names of the files end, after the machine type, and the clips in each file.
 
     Examples
     --------

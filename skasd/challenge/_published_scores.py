@@ -1,4 +1,4 @@
-"""Published results on the evaluation sets since 2023, by the challenge's own evaluators.
+"""Published results on the evaluation sets since 2023, from the challenge's own evaluators.
 
 Sources: the sections "Check results" of the READMEs of
 https://github.com/nttcslab/dcase2023_task2_evaluator,
@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 
 class PublishedScores(NamedTuple):
-    """What has been published about a system in one year.
+    """Published results of a system in one year.
 
     Parameters
     ----------
     official_score : float
-        In %.
+        Official score, in %.
     sections : mapping of (str, str) to tuple of float
         Machine type and section → AUC of the source domain, AUC of the target domain and pAUC,
         in %.
@@ -61,7 +61,7 @@ official           54.43                 56.51
 """
 
 SYSTEMS = ("MSE", "Mahalanobis")
-"""The two scores of the baseline's autoencoder."""
+"""The two scores that the baseline's autoencoder can give."""
 
 
 def _parse(table: str) -> dict[int, Mapping[str, PublishedScores]]:

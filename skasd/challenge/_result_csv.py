@@ -1,4 +1,4 @@
-"""``result.csv``: metrics of all sections and their means, as each year's evaluator has them."""
+"""``result.csv``: metrics of all sections and their means, as each year's evaluator writes them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
@@ -12,7 +12,7 @@ from skasd.metrics._labels import DOMAINS
 from skasd.metrics._summary import average_scores, harmonic_mean
 
 Scores = Mapping[tuple[str, str], Mapping[str, Any]]
-"""Machine type and section → what `evaluate_domains`, or of 2020 `evaluate`, returned."""
+"""Machine type and section → the result of `evaluate_domains` or, in 2020, `evaluate`."""
 
 _AREAS = ("auc", "pauc")
 _JUDGEMENTS = ("precision", "recall", "f1")
@@ -92,7 +92,7 @@ def _rows_2022(own: Mapping[str, Mapping[str, Any]]) -> list[list[Any]]:
 def _means(
     rows: Iterable[Mapping[str, Any]], *, by_domain: bool, suffix: str = ""
 ) -> list[list[Any]]:
-    """Return the means over sections and both domains, and over each domain."""
+    """Return the means over sections and both domains, and those over each domain."""
     rows = list(rows)
     # Since 2022, the pAUC of both domains counts with each.
     of_domain = {

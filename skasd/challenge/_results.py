@@ -52,7 +52,7 @@ def claim(out: Path, settings: dict[str, Any], overwrite: bool) -> None:
         ) from error
     held = settings
     try:
-        # Settings are written first, so results without them are of others, for all we know.
+        # Settings are written first, so results without them must be someone else's.
         if file.exists() or any((out / "finished").iterdir()):
             held = read_json(file, "Pass another out, or overwrite to delete the results in it.")
     except EvaluationError:
@@ -62,7 +62,8 @@ def claim(out: Path, settings: dict[str, Any], overwrite: bool) -> None:
     if held != settings:
         changed = {name for name in {*held, *settings} if held.get(name) != settings.get(name)}
         difference = "; ".join(
-            f"{name} was {held.get(name)}, and is {settings.get(name)}" for name in sorted(changed)
+            f"{name} was {held.get(name)}, but is now {settings.get(name)}"
+            for name in sorted(changed)
         )
         if not overwrite:
             raise EvaluationError(

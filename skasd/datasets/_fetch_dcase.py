@@ -63,10 +63,10 @@ LISTED: dict[int, tuple[str, str]] = {
         "0823f3c56aa6d12a497405315d895deb1f57aeee3ac19e2a60ec30ef5c0d0e00",
     ),
 }
-"""Year → the commit that its list of labels is taken from, and the digest of `text_sha256`."""
+"""Year → the commit of its list of labels, and the list's digest by `text_sha256`."""
 
 MOST_BYTES = 2**22
-"""Of a record's description, and of a list."""
+"""Most bytes of a record's description, or of a list."""
 
 
 @validate_params(
@@ -87,11 +87,11 @@ def fetch_dcase(
 ) -> Path:
     """Download the recordings of one machine type of any year's challenge, unless they exist.
 
-    Zenodo's record of the year says which archives there are, and their digests; of an archive that
-    was corrected, the last correction is taken. They are downloaded, checked and unpacked under
-    another name, so that the machine type's folder is complete once it exists. If a call is killed,
-    the next one continues with the archives that are whole; of two calls at once, the second waits
-    for the first. Mind the license, which is in each record.
+    Zenodo's record of the year tells which archives there are, and their digests; of an archive
+    that was corrected, the latest correction is taken. Archives are downloaded, checked and
+    unpacked under another name, so that the machine type's folder is complete once it exists. If a
+    call is killed, the next one continues with the archives that are complete; of two simultaneous
+    calls, the second waits for the first. Mind the license, which is stated in each record.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def fetch_dcase(
 
 
 def _find(record: str, name: str) -> Archive:
-    """Return the last correction of an archive, as listed in Zenodo's record."""
+    """Return the latest correction of an archive, as listed in Zenodo's record."""
     api = f"{ZENODO}/api/records/{record}"
     remedy = f"Try again, or unpack the archives of {ZENODO}/records/{record} yourself."
     try:
@@ -192,18 +192,18 @@ def _fetch_list(year: int, root: Path) -> None:
     except (DownloadError, OSError) as error:
         raise DatasetError(
             url,
-            f"the list of labels is not there: {getattr(error, 'problem', error)}",
-            f"The clips are. Try again, or put the list into {root}.",
+            f"the list of labels is missing: {getattr(error, 'problem', error)}",
+            f"The clips are complete. Try again, or put the list into {root}.",
         ) from error
 
 
 def text_sha256(file: BufferedIOBase) -> str:
-    r"""Compute a digest of a text, whichever way its lines end.
+    r"""Compute a digest of a text, independent of its line endings.
 
     Parameters
     ----------
     file : binary file
-        At its start.
+        File positioned at its start.
 
     Returns
     -------

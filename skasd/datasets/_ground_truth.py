@@ -12,7 +12,7 @@ from skasd.datasets._layout import Clip, naming_of, read_name
 from skasd.exceptions import DatasetError
 
 LIST = "eval_data_list_{year}.csv"
-"""Labels of a year's evaluation set: a line with a machine type, then one for each clip."""
+"""Labels of a year's evaluation set: a line with each machine type, then one for each clip."""
 
 HIDDEN = "attributes_*_correspondence.csv"
 """Full names of the clips of a machine type whose names hide their attributes."""
@@ -95,7 +95,7 @@ def read_ground_truth(folder: str | os.PathLike, year: int) -> GroundTruth:
 
     These are ``eval_data_list_<year>.csv`` and, for the machine types of 2024 and 2025 whose
     attributes are hidden, ``attributes_<section>_<split>_correspondence.csv`` in folders that are
-    called after the machine types, at any depth of ``ground_truth_attributes/dcase<year>t2``. The
+    named after the machine types, at any depth of ``ground_truth_attributes/dcase<year>t2``. The
     authors of the baseline have them at https://github.com/nttcslab/dcase2023_task2_baseline_ae,
     in ``datasets``.
 
@@ -182,9 +182,9 @@ def _add_pair(
     machine: str,
     row: list[str],
 ) -> None:
-    """Add a line of a published name and a full one, or say why it cannot be added."""
+    """Add a line with a published name and a full one, or note why it cannot be added."""
     key = (machine, row[0])
-    # What a list calls a clip may be the name that hides its attributes in turn.
+    # The published name in a list may itself be one that hides attributes.
     full = full_names.get((machine, row[1]), row[1]) if len(row) > 1 else ""
     published, clip = _read(row[0]), _read(full)
     if clip is None or clip.label is None:
@@ -195,7 +195,7 @@ def _add_pair(
         getattr(published, part) not in (None, getattr(clip, part))
         for part in ("machine_id", "label", "domain")
     ):
-        truth.not_joined[place] = f"{row[0]!r} and {full!r} are not of one clip"
+        truth.not_joined[place] = f"{row[0]!r} and {full!r} do not belong to the same clip"
     elif len(row) > 2 and row[2] != str(int(clip.label == "anomaly")):
         truth.not_joined[place] = f"{full!r} has the label {row[2]!r}"
     elif full_names.setdefault(key, full) != full:

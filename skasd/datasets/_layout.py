@@ -24,7 +24,7 @@ ROOT_REMEDY = "Pass as root the folder that contains the machine types' folders.
 
 
 class _Naming(NamedTuple):
-    """The way that a challenge names its clips."""
+    """How a challenge names its clips."""
 
     pattern: str
     examples: str
@@ -56,12 +56,12 @@ NAMING_SUPPLEMENTAL = _Naming(
 
 
 def naming_of(name: str) -> _Naming:
-    """Return how the year of a name names its clips."""
+    """Return how the challenge of this year names its clips."""
     return NAMING_2021 if name.startswith("section_") else NAMING_2020
 
 
 class Clip(NamedTuple):
-    """What the name of a clip says.
+    """What the name of a clip tells.
 
     Parameters
     ----------
@@ -85,12 +85,12 @@ class Clip(NamedTuple):
 
 
 def read_name(path: Path, split: str, naming: _Naming) -> Clip | None:
-    """Read the name of a clip; None if it is none of such names.
+    """Read the name of a clip; None if it is not such a name.
 
     Parameters
     ----------
     path : Path
-        The clip.
+        The split, which the name may repeat.
     split : {"train", "test"}
         What it is for, which its name may repeat.
     naming : _Naming
@@ -127,7 +127,7 @@ def load(
 
 
 def find_split(root: str | os.PathLike, machine: str, split: str) -> list[Path]:
-    """Return the folders that hold a split of a machine type; refuse a root without."""
+    """Return the folders that hold a split of a machine type; refuse a root without any."""
     root = Path(root).expanduser()
     folders = split_folders(root, machine, split)
     if not folders:
@@ -149,7 +149,7 @@ def select_clips(
     domain: str | None,
     complete: Callable[[list[Clip]], list[Clip]] = list,
 ) -> list[Clip]:
-    """Read the names in folders, complete what they do not say, and select."""
+    """Read the names in folders, fill in what they do not tell, and select clips."""
     clips = _read_names(folders, split, naming)
     if identifier is not None:
         wanted = re.sub("^(id|section)_", "", str(identifier)).zfill(2)
@@ -161,7 +161,7 @@ def select_clips(
 
 
 def as_bunch(clips: list[Clip], folders: list[Path], naming: _Naming) -> Bunch:
-    """Return clips of one kind: all or none have a label, all or none a domain."""
+    """Return clips of one kind: all or none have a label, and all or none have a domain."""
     forms = {(clip.label is None, clip.domain is None): clip.path.name for clip in clips}
     if len(forms) > 1:
         raise DatasetError(

@@ -60,11 +60,11 @@ def load_dcase(
 
     Reads ``<root>/<machine>/<split>`` or, if that does not exist,
     ``<root>/<machine>/<machine>/<split>``; the test clips of 2021 are in ``source_test`` and
-    ``target_test``. Hidden files, and files that do not end in .wav, do not count.
+    ``target_test``. Hidden files, and files that do not end in .wav, are ignored.
 
-    Names of evaluation sets hide the labels, and names of some machine types the attributes. If
-    the challenge's lists of them lie in `root` or in the folder above it, or in `ground_truth`,
-    they are joined: see `read_ground_truth`.
+    Names of evaluation sets hide the labels, and those of some machine types hide the attributes.
+    If the challenge's lists are in `root`, in the folder above it, or in `ground_truth`, labels and
+    attributes are taken from them; see `read_ground_truth`.
 
     Parameters
     ----------
@@ -81,11 +81,11 @@ def load_dcase(
     domain : {"source", "target"} or None, default=None
         One domain. None selects both, and clips whose domain is not known.
     year : int or None, default=None
-        The challenge's year, 2020 to 2026, which is needed for the lists alone. None finds it out
-        from the clips.
+        The challenge's year, 2020 to 2026; only needed for the lists. None detects it from the
+        clips.
     ground_truth : str, PathLike, GroundTruth or None, default=None
-        The folder of the challenge's lists, or what `read_ground_truth` returned. None looks for
-        them beside the clips.
+        The folder of the challenge's lists, or the result of `read_ground_truth`. None looks for
+        them next to the clips.
 
     Returns
     -------
@@ -113,8 +113,8 @@ def load_dcase(
             `MachineIDEmbedding` may learn to tell apart. Attributes that are empty or hidden are
             left out. None for supplemental clips.
         kinds : ndarray of shape (n_clips,), str, or None
-            Of supplemental clips, ``"machine"``, ``"noise"`` or, if the name says neither, ``""``.
-            None for other splits.
+            For supplemental clips, ``"machine"``, ``"noise"`` or, if the name tells neither,
+            ``""``. None for other splits.
 
     Raises
     ------
@@ -173,16 +173,16 @@ def load_dcase(
 def find_ground_truth(
     root: str | os.PathLike, year: int | None, given: str | os.PathLike | GroundTruth | None = None
 ) -> GroundTruth | None:
-    """Find the challenge's lists: those that are given, or lie beside the clips.
+    """Find the challenge's lists: those that are given, or those next to the clips.
 
     Parameters
     ----------
     root : str or PathLike
         The folder that contains the machine types' folders.
     year : int or None
-        The challenge's year; found out if it is needed.
+        The challenge's year; detected if it is needed.
     given : str, PathLike, GroundTruth or None, default=None
-        Their folder, or what is read of them already.
+        The folder of the lists, or what was already read from them.
 
     Returns
     -------
@@ -212,7 +212,7 @@ def _join(
     year: int | None,
     given: str | os.PathLike | GroundTruth | None,
 ) -> Callable[[list[Clip]], list[Clip]]:
-    """Return what completes clips whose names hide something."""
+    """Return a function that completes clips whose names hide something."""
 
     def join(clips: list[Clip]) -> list[Clip]:
         if not any(clip.label is None or clip.attributes == NO_ATTRIBUTE for clip in clips):

@@ -10,23 +10,23 @@ from skasd.detection._domains import SOURCE, TARGET
 
 
 class DomainCalibration(Calibration):
-    """The anomaly scores of healthy clips of two domains, with each of which a new one is compared.
+    """Anomaly scores of healthy clips from two domains; a new clip is compared with each domain.
 
     Parameters
     ----------
     anomaly_scores : ndarray of shape (n_clips,)
-        Of healthy clips that are new to what scored them.
+        Scores of healthy clips that were not used to fit what scored them.
     is_target : ndarray of shape (n_clips,), bool
-        Which of them are of the target; some are, and some are not.
+        Which of the clips are from the target domain; some must be, and some must not.
     rule : {"percentile", "gamma"}, default="percentile"
         See `Calibration`.
 
     Notes
     -----
-    Nobody says which domain a new clip is from, so its p-value is the larger of those by either
-    domain, and the threshold is the higher one. A healthy clip of whichever domain is then beyond
-    the threshold as rarely as was asked for: no more than by its own domain alone. Within each
-    domain, that is conformal prediction by categories (Vovk et al., section 4.5).
+    The domain of a new clip is unknown, so its p-value is the larger of its p-values in the two
+    domains, and the threshold is the higher one. A healthy clip of either domain then exceeds the
+    threshold no more often than requested, as by the calibration of its own domain alone. Within
+    each domain, this is conformal prediction by categories (Vovk et al., section 4.5).
 
     References
     ----------
@@ -51,16 +51,16 @@ class DomainCalibration(Calibration):
 
     @property
     def coarsest(self) -> Calibration:
-        """The domain of fewer clips."""
+        """The domain with fewer clips."""
         return max(self.domains, key=lambda each: each.finest)
 
     @property
     def finest(self) -> float:
-        """The least p-value that counting the clips can give."""
+        """The smallest p-value that counting the clips can give."""
         return self.coarsest.finest
 
     def p_values(self, anomaly_scores: ArrayLike) -> np.ndarray:
-        """Compute the share of healthy clips, of the domain with more, that score as high.
+        """Compute the share of healthy clips that score at least as high, in the domain with more.
 
         Parameters
         ----------
@@ -89,21 +89,21 @@ class DomainCalibration(Calibration):
         return max(each.threshold(false_alarm_rate) for each in self.domains)
 
     def quantiles(self, shares: Sequence[float]) -> np.ndarray:
-        """Return the anomaly scores that these shares of either domain do not exceed."""
+        """Return the anomaly scores that these shares of either domain's clips do not exceed."""
         return np.max([each.quantiles(shares) for each in self.domains], axis=0)
 
 
 def calibration_of(
     anomaly_scores: np.ndarray, is_target: np.ndarray | None, rule: str
 ) -> Calibration:
-    """Return the calibration by these scores: by domain, if there are clips of both.
+    """Return the calibration for these scores; by domain if there are clips of both.
 
     Parameters
     ----------
     anomaly_scores : ndarray of shape (n_clips,)
-        Of healthy clips.
+        Scores of healthy clips.
     is_target : ndarray of shape (n_clips,), bool, or None
-        Which of them are of the target, if that is known.
+        Which clips are from the target domain, if this is known.
     rule : {"percentile", "gamma"}
         See `Calibration`.
 

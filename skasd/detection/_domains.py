@@ -12,13 +12,13 @@ from skasd.metrics._labels import DOMAINS, check_domains, healthy_clips
 SOURCE, TARGET = DOMAINS
 
 SMOTE_NEIGHBORS = 5
-"""Nearest clips of the target, one of which a synthetic clip lies on the way to."""
+"""Number of nearest target clips to choose from when a synthetic clip is made between two."""
 
 TARGET_SHARE = 0.9
-"""What a clip of the target counts in a mixture with one of the source."""
+"""Share of the target clip in a mixture with a source clip."""
 
 Whiten = Callable[[np.ndarray], np.ndarray]
-"""Turns features into points whose distances count."""
+"""Turns features into points between which distances are computed."""
 
 
 def check_domain(domain: Any, X: Any) -> np.ndarray | None:
@@ -27,19 +27,19 @@ def check_domain(domain: Any, X: Any) -> np.ndarray | None:
     Parameters
     ----------
     domain : array-like of shape (n_clips,) or None
-        Each ``"source"`` or ``"target"``; None if nobody has said so.
+        ``"source"`` or ``"target"`` for each clip; None if the domains are unknown.
     X : sequence of n_clips
         The clips to fit on.
 
     Returns
     -------
     ndarray of shape (n_clips,), bool, or None
-        True for clips of the target.
+        True for clips of the target domain.
 
     Raises
     ------
     ValueError
-        If there is not one domain for each clip, or one is neither.
+        If there is not one domain for each clip, or a domain is neither.
 
     Examples
     --------
@@ -51,23 +51,23 @@ def check_domain(domain: Any, X: Any) -> np.ndarray | None:
 
 
 def healthy_clips_of(X: Any, y: Any, domain: Any) -> tuple[Any, Any, np.ndarray | None]:
-    """Return what a detector is fitted on, and which of the clips are of the target.
+    """Return what to fit a detector on, and which of the clips are from the target domain.
 
     Parameters
     ----------
     X : sequence of n_clips
         Clips, spectrograms or features.
     y : array-like of shape (n_clips,) or None
-        What `fit` takes for y.
+        Labels, as `fit` takes them.
     domain : array-like of shape (n_clips,) or None
-        Each ``"source"`` or ``"target"``.
+        ``"source"`` or ``"target"`` for each clip.
 
     Returns
     -------
     X, y
-        As of `healthy_clips`.
+        See `healthy_clips`.
     is_target : ndarray of shape (n_healthy_clips,), bool, or None
-        Of the same clips; None if nobody has said so.
+        Which of these clips are from the target domain; None if this is unknown.
     """
     is_target = check_domain(domain, X)
     if is_target is not None:
@@ -76,25 +76,25 @@ def healthy_clips_of(X: Any, y: Any, domain: Any) -> tuple[Any, Any, np.ndarray 
 
 
 def smote(target: np.ndarray, n_new: int, whiten: Whiten, metric: str) -> np.ndarray:
-    """Make clips between those of the target.
+    """Make synthetic clips between those of the target domain.
 
     Parameters
     ----------
     target : ndarray of shape (n_target, n_features)
-        Features of the clips of the target.
+        Features of the clips of the target domain.
     n_new : int
-        How many to make.
+        Number of clips to make.
     whiten : callable
-        Turns features into points whose distances count.
+        Turns features into points between which distances are computed.
     metric : str
-        Of these distances.
+        Metric of these distances.
 
     Returns
     -------
     ndarray of shape (n_new, n_features)
-        Each ``x + gap * (z - x)``, where x are the clips in turn, z is any of the five nearest
-        clips of x, and gap is uniform in [0, 1). None if there is one clip alone. They are the same
-        in each call.
+        Each is ``x + gap * (z - x)``, where x runs through the clips in turn, z is one of the five
+        nearest clips to x, and gap is uniform in [0, 1). None if there is only one clip. Every call
+        returns the same clips.
 
     References
     ----------
@@ -124,29 +124,29 @@ def smote(target: np.ndarray, n_new: int, whiten: Whiten, metric: str) -> np.nda
 def mem_mixup(
     target: np.ndarray, source: np.ndarray, n_each: int, whiten: Whiten, metric: str
 ) -> np.ndarray:
-    """Mix each clip of the target with its nearest clips of the source.
+    """Mix each clip of the target domain with its nearest clips of the source domain.
 
     Parameters
     ----------
     target, source : ndarray of shape (n_target, n_features) or (n_source, n_features)
         Features of the clips of each domain.
     n_each : int
-        Number of nearest clips; at most all of the source.
+        Number of nearest clips; at most all of the source domain.
     whiten : callable
-        Turns features into points whose distances count.
+        Turns features into points between which distances are computed.
     metric : str
-        Of these distances.
+        Metric of these distances.
 
     Returns
     -------
     ndarray of shape (n_target * n_each, n_features)
-        Each ``0.9 * t + 0.1 * s``, for the target's clips in turn, and the source's from the
-        nearest.
+        Each is ``0.9 * t + 0.1 * s``, where t runs through the target clips in turn, and s through
+        the source clips from the nearest on.
 
     References
     ----------
     Saengthong and Shinozaki, "Deep generic representations for domain-generalized anomalous sound
-    detection", ICASSP 2025, arXiv:2409.05035. The share of 0.9 is that of its code.
+    detection", ICASSP 2025, arXiv:2409.05035. The share of 0.9 is from its code.
 
     Examples
     --------
@@ -166,25 +166,25 @@ def mem_mixup(
 def add_target_clips(
     features: np.ndarray, is_target: np.ndarray, method: str, whiten: Whiten, metric: str
 ) -> np.ndarray:
-    """Make clips of the target until there are about as many as of the source.
+    """Make target clips until there are about as many as source clips.
 
     Parameters
     ----------
     features : ndarray of shape (n_clips, n_features)
-        Of the clips of both domains.
+        Features of the clips of both domains.
     is_target : ndarray of shape (n_clips,), bool
-        Which clips are of the target.
+        Which clips are from the target domain.
     method : {"smote", "memmixup"}
-        How they are made: see `smote` and `mem_mixup`.
+        How clips are made; see `smote` and `mem_mixup`.
     whiten : callable
-        Turns features into points whose distances count.
+        Turns features into points between which distances are computed.
     metric : str
-        Of these distances.
+        Metric of these distances.
 
     Returns
     -------
     ndarray of shape (n_new, n_features)
-        None if a domain has no clips, or the target has as many as the source.
+        None if a domain has no clips, or the target domain has as many as the source domain.
     """
     target, source = features[is_target], features[~is_target]
     n_new = len(source) - len(target)

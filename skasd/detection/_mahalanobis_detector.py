@@ -1,4 +1,4 @@
-"""The Mahalanobis distance to the healthy clips, of either domain."""
+"""The Mahalanobis distance to the healthy clips of the nearer domain."""
 
 from typing import Any, Self
 
@@ -24,10 +24,10 @@ from skasd.detection._domains import healthy_clips_of
 class MahalanobisDetector(AnomalyDetectorMixin, BaseEstimator):
     """Score clips by their Mahalanobis distance to the healthy clips of the nearer domain.
 
-    Each domain has a mean and a shrunk covariance of its own: many clips of the source, and few of
-    the target, which is another microphone, season or product. The smaller distance counts, as in
-    the selective Mahalanobis mode of the challenge's baseline of 2023. If `fit` is not told the
-    domains, all clips are of one.
+    Each domain has a mean and a shrunk covariance of its own: the source domain, with many clips,
+    and the target domain, with few, such as those of another microphone, season or product. The
+    smaller distance counts, as in the selective Mahalanobis mode of the challenge's baseline of
+    2023. If `fit` is not told the domains, all clips are taken as one domain.
 
     Parameters
     ----------
@@ -42,22 +42,22 @@ class MahalanobisDetector(AnomalyDetectorMixin, BaseEstimator):
     Attributes
     ----------
     location_ : ndarray of shape (n_domains, n_features_in_)
-        Mean of the clips of each domain; the source is the first, if there are two.
+        Mean of the clips of each domain; the source comes first, if there are two.
     whitening_ : ndarray of shape (n_domains, n_features_in_, n_features_in_)
-        What centered features are multiplied by: times its transpose, it is the inverse of the
-        domain's covariance.
+        Matrix by which centered features are multiplied; times its transpose, it is the inverse of
+        the domain's covariance.
     offset_ : float
         Threshold of `score_samples`.
     training_scores_ : ndarray of shape (n_clips,)
-        Scores of the training clips, as `score_samples` counts, in twenty folds: each by a fit on
-        the other clips.
+        Scores of the training clips, on the scale of `score_samples`, from twenty folds: each by a
+        fit on the other clips.
     calibration_scores_ : ndarray of shape (n_calibration_clips,)
-        Scores that the threshold and the p-values come from.
+        Scores from which the threshold and the p-values are computed.
     calibration_is_target_ : ndarray of shape (n_calibration_clips,), bool, or None
-        Which of these are of the target, if `fit` was told the clips' domains.
+        Which of these clips are from the target domain, if `fit` was told the clips' domains.
     calibrated_on_ : {"left out", "seen in training", "new"}
-        What the clips of those scores are to what scored them. As a member of an ensemble, the
-        detector leaves none out, since the ensemble does.
+        How the clips of those scores relate to what scored them. As a member of an ensemble, the
+        detector leaves no clips out, since the ensemble does.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -65,14 +65,14 @@ class MahalanobisDetector(AnomalyDetectorMixin, BaseEstimator):
 
     See Also
     --------
-    GaussianMixtureDetector : Scores by a density, which counts how wide a Gaussian is as well.
+    GaussianMixtureDetector : Scores by a density, to which the width of a Gaussian matters as well.
     NearestNeighborsDetector : Assumes no form of the density.
 
     Notes
     -----
-    The features are standardized by all clips before a covariance is shrunk. A domain of one or two
-    clips is a sphere with the mean variance of all clips within their domains. The baseline takes
-    the distance of an autoencoder's errors; this detector takes any features.
+    The features are standardized by all clips before a covariance is shrunk. For a domain of one or
+    two clips, the covariance is a sphere with the mean variance of all clips within their domains.
+    The baseline takes the distance of an autoencoder's errors; this detector takes any features.
 
     References
     ----------
@@ -128,7 +128,7 @@ class MahalanobisDetector(AnomalyDetectorMixin, BaseEstimator):
             If it holds +1 (normal) and -1 (anomalous) alone, the anomalous clips are left out.
             Other labels, such as 0 and 1, are refused.
         domain : array-like of shape (n_clips,), default=None
-            ``"source"`` or ``"target"`` for each clip. None takes all for clips of one domain.
+            ``"source"`` or ``"target"`` for each clip. None takes all clips as one domain.
 
         Returns
         -------
@@ -137,7 +137,7 @@ class MahalanobisDetector(AnomalyDetectorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the features are not finite, or a domain is another one.
+            If the features are not finite, or a domain is neither source nor target.
         """
         features: np.ndarray = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         features, _, is_target = healthy_clips_of(features, y, domain)
@@ -153,7 +153,7 @@ class MahalanobisDetector(AnomalyDetectorMixin, BaseEstimator):
         return self
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
-        """Compute the smaller Mahalanobis distance, with the opposite sign.
+        """Compute the smaller Mahalanobis distance, with a negative sign.
 
         Parameters
         ----------
@@ -163,7 +163,7 @@ class MahalanobisDetector(AnomalyDetectorMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_clips,), float64
-            Higher is more normal; 0 at most.
+            Higher is more normal; at most 0.
         """
         check_is_fitted(self)
         features: np.ndarray = validate_data(self, X, dtype=np.float64, reset=False)
@@ -172,7 +172,7 @@ class MahalanobisDetector(AnomalyDetectorMixin, BaseEstimator):
     def _check_fitted(self) -> None:
         super()._check_fitted()
         if not 1 <= len(self.location_) <= 2:
-            raise ValueError(f"location_ is of {len(self.location_)} domains")
+            raise ValueError(f"location_ has {len(self.location_)} domains")
 
     def _fit_domains(
         self, features: np.ndarray, groups: np.ndarray

@@ -14,7 +14,7 @@ from skasd.ensemble._members import MembersMixin
 from skasd.export._graph import Features, Scores, Tensor, quantile_weights
 
 NO_NORM = 10 * np.finfo(np.float64).eps
-"""Smallest norm that scikit-learn divides by: what is shorter has no direction."""
+"""Smallest norm that scikit-learn divides by; shorter vectors have no direction."""
 
 
 def feature_score(step: FeatureDetector, data: Features) -> Scores:
@@ -23,7 +23,7 @@ def feature_score(step: FeatureDetector, data: Features) -> Scores:
 
 
 def mixture_score(step: GaussianMixtureDetector, data: Features) -> Scores:
-    """Compute the log-density: each component whitens the features in its own way."""
+    """Compute the log-density, where each component whitens the features in its own way."""
     mixture = step.mixture_
     factors = _precision_factors(mixture)
     n_features = factors.shape[1]
@@ -36,7 +36,7 @@ def mixture_score(step: GaussianMixtureDetector, data: Features) -> Scores:
 
 
 def _precision_factors(mixture: Any) -> np.ndarray:
-    """Return (n_components, n_features, n_features), whatever the form of the covariances."""
+    """Return (n_components, n_features, n_features), whatever the type of the covariances."""
     n_components, n_features = mixture.means_.shape
     factors = mixture.precisions_cholesky_
     if mixture.covariance_type == "tied":
@@ -49,7 +49,7 @@ def _precision_factors(mixture: Any) -> np.ndarray:
 
 
 def neighbors_score(step: NearestNeighborsDetector, data: Features) -> Scores:
-    """Average the distances to the nearest training clips, of which none is left out."""
+    """Average the distances to the nearest training clips, leaving none of them out."""
     distances = _cosines(step, data) if step.metric == "cosine" else _lengths(step, data)
     if step.density_neighbors is not None:
         distances = distances / step.density_
@@ -70,25 +70,25 @@ def _mean_of_nearest(step: NearestNeighborsDetector, distances: Tensor, n_neighb
 
 
 def mahalanobis_score(step: MahalanobisDetector, data: Features) -> Scores:
-    """Whiten the features around the mean of each domain; the shorter one counts."""
+    """Whiten the features around the mean of each domain, and take the shorter distance."""
     deviations = data.tensor - step.location_[:, np.newaxis]
     squares = (deviations @ step.whitening_).reduce("SumSquare", 2)
     return Scores(squares.reduce("Min", 0).apply("Sqrt"))
 
 
 def _lengths(step: NearestNeighborsDetector, data: Features) -> Tensor:
-    """Compute Euclidean distances to the training clips, after whitening if it is asked for."""
+    """Compute Euclidean distances to the training clips, after whitening if there is any."""
     points = data.tensor - step.location_
     if step.metric == "mahalanobis":
         points = points @ step.whitening_
     training = step.points_
-    # By a product, so that no array has clips, training clips and features.
+    # By a product, to avoid an array over clips, training clips and features.
     squares = points.reduce("SumSquare", 1, keepdims=True) + (training**2).sum(axis=1)
     return _positive(squares - points @ (2 * training.T)).apply("Sqrt")
 
 
 def _cosines(step: NearestNeighborsDetector, data: Features) -> Tensor:
-    """Compute cosine distances to the training clips: 1 from and to a clip of zeros."""
+    """Compute cosine distances to the training clips; they are 1 from or to a clip of zeros."""
     norms = data.tensor.reduce("SumSquare", 1, keepdims=True).apply("Sqrt")
     norms = norms.apply("Max", np.array(NO_NORM))
     similarity = (data.tensor / norms) @ step.points_.T
@@ -96,7 +96,7 @@ def _cosines(step: NearestNeighborsDetector, data: Features) -> Tensor:
 
 
 def _positive(distances: Tensor) -> Tensor:
-    """Set to zero what rounding has put below it."""
+    """Set to zero what rounding has made negative."""
     return distances.apply("Max", np.array(0.0))
 
 
@@ -122,7 +122,7 @@ def _median(scores: Tensor, shares: np.ndarray) -> Tensor:
 
 
 def _soft_max(scores: Tensor, shares: np.ndarray) -> Tensor:
-    # As -inf, the logarithm of no weight, a score does not count.
+    # A score without weight becomes -inf, the logarithm of 0, and does not count.
     with np.errstate(divide="ignore"):
         return (scores + np.log(shares)).reduce("LogSumExp", 1)
 

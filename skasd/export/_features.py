@@ -13,7 +13,7 @@ from skasd.features._window_autoencoder import WindowAutoencoder
 
 
 def pooled_levels(step: TimeWeightedPooling, data: Spectrograms) -> Features:
-    """Average the sorted levels of each band, for each decay with its weights."""
+    """Average the sorted levels of each band with the weights of each decay."""
     levels = data.tensor.largest_first(1, data.n_frames).cast(np.float64)
     weights = levels.graph.constant(step._rank_weights(data.n_frames))
     pooled = (weights @ levels).apply("Flatten")
@@ -31,7 +31,7 @@ def principal_components(step: PrincipalComponents, data: Features) -> Features:
 
 
 def standardized(step: StandardScaler, data: Features) -> Features:
-    """Center and scale, as far as the scaler does."""
+    """Center and scale, whichever of these the scaler does."""
     tensor = data.tensor
     if step.with_mean:
         tensor = tensor - step.mean_
@@ -56,8 +56,8 @@ def error_statistics(step: WindowAutoencoder, data: Spectrograms) -> Features:
     n_windows = data.n_frames - step.n_frames + 1
     if n_windows < 1:
         raise ValueError(
-            f"A clip of {data.n_frames} frames is too short for windows of {step.n_frames}. Pass a "
-            "longer duration, or more n_frames."
+            f"A clip of {data.n_frames} frames is too short for windows of {step.n_frames} frames. "
+            "Pass a longer duration, or more n_frames."
         )
     errors = _window_errors(step, data, n_windows)
     columns = [STATISTICS[name](errors, n_windows) for name in step.statistics]
@@ -71,7 +71,7 @@ def _window_errors(step: WindowAutoencoder, data: Spectrograms, n_windows: int) 
         cuts = [data.tensor.cut(1, first, first + n_windows) for first in firsts]
         return data.tensor.graph.concatenate(cuts, axis=2)
 
-    # Rounding in float32 depends on the order of a sum: this is the order of `_predict`.
+    # In float32, rounding depends on the order of a sum; this is the order of `_predict`.
     activation = frames(step._input_frames) @ step.coefs_[0] + step.intercepts_[0]
     for coefs, intercepts in zip(step.coefs_[1:], step.intercepts_[1:], strict=True):
         activation = activation.apply("Relu") @ coefs + intercepts

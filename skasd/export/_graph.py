@@ -1,6 +1,6 @@
-"""A small builder around `onnx.helper`: operators read as they do in NumPy.
+"""A small builder around `onnx.helper`, in which operators read as they do in NumPy.
 
-What passes between the steps of a model are the three kinds of data of skasd, and scores.
+The steps of a model pass on skasd's three kinds of data, and scores.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,18 +12,18 @@ import onnx
 from numpy.typing import ArrayLike, DTypeLike
 
 OPSET = 18
-"""Version of the operators: the first in which all reductions take their axes alike."""
+"""Version of the operators: the first in which all reductions take their axes in the same way."""
 
 IR_VERSION = 8
-"""Version of the file format, as old as `OPSET`, so that old runtimes can read it."""
+"""Version of the file format; as old as `OPSET`, so that old runtimes can read it."""
 
 BATCH = "n_clips"
-"""Name of the dimension whose size is open."""
+"""Name of the dimension of variable size."""
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """What an operator gives, or the model takes; `@`, `+` and so on add an operator to the graph.
+    """An operator's output or an input of the model; `@`, `+` and so on add operators to the graph.
 
     Numbers and arrays on the right become constants of the tensor's own type.
 
@@ -32,7 +32,7 @@ class Tensor:
     graph : Graph
         The graph that it belongs to.
     name : str
-        Its name there.
+        Its name in the graph.
     dtype : numpy dtype
         Type of its elements.
     """
@@ -72,7 +72,7 @@ class Tensor:
         *inputs : Tensor or ndarray
             The other inputs. Arrays become constants as they are.
         dtype : dtype, default=None
-            Type of the result; that of this tensor if None.
+            Type of the result; None means that of this tensor.
         **attributes
             Attributes of the operator.
 
@@ -84,7 +84,7 @@ class Tensor:
         return self.graph.apply(operator, [self, *inputs], dtype or self.dtype, attributes)
 
     def reduce(self, how: str, axis: int, *, keepdims: bool = False) -> "Tensor":
-        """Reduce one axis, `how` as in ``Reduce{how}``: ``"Mean"``, ``"Max"``, ``"SumSquare"``."""
+        """Reduce one axis by ``Reduce{how}``, such as ``"Mean"``, ``"Max"`` or ``"SumSquare"``."""
         return self.apply(f"Reduce{how}", np.array([axis]), keepdims=int(keepdims))
 
     def std(self, axis: int, *, keepdims: bool = False) -> "Tensor":
@@ -93,11 +93,11 @@ class Tensor:
         return (deviations * deviations).reduce("Mean", axis, keepdims=keepdims).apply("Sqrt")
 
     def largest_first(self, axis: int, size: int) -> "Tensor":
-        """Sort an axis of this size, the largest first."""
+        """Sort an axis of this size, largest first."""
         return self.apply("TopK", np.array([size]), axis=axis)
 
     def smallest(self, axis: int, size: int) -> "Tensor":
-        """Take so many of the smallest values of an axis, the smallest first."""
+        """Take this many of the smallest values along an axis, smallest first."""
         return self.apply("TopK", np.array([size]), axis=axis, largest=0)
 
     def cut(self, axis: int, start: int, stop: int) -> "Tensor":
@@ -141,10 +141,10 @@ class Scores(NamedTuple):
 
 
 class Graph:
-    """The operators of a model, each of them once.
+    """The operators of a model, each of which occurs once.
 
-    An operator that is already there, with the same inputs, is not added again: so members of an
-    ensemble share whatever they have in common, the spectrogram above all.
+    An operator that already exists with the same inputs is not added again. Thus members of an
+    ensemble share everything that they have in common, above all the spectrogram.
     """
 
     def __init__(self) -> None:
@@ -154,12 +154,12 @@ class Graph:
         self._outputs: list[onnx.ValueInfoProto] = []
 
     def input(self, name: str, dtype: DTypeLike, shape: tuple, description: str) -> Tensor:
-        """Add an input of the model, of this shape for each clip."""
+        """Add an input to the model, with this shape for each clip."""
         self._inputs.append(_describe(name, dtype, shape, description))
         return Tensor(self, name, np.dtype(dtype))
 
     def constant(self, array: np.ndarray) -> Tensor:
-        """Add a constant, unless one with the same bytes is there."""
+        """Add a constant, unless one with the same bytes exists."""
         array = np.asarray(array, order="C")
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
@@ -180,7 +180,7 @@ class Graph:
         dtype: DTypeLike,
         attributes: Mapping,
     ) -> Tensor:
-        """Add an operator, unless it is there; return its first output."""
+        """Add an operator, unless it exists, and return its first output."""
         names = [
             (each if isinstance(each, Tensor) else self.constant(each)).name for each in inputs
         ]
@@ -221,14 +221,14 @@ def _describe(name: Any, dtype: Any, shape: Any, description: Any) -> onnx.Value
 
 
 def quantile_weights(quantile: float, n_values: int) -> np.ndarray:
-    """Return the weight of each value, the largest first, in NumPy's linear quantile.
+    """Return the weight of each value, largest first, in NumPy's linear quantile.
 
-    So a quantile is a sum.
+    A quantile is then a sum.
 
     Parameters
     ----------
     quantile : float
-        In [0, 1].
+        The quantile, in [0, 1].
     n_values : int
         Number of sorted values.
 

@@ -1,4 +1,4 @@
-"""What goes into a model: samples, or the spectrograms that the detector would make of them."""
+"""The input of a model: samples, or the spectrograms that the detector would compute from them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +21,7 @@ SETTINGS = (
     "fmin",
     "fmax",
 )
-"""What a spectrogram depends on."""
+"""Settings that a spectrogram depends on."""
 
 
 def common_settings(log_mels: Sequence[LogMelSpectrogram]) -> dict[str, Any]:
@@ -33,23 +33,23 @@ def common_settings(log_mels: Sequence[LogMelSpectrogram]) -> dict[str, Any]:
 
 
 def add_clips(graph: Graph, log_mels: Sequence[LogMelSpectrogram], duration: float) -> Clips:
-    """Add the input of samples; refuse a detector of no clips, or of clips of several rates."""
+    """Add an input for samples; refuse detectors that take no clips, or clips of several rates."""
     if not log_mels:
         raise ValueError(
-            "input='clips' needs a LogMelSpectrogram, which this detector does not have: it was "
-            "fitted on spectrograms. Pass input='spectrograms'."
+            "input='clips' needs a LogMelSpectrogram, but this detector was fitted on "
+            "spectrograms and has none. Pass input='spectrograms'."
         )
     if any(far_channel(step.channel) is not None for step in log_mels):
         raise ValueError(
-            "input='clips' is of one channel, and the detector compares two. Pass "
-            "input='spectrograms', the levels of the near channel less those of the far one."
+            "input='clips' has one channel, but the detector compares two. Pass "
+            "input='spectrograms': the levels of the near channel minus those of the far one."
         )
     settings = common_settings(log_mels)
     if "sample_rate" not in settings:
         rates = sorted({step.sample_rate for step in log_mels})
         raise ValueError(
-            f"The steps LogMelSpectrogram have the sample rates {rates}, and one input cannot "
-            "serve them all. Fit them with the same sample_rate."
+            f"The LogMelSpectrogram steps have different sample rates ({rates}), so one input "
+            "cannot serve them all. Fit them with the same sample_rate."
         )
     n_samples = round(duration * settings["sample_rate"])
     description = f"Mono samples at {settings['sample_rate']} Hz, in [-1, 1]."
@@ -63,23 +63,23 @@ def add_spectrograms(
     duration: float,
     n_frames: int | None,
 ) -> Spectrograms:
-    """Add the input of levels; refuse an open number of frames, and several kinds of levels."""
+    """Add an input for levels; refuse an unknown number of frames, and several kinds of levels."""
     different = set(SETTINGS) - set(common_settings(log_mels))
     if log_mels and different:
         raise ValueError(
-            f"The steps LogMelSpectrogram differ in {', '.join(sorted(different))}, and one input "
+            f"The LogMelSpectrogram steps differ in {', '.join(sorted(different))}, so one input "
             "cannot serve them all. Pass input='clips'."
         )
     if n_frames is None and not log_mels:
         raise ValueError(
-            "n_frames=None: the detector was fitted on spectrograms, and does not know how many "
-            "frames a second has. Pass n_frames."
+            "n_frames=None: the detector was fitted on spectrograms, and does not know the number "
+            "of frames per second. Pass n_frames."
         )
     if n_frames is None:
         n_samples = round(duration * log_mels[0].sample_rate)
         check_length(log_mels[0], n_samples)
         n_frames = count_frames(log_mels[0], n_samples)
-    # The first step takes the spectrograms: if it takes something else, `convert` says so.
+    # If the first step takes something other than spectrograms, `convert` reports it.
     n_mels = log_mels[0].n_mels if log_mels else steps[0].n_features_in_
     tensor = graph.input("spectrogram", np.float32, (n_frames, n_mels), "Log-mel levels in dB.")
     return Spectrograms(tensor, n_frames, n_mels)

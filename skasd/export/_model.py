@@ -15,16 +15,16 @@ from skasd.export._steps import OPERATORS, convert, leaves
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 
 QUANTILES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0)
-"""Shares of the healthy clips whose anomaly scores are told. 1 less a share is a p-value."""
+"""Shares of the healthy clips whose anomaly scores are stored; 1 minus a share is a p-value."""
 
 FORMAT = "1"
-"""Version of what the names and the metadata of a model mean."""
+"""Version of the meaning of a model's names and metadata."""
 
 
 def make_model(
     detector: BaseEstimator, *, input: str, duration: float, n_frames: int | None
 ) -> onnx.ModelProto:
-    """Make the model that `skasd.export_onnx` writes, of which it has the parameters."""
+    """Make the model that `skasd.export_onnx` writes, with the same parameters."""
     _check_arguments(input, duration, n_frames)
     _check_steps(detector)
     steps = [step for _, step in leaves(detector)]
@@ -38,7 +38,7 @@ def make_model(
     result = convert(detector, data)
     if not isinstance(result, Scores):
         raise TypeError(
-            f"{type(detector).__name__} gives {type(result).__name__.lower()} where scores are "
+            f"{type(detector).__name__} returns {type(result).__name__.lower()}, but scores are "
             "needed. Export a detector, or a pipeline that ends with one."
         )
     threshold = threshold_of(detector)
@@ -82,7 +82,7 @@ def _check_steps(detector: BaseEstimator) -> None:
         raise TypeError(
             "Cannot be exported to ONNX: "
             f"{', '.join(f'{name} ({kind})' for name, kind in foreign.items())}. Fit a detector "
-            "without it, or score with skasd itself. What can be exported: "
+            "without these, or score with skasd itself. What can be exported: "
             f"{', '.join(step.__name__ for step in OPERATORS)}."
         )
 
@@ -93,7 +93,7 @@ def _shape(data: Clips | Spectrograms) -> dict[str, int]:
 
 
 def _calibration(detector: BaseEstimator) -> dict[str, str]:
-    """Return what a device computes p-values from: quantiles of healthy clips' anomaly scores."""
+    """Return what p-values are computed from: quantiles of healthy clips' anomaly scores."""
     step = calibrated_step(detector)
     if step is None:
         return {}
@@ -108,10 +108,10 @@ def _calibration(detector: BaseEstimator) -> dict[str, str]:
 def _add_outputs(
     graph: Graph, data: Clips | Spectrograms, scores: Scores, threshold: float
 ) -> None:
-    # 0 if all is finite, else NaN, which not every operator of a runtime passes on.
+    # 0 if all values are finite, otherwise NaN, which not every operator of a runtime passes on.
     flaw = (data.tensor.apply("Flatten") * 0).reduce("Sum", 1).cast(np.float64)
     score = scores.tensor + flaw
-    # Not "above the threshold", which NaN never is.
+    # Not "above the threshold", since NaN never is.
     is_normal = score.apply("LessOrEqual", np.array(threshold), dtype=bool)
     graph.output("anomaly_score", score, "Higher is more anomalous.")
     graph.output(

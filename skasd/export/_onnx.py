@@ -19,30 +19,32 @@ def export_onnx(
 ) -> None:
     """Write a fitted detector as an ONNX model, which scores clips without skasd.
 
-    The model computes what `anomaly_score` and `predict` do, in the same precision. It takes
-    batches of any size, of clips of one length.
+    The model computes the same as `anomaly_score` and `predict`, in the same precision. It takes
+    batches of any size, but all clips must have the same length.
 
     Parameters
     ----------
     detector : RepeatedSeedEnsemble, FusionDetector or Pipeline
-        Fitted on clips or on spectrograms. It may hold `LogMelSpectrogram`,
-        `SpectrogramStatistics`, `InterpolationAutoencoder`, `FrameAutoencoder`,
-        `TimeWeightedPooling`, `PrincipalComponents`, `NearestNeighborsDetector`,
-        `GaussianMixtureDetector`, `MahalanobisDetector` and `FeatureDetector`; scikit-learn's
-        `Pipeline`, `FeatureUnion`, `FrozenEstimator` and `StandardScaler`. So it may come from
-        `make_views_detector`, `make_iaeo3` or `make_iaeo3_opt` with ``openl3=False``,
-        `make_iaeo3_plus` without `embedding`, or `make_baseline`.
+        The detector, fitted on clips or on spectrograms. It may consist of skasd's
+        `LogMelSpectrogram`, `SpectrogramStatistics`, `InterpolationAutoencoder`,
+        `FrameAutoencoder`, `TimeWeightedPooling`, `PrincipalComponents`,
+        `NearestNeighborsDetector`, `GaussianMixtureDetector`, `MahalanobisDetector` and
+        `FeatureDetector`, and of scikit-learn's `Pipeline`, `FeatureUnion`, `FrozenEstimator` and
+        `StandardScaler`. Thus it may come from `make_views_detector`, from `make_iaeo3` or
+        `make_iaeo3_opt` with ``openl3=False``, from `make_iaeo3_plus` without `embedding`, or from
+        `make_baseline`.
     path : str or PathLike
-        The file, which is replaced if it exists. It is written whole or not at all.
+        The file, which is replaced if it exists. It is written completely or not at all.
     input : {"clips", "spectrograms"}, default="clips"
-        ``"clips"``: the model takes mono samples, (n_clips, n_samples), float32, at the
-        `sample_rate` of `LogMelSpectrogram`, in [-1, 1] as files are read. ``"spectrograms"``: it
-        takes what `LogMelSpectrogram` gives, (n_clips, n_frames, n_mels), float32, in dB.
+        With ``"clips"``, the model takes mono samples, (n_clips, n_samples), float32, at the
+        `sample_rate` of `LogMelSpectrogram`, in [-1, 1] as read from files. With
+        ``"spectrograms"``, it takes the output of `LogMelSpectrogram`, (n_clips, n_frames, n_mels),
+        float32, in dB.
     duration : float, default=10.0
-        Length of the clips in s.
+        Length of the clips, in seconds.
     n_frames : int or None, default=None
-        Frames of the spectrograms, with ``input="spectrograms"``. None takes as many as
-        `LogMelSpectrogram` gives for `duration`, and is an error if the detector has no such
+        Number of frames of the spectrograms, with ``input="spectrograms"``. None means as many as
+        `LogMelSpectrogram` computes for `duration`, and raises an error if the detector has no such
         step.
 
     Raises
@@ -52,40 +54,41 @@ def export_onnx(
     NotFittedError
         If the detector is not fitted.
     TypeError
-        If the detector has a step that cannot be exported, as `OpenL3Embedding`, `ONNXEncoder`,
-        `MachineIDEmbedding` and those of other packages.
+        If the detector has a step that cannot be exported, such as `OpenL3Embedding`,
+        `ONNXEncoder`, `MachineIDEmbedding` or a step from another package.
     ValueError
-        If an argument is out of range or does not go with the detector, clips of this length
-        are too short for it, its `LogMelSpectrogram` steps differ and one input has to serve
-        for all, or they are front ends of encoders, which have no operators.
+        If an argument is out of range or does not go with the detector; if clips of this length are
+        too short for it; or if its `LogMelSpectrogram` steps differ although one input has to serve
+        them all, or are front ends of encoders, for which there are no operators.
     OSError
         If the file cannot be written.
 
     See Also
     --------
-    RepeatedSeedEnsemble : The detector that the ready systems are.
+    RepeatedSeedEnsemble : The kind of detector that most ready-made systems are.
 
     Notes
     -----
     The model has two outputs of shape (n_clips,): ``anomaly_score`` (float64; higher is more
-    anomalous) and ``is_anomalous`` (bool; where `predict` gives -1). A clip with NaN or infinite
-    values, which skasd refuses, scores NaN and counts as anomalous.
+    anomalous) and ``is_anomalous`` (bool; true where `predict` returns -1). A clip with NaN or
+    infinite values, which skasd refuses, scores NaN and counts as anomalous.
 
-    Its metadata have ``format``, ``skasd_version``, ``input``, ``threshold`` (what is above it is
-    anomalous), ``n_samples``, or ``n_frames`` and ``n_mels``, and the settings of
-    `LogMelSpectrogram`, such as ``sample_rate``, if the detector has that step; if it has several,
-    those that they share, which ``n_fft`` is not for `make_views_detector`. A detector of skasd
-    adds ``n_calibration_clips`` and ``calibration_quantiles``: as JSON, the anomaly score that each
-    share of healthy clips does not exceed. 1 less that share is the p-value of the score.
+    Its metadata hold ``format``, ``skasd_version``, ``input``, ``threshold`` (scores above it are
+    anomalous), ``n_samples`` or else ``n_frames`` and ``n_mels``, and, if the detector has a
+    `LogMelSpectrogram`, its settings, such as ``sample_rate``. If it has several, only the settings
+    that they share are included, which rules out ``n_fft`` for `make_views_detector`. A detector of
+    skasd adds ``n_calibration_clips`` and ``calibration_quantiles``: as JSON, the anomaly score
+    that each share of healthy clips does not exceed. 1 minus that share is the p-value of the
+    score.
 
-    Operators are those of opset 18. The Fourier transform, statistics and densities are in float64
-    and the autoencoder is in float32, as in skasd: that needs a runtime with float64 and, for
-    clips, the operator STFT, such as onnxruntime on a CPU. Members that take the same spectrogram
-    share it.
+    The model uses operators of opset 18. The Fourier transform, statistics and densities are
+    computed in float64 and the autoencoder in float32, as in skasd. This requires a runtime with
+    float64 and, for clips, the operator STFT, such as onnxruntime on a CPU. Members that take the
+    same spectrogram share it.
 
-    To `NearestNeighborsDetector`, no clip is its own neighbor: it leaves out the training clip that
-    has exactly the same features. The model leaves out none, so that there a training clip, and it
-    alone, scores lower than it does with skasd.
+    In skasd, `NearestNeighborsDetector` does not count a clip as its own neighbor: it leaves out a
+    training clip that has exactly the same features. The model leaves none out; therefore training
+    clips, and no others, score lower in the model than in skasd.
 
     Resampling and downmixing are not part of the model.
 

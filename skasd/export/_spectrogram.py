@@ -21,23 +21,23 @@ def check_length(step: LogMelSpectrogram, n_samples: int) -> None:
     if others:
         raise ValueError(
             f"LogMelSpectrogram has {', '.join(f'{n}={getattr(step, n)!r}' for n in others)}, "
-            "which cannot be exported. Pass input='spectrograms' and n_frames, or no such settings."
+            "which cannot be exported. Pass input='spectrograms' and n_frames, or use the defaults."
         )
     min_samples = step.min_samples
     if n_samples < min_samples:
         raise ValueError(
             f"duration={n_samples / step.sample_rate:g} is too short: {n_samples} samples at "
-            f"{step.sample_rate} Hz where the analysis needs {min_samples} "
+            f"{step.sample_rate} Hz, but the analysis needs {min_samples} "
             f"({min_samples / step.sample_rate:.3f} s)."
         )
 
 
 def log_mel(step: LogMelSpectrogram, data: Clips | Spectrograms) -> Spectrograms:
-    """Transform clips as `LogMelSpectrogram` does; pass on spectrograms, which are its result."""
+    """Transform clips as `LogMelSpectrogram` does; return spectrograms unchanged."""
     if isinstance(data, Spectrograms):
         return data
     check_length(step, data.n_samples)
-    # In float64, but for the spectrum.
+    # In float64, except for the spectrum.
     margin = step.n_fft // 2
     samples = data.tensor.cast(np.float64).apply("Pad", np.array([0, margin, 0, margin]))
     spectrum = samples.apply("Unsqueeze", np.array([2])).apply(
@@ -46,7 +46,7 @@ def log_mel(step: LogMelSpectrogram, data: Clips | Spectrograms) -> Spectrograms
         centered_window("hann", step.win_length, step.n_fft),
         onesided=1,
     )
-    # The spectrum is kept in float32; whatever follows is in float64.
+    # The spectrum is kept in float32; everything after it is in float64.
     magnitude = spectrum.cast(np.float32).cast(np.float64).reduce("SumSquare", 3)
     if step.power != 2:
         magnitude = magnitude.apply("Pow", np.array(step.power / 2))

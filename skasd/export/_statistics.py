@@ -19,11 +19,11 @@ from skasd.features._statistics import (
 
 
 def spectrogram_statistics(step: SpectrogramStatistics, data: Spectrograms) -> Features:
-    """Describe each clip by one statistic over time; refuse clips of too few frames."""
+    """Describe each clip by one statistic over time; refuse clips with too few frames."""
     if data.n_frames < step.min_frames:
         raise ValueError(
             f"A clip of {data.n_frames} frames is too short for statistic={step.statistic!r}, "
-            f"which needs {step.min_frames}. Pass a longer duration, or more n_frames."
+            f"which needs {step.min_frames} frames. Pass a longer duration, or more n_frames."
         )
     levels = data.tensor.cast(np.float64)
     if step._n_wide_bands is not None and step._n_wide_bands < data.n_mels:
@@ -73,7 +73,7 @@ def _dynamics(levels: Tensor, n_frames: int) -> list[Tensor]:
 
 
 def _sorted_sums(levels: Tensor, n_frames: int, weights: Sequence[np.ndarray]) -> Tensor:
-    """Sum the sorted levels, the largest first, with each of the weights, one after the other."""
+    """Sum the sorted levels, largest first, with each set of weights, one after the other."""
     largest_first = levels.largest_first(1, n_frames)
     return (levels.graph.constant(np.array(weights)) @ largest_first).apply("Flatten")
 
@@ -104,4 +104,4 @@ STATISTICS: dict[str, Callable[[Tensor, int], list[Tensor]]] = {
     "interpolation": _interpolation,
     "dynamics": _dynamics,
 }
-"""By name, what turns levels, (n_clips, n_frames, n_bands), into parts of the features."""
+"""Name → function from levels, (n_clips, n_frames, n_bands), to parts of the features."""

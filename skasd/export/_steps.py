@@ -1,4 +1,4 @@
-"""Which estimator becomes which operators, and how to walk through those that hold others."""
+"""Which operators each estimator becomes, and how to walk through nested estimators."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -42,7 +42,7 @@ from skasd.features._time_weighted_pooling import TimeWeightedPooling
 
 Data = Clips | Spectrograms | Features | Scores
 
-# Here and below, exact types: a subclass may compute something else.
+# Exact types here and below, as a subclass may compute something else.
 OPERATORS: dict[type, tuple[Callable[..., Any], Any]] = {
     LogMelSpectrogram: (log_mel, Clips | Spectrograms),
     InterpolationAutoencoder: (error_statistics, Spectrograms),
@@ -68,14 +68,14 @@ HOLDERS = {
     RepeatedSeedEnsemble,
     FusionDetector,
 }
-"""Estimators that hold others, and compute nothing but what `SIDE_BY_SIDE` says."""
+"""Estimators that hold others, and compute nothing except as `SIDE_BY_SIDE` says."""
 
 SIDE_BY_SIDE: dict[type, Callable[..., Any]] = {
     FeatureUnion: joined,
     RepeatedSeedEnsemble: aggregated_score,
     FusionDetector: aggregated_score,
 }
-"""Those whose parts all take the same data → the function that joins what they give."""
+"""Estimators whose parts all take the same data → the function that joins the results."""
 
 
 def convert(step: BaseEstimator, data: Data, name: str = "") -> Data:
@@ -84,16 +84,16 @@ def convert(step: BaseEstimator, data: Data, name: str = "") -> Data:
     Parameters
     ----------
     step : estimator
-        Fitted; it and all that it holds are in `OPERATORS` or `HOLDERS`.
+        A fitted estimator; it and all estimators in it are in `OPERATORS` or `HOLDERS`.
     data : Clips, Spectrograms or Features
-        Data that it takes.
+        Data that the step takes.
     name : str, default=""
-        Its name, as in `set_params`.
+        Name of the step, as in `set_params`.
 
     Returns
     -------
     Clips, Spectrograms, Features or Scores
-        What the step gives.
+        Data or scores that the step returns.
 
     Raises
     ------
@@ -104,9 +104,9 @@ def convert(step: BaseEstimator, data: Data, name: str = "") -> Data:
         operators, taken = OPERATORS[type(step)]
         if not isinstance(data, taken):
             raise TypeError(
-                f"{name or 'detector'}: {type(step).__name__} takes no "
-                f"{type(data).__name__.lower()}, which the model's input or the step before gives. "
-                "Export the whole pipeline, from clips or spectrograms on."
+                f"{name or 'detector'}: {type(step).__name__} cannot take the "
+                f"{type(data).__name__.lower()} that the previous step or the model's input "
+                "provides. Export the whole pipeline, starting from clips or spectrograms."
             )
         return operators(step, data)
     parts = parts_of(step) or Parts([])
@@ -121,7 +121,7 @@ def convert(step: BaseEstimator, data: Data, name: str = "") -> Data:
 
 
 def leaves(step: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the steps that compute something, with their names, not those that hold them."""
+    """Yield the steps that compute something, with their names, but not those that hold them."""
     parts = parts_of(step) if type(step) in HOLDERS else None
     if parts is None:
         yield name, step

@@ -1,4 +1,4 @@
-"""From clips to spectrograms, and from these to features of each clip."""
+"""From clips to spectrograms, and from spectrograms to the features of each clip."""
 
 from skasd._utils.public_names import claim_names
 from skasd.exceptions import WeightsError

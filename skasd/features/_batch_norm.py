@@ -1,4 +1,4 @@
-"""Batch normalization as what it is once a network is trained: a scale and a shift."""
+"""Batch normalization of a trained network, reduced to a scale and a shift."""
 
 import numpy as np
 
@@ -15,14 +15,14 @@ def scale_and_shift(
     Parameters
     ----------
     gamma, beta, mean, variance : ndarray of shape (n_units,)
-        Of the trained normalization.
+        Parameters of the trained normalization.
     epsilon : float
-        What it adds to the variance.
+        The constant that it adds to the variance.
 
     Returns
     -------
     scale, shift : ndarray of shape (n_units,)
-        Of the precision of what came in.
+        In the precision of the input arrays.
 
     Examples
     --------

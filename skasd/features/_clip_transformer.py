@@ -1,4 +1,4 @@
-"""Base of what takes clips."""
+"""Base class of transformers that take clips."""
 
 import inspect
 import warnings
@@ -32,45 +32,47 @@ from skasd.audio._training_recordings import TrainingRecordings
 from skasd.exceptions import AudioError
 
 HIGHEST_RATE = 1_000_000
-"""In Hz: far above what any recorder of sound or ultrasound has."""
+"""In Hz; far above the rate of any recorder of sound or ultrasound."""
 
 MOST_RESAMPLED = 1000
-"""How many times higher one rate may be than the other."""
+"""Largest accepted ratio of the two rates."""
 
 _WITHOUT_EFFECT = ("n_jobs", "verbose")
-"""Parameters that an analysis does not depend on."""
+"""Parameters that the result of an analysis does not depend on."""
 
 
 class ClipTransformer(TransformerMixin, BaseEstimator):
-    """Base of transformers that take clips: a subclass says what it makes of one clip's samples.
+    """Base of transformers that take clips: a subclass defines the analysis of one clip's samples.
 
-    A subclass gets what the transformers of skasd have: clips as paths or arrays, read, resampled
-    and checked; threads; members of an ensemble that share each clip's analysis; clips that cannot
-    be analyzed left out by `fit_clips` and `score_clips`; monitoring and explanations.
+    A subclass gets everything that skasd's own transformers have: clips given as paths or arrays
+    are read, resampled and checked; several threads work at once; members of an ensemble share each
+    clip's analysis; `fit_clips` and `score_clips` leave out clips that cannot be analyzed; and
+    monitoring and explanations work.
 
     Parameters
     ----------
     sample_rate : int, default=16000
-        Rate at which `transform_clip` gets the samples, in Hz.
+        Rate of the samples that `transform_clip` receives, in Hz.
     input_sample_rate : int or None, default=None
-        Rate of clips given as arrays, in Hz. None takes 16000, with a warning if `sample_rate` is
-        another. Files, and arrays given as ``(rate, samples)``, say so themselves.
+        Sample rate of clips given as arrays, in Hz. None assumes 16000, with a warning if
+        `sample_rate` differs. Files, and arrays given as ``(rate, samples)``, carry their own rate.
     channel : "mean", "near-far", "far-near" or int, default="mean"
-        Average of the channels, or the index of the one to use; an array of shape (n_samples,) is
-        the one already. ``"near-far"``: the features of the first channel, near the machine, less
-        `far_share` of those of the second, which hears the surroundings. ``"far-near"``: the other
-        way around.
+        ``"mean"`` averages the channels, and an int selects one by its index. An array of shape
+        (n_samples,) has one channel already. ``"near-far"`` takes the features of the first
+        channel, near the machine, minus `far_share` times those of the second, which hears the
+        surroundings; ``"far-near"`` swaps the two.
     n_jobs : int or None, default=None
         Number of threads that read and analyze clips.
     max_seconds : float or None, default=3600.0
-        Longest clip to accept, in seconds; None for no limit. A longer one, or one of
-        more samples than an hour at 96 kHz, is an `AudioError` before memory is taken for it.
+        Longest clip to accept, in seconds; None for no limit. A longer clip, or one of more samples
+        than an hour at 96 kHz, raises an `AudioError` before memory is allocated for it.
 
     Attributes
     ----------
     training_recordings_ : TrainingRecordings
-        What the clips of `fit_transform` were, with which a pipeline is fitted: their rates,
-        lengths, channels and bandwidth. `transform` warns of clips that are unlike those.
+        A description of the clips that `fit_transform` was given, as when a pipeline is fitted:
+        their rates, lengths, channels and bandwidth. `transform` warns of clips that are unlike
+        those.
 
     See Also
     --------
@@ -79,13 +81,13 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    With ``channel="near-far"``, what two microphones both hear counts less: features are those of
-    the near channel less `far_share`, 0.5, of those of the far one. A subclass may set another
-    share for its class.
+    With ``channel="near-far"``, what both microphones hear counts less: the features are those of
+    the near channel minus `far_share` (0.5) times those of the far one. A subclass may set another
+    `far_share` for its class.
 
-    A subclass with parameters of its own lists them in its `__init__`, as scikit-learn asks; those
-    of the five above that it leaves out keep their defaults. The parameters are all that the
-    analysis of a clip may depend on: two instances with the same ones share it.
+    A subclass with parameters of its own lists them in its `__init__`, as scikit-learn requires;
+    any of the five above that it leaves out keep their defaults. The analysis of a clip must depend
+    on nothing but the parameters: two instances with the same parameters share it.
 
     Examples
     --------
@@ -105,7 +107,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
     max_seconds: float | None = MAX_SECONDS
 
     far_share: ClassVar[float] = 0.5
-    """What the features of a far channel count, by which those of the near one are less."""
+    """The features of the far channel are multiplied by this and subtracted from the near one's."""
 
     training_recordings_: TrainingRecordings
 
@@ -122,7 +124,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
     }
 
     def _check_fitted(self) -> None:
-        """Refuse a fitted state that `_fitted` cannot describe."""
+        """Refuse a fitted state that is wrong in a way that `_fitted` cannot describe."""
 
     def __init__(
         self,
@@ -146,7 +148,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         samples : ndarray of shape (n_samples,), float32
-            Mono, at `sample_rate`, finite, and `min_samples` of them or more.
+            Mono, finite, at `sample_rate`, and at least `min_samples` long.
 
         Returns
         -------
@@ -161,7 +163,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Clips, y: Any = None) -> Self:
-        """Check the parameters and the clips; nothing is read or learned.
+        """Check the parameters and the clips. Nothing is read or learned.
 
         Parameters
         ----------
@@ -186,7 +188,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         return self
 
     def fit_transform(self, X: Clips, y: Any = None, **fit_params: Any) -> Any:
-        """Analyze the clips of a training set, and look whether they fit together.
+        """Analyze the clips of a training set, and check whether they are alike.
 
         Parameters
         ----------
@@ -205,12 +207,13 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         Raises
         ------
         AudioError
-            If a clip cannot be read or analyzed, or all are silent.
+            If a clip cannot be read or analyzed, or all clips are silent.
 
         Warns
         -----
         RecordingWarning
-            If clips do not fit the others, such as one of a lower sample rate, or silence.
+            If some clips differ from the others, such as a clip of a lower sample rate, or a silent
+            one.
         """
         if hasattr(self, "training_recordings_"):
             del self.training_recordings_
@@ -243,9 +246,9 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         Warns
         -----
         RecordingWarning
-            If clips are unlike those of `fit_transform`, with which a pipeline is fitted.
+            If clips are unlike those of `fit_transform`, as when a pipeline was fitted.
         UserWarning
-            If the rate of an array had to be guessed, and matters.
+            If the rate of an array had to be guessed and makes a difference.
         """
         key = self._analysis_key()
         if not (isinstance(X, list) and all(map(partial(_remembers, key), X))):
@@ -259,21 +262,21 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
         return results if results[0].ndim > 1 else np.array(results, dtype=np.float64)
 
     def _check_parameters(self) -> None:
-        """Refuse parameters that do not fit together."""
+        """Refuse parameters that do not go together."""
         low, high = sorted([self.input_sample_rate or ASSUMED_RATE, self.sample_rate])
         if high > MOST_RESAMPLED * low:
             raise ValueError(
                 f"input_sample_rate={self.input_sample_rate} and sample_rate={self.sample_rate} "
-                f"differ by more than {MOST_RESAMPLED} times. Pass rates of the same sound."
+                f"differ by a factor of more than {MOST_RESAMPLED}. Check both rates."
             )
 
     def _check_clips(self, X: Clips) -> list[Clip]:
-        """Check clips, and say what arrays are taken for if nobody has said what they are."""
+        """Check clips, and warn if the sample rate of arrays has to be guessed."""
         clips = check_clips(X)
         if self._guesses_rates and any(clip.lacks_rate for clip in clips):
             warnings.warn(
-                f"Nobody has said what the arrays are sampled at: {type(self).__name__}, which "
-                f"analyzes at {self.sample_rate} Hz, takes {ASSUMED_RATE} Hz for it. Pass "
+                f"The sample rate of the arrays is unknown: {type(self).__name__}, which analyzes "
+                f"at {self.sample_rate} Hz, assumes {ASSUMED_RATE} Hz. Pass "
                 "input_sample_rate, or each clip as (rate, samples).",
                 stacklevel=3,
             )
@@ -281,7 +284,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
 
     @property
     def _guesses_rates(self) -> bool:
-        """Whether it has to guess what arrays are sampled at, and it matters."""
+        """Whether the sample rate of arrays has to be guessed, and makes a difference."""
         return self.input_sample_rate is None and self.sample_rate != ASSUMED_RATE
 
     def _analyze(self, clip: Clip, key: Hashable) -> np.ndarray:
@@ -289,32 +292,32 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
 
     def _analyze_samples(self, clip: Clip, samples: np.ndarray | None = None) -> np.ndarray:
         samples = self._read(clip) if samples is None else samples
-        # What overflows shows in the result.
+        # An overflow shows in the result.
         with np.errstate(over="ignore", invalid="ignore"):
             result = self._less_far(clip, samples, self.transform_clip)
         if not np.isfinite(result).all():
             raise AudioError(
                 clip.name,
                 f"gives NaN or infinity in {type(self).__name__}; "
-                f"its samples are as large as {abs(samples).max():.3g}",
+                f"its samples reach {abs(samples).max():.3g}",
                 "Scale it to [-1, 1], repair it or leave it out.",
             )
         return result
 
     def _analysis_key(self) -> Hashable:
-        """Return what the analysis of a clip depends on, in a form that can be compared."""
+        """Return everything that the analysis of a clip depends on, in comparable form."""
         own: Any = type(self)
         values = ((name, getattr(self, name)) for name in _names_with_effect(own))
         return own, *((name, _hashable(value)) for name, value in values)
 
     def _warn_of_unlike(self, X: Clips, clips: list[Clip]) -> None:
-        """Warn of clips that are unlike those of the training, unless someone else will."""
+        """Warn of clips that are unlike the training clips, unless a caller will do so."""
         if hasattr(self, "training_recordings_") and not are_handed_on(X):
             remarks = remarks_on(clips, self, self.training_recordings_)
             warn_of_remarks(remarks, len(clips))
 
     def _read(self, clip: Clip, channel: int | None = None) -> np.ndarray:
-        """Return the samples of what is heard: of two channels, the one near the machine."""
+        """Return the samples to analyze: of two channels, those near the machine."""
         return read_clip(
             clip,
             sample_rate=self.sample_rate,
@@ -327,7 +330,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator):
     def _less_far(
         self, clip: Clip, samples: np.ndarray, compute: Callable[[np.ndarray], np.ndarray]
     ) -> np.ndarray:
-        """Compute something of what is heard, less the far channel's share if there is one."""
+        """Compute something from the samples, minus the far channel's share if there is one."""
         near, far = compute(samples), self._read_far(clip)
         return near if far is None else near - self.far_share * compute(far)
 

@@ -9,18 +9,18 @@ KERNEL, STRIDE = 3, 2
 
 
 class ConvolutionalNetwork(NamedTuple):
-    """Strided convolutions, an average over time, and a dense layer; batch norm folded in.
+    """Strided convolutions, an average over time, and a dense layer, with batch norm folded in.
 
     Parameters
     ----------
     kernels : list of ndarrays of shape (3, 3, n_channels_in, n_channels_out)
-        Of each convolution, which a ReLU follows.
+        Kernels of the convolutions, each of which is followed by a ReLU.
     biases : list of ndarrays of shape (n_channels_out,)
-        Of each convolution.
+        Biases of the convolutions.
     coefs : ndarray of shape (n_bands * n_channels, embedding_size)
-        Of the dense layer.
+        Weights of the dense layer.
     intercepts : ndarray of shape (embedding_size,)
-        Of the dense layer.
+        Biases of the dense layer.
     """
 
     kernels: list[np.ndarray]
@@ -42,7 +42,7 @@ class ConvolutionalNetwork(NamedTuple):
 
 
 def _padding(length: int) -> tuple[int, int]:
-    """Return what Keras' ``padding="same"`` adds before and after."""
+    """Return how much Keras' ``padding="same"`` adds before and after."""
     n_steps = -(-length // STRIDE)
     total = max((n_steps - 1) * STRIDE + KERNEL - length, 0)
     return total // 2, total - total // 2

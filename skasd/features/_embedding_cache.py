@@ -1,7 +1,7 @@
 """Embeddings on disk: one small file for each clip.
 
-An entry is the SHA-256 of its name and its numbers, and the numbers, in float32. What it is of
-tells how many they are, so that nothing has to be parsed.
+An entry holds a SHA-256 of its name and its numbers, followed by the numbers, in float32. How many
+numbers to expect is known beforehand, so nothing has to be parsed.
 """
 
 import hashlib
@@ -21,13 +21,14 @@ FORMAT = 2
 
 
 class EmbeddingCache:
-    """Remembers the embeddings of clips by their content, across processes.
+    """A cache on disk of the embeddings of clips, by their content, shared by processes.
 
     Parameters
     ----------
     folder : str or Path
-        Where the entries are. It is made, for its owner alone, when the first is written, and may
-        be deleted at any time. Whoever can write there can set features, and with them scores.
+        Folder of the entries. It is created, readable by its owner alone, when the first entry is
+        written, and may be deleted at any time. Anyone who can write to it can forge features, and
+        thereby scores.
     """
 
     def __init__(self, folder: str | os.PathLike):
@@ -40,7 +41,7 @@ class EmbeddingCache:
         shape: tuple[int, ...],
         compute: Callable[[], np.ndarray],
     ) -> np.ndarray:
-        """Return the embeddings of a clip, computed only if there is no entry that can be right.
+        """Return the embeddings of a clip, and compute them only if there is no valid entry.
 
         Parameters
         ----------
@@ -49,7 +50,7 @@ class EmbeddingCache:
         settings : tuple
             Everything else that the embeddings depend on.
         shape : tuple of int
-            That of the embeddings.
+            Shape of the embeddings.
         compute : callable
             Returns the embeddings, an ndarray of float32 of this shape.
 
@@ -72,19 +73,19 @@ class EmbeddingCache:
                     file.write(_digest(path, numbers) + numbers)
             except OSError as error:
                 warnings.warn(
-                    f"The embeddings of a clip are not kept, because {path} cannot be written: "
-                    f"{error}. Pass another folder for `cache`, or cache=None.",
+                    f"The embeddings of a clip are not cached, because {path} cannot be written: "
+                    f"{error}. Pass another folder as `cache`, or cache=None.",
                     stacklevel=2,
                 )
         return embeddings
 
 
 def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Return an entry, or None if there is none or it cannot be right."""
+    """Return an entry, or None if it does not exist or cannot be valid."""
     n_bytes = 4 * math.prod(shape)
     try:
         status = os.stat(path)
-        # Opening a pipe may wait for ever.
+        # Opening a pipe could block for ever.
         if not stat.S_ISREG(status.st_mode) or status.st_size != 32 + n_bytes:
             return None
         content = path.read_bytes()

@@ -10,20 +10,20 @@ from skasd.features._window_autoencoder import WindowAutoencoder
 class FrameAutoencoder(WindowAutoencoder):
     """Reproduce each window of frames through a bottleneck; describe a clip by the errors.
 
-    A dense network sees `n_frames` consecutive frames of a spectrogram and predicts the same ones,
-    through a few numbers. It learns this on a healthy machine; if a machine sounds otherwise,
-    it fails. The squared error, averaged over frames and bands, is one number for each window,
-    and `statistics` of these numbers are the features of the clip.
+    A dense network sees `n_frames` consecutive frames of a spectrogram and reproduces them through
+    a bottleneck of a few units. It learns to do so on a healthy machine; when the machine sounds
+    different, it fails. The squared error, averaged over frames and bands, is one number for each
+    window, and `statistics` of these numbers are the features of the clip.
 
     Parameters
     ----------
     encoder_units : sequence of int, default=(128, 128, 128, 128, 8)
         Units of the encoder's layers, the bottleneck last. The decoder mirrors the encoder without
-        its bottleneck. All of them are ReLU; the output is linear.
+        its bottleneck. All layers use ReLU, except for the linear output.
     n_frames : int, default=5
         Frames in a window.
     statistics : sequence of str, default=("mean",)
-        Features of a clip: of ``"mean"``, which is the baseline's anomaly score, ``"std"``,
+        Features of a clip, any of ``"mean"`` (the baseline's anomaly score), ``"std"``,
         ``"median"``, ``"max"`` and ``"iqr"``.
     epochs : int, default=100
         Passes over the training windows.
@@ -32,16 +32,17 @@ class FrameAutoencoder(WindowAutoencoder):
     learning_rate : float, default=1e-3
         Learning rate of Adam.
     batch_norm : bool, default=True
-        Whether each hidden layer has a batch normalization before its ReLU. After `fit` it
-        is folded into the layers.
+        Whether each hidden layer has batch normalization before its ReLU. After `fit`, it is folded
+        into the layers.
     standardize : bool, default=False
-        Whether the network sees, and errs in, bands that are standardized by mean and standard
-        deviation of the training frames. The baseline's errors are in dB², and so without.
+        Whether bands are standardized by their mean and standard deviation over the training
+        frames; errors are then in standardized units as well. The baseline does not standardize:
+        its errors are in dB².
     input_noise : float, default=0.0
         Standard deviation of Gaussian noise added to the input in training.
     random_state : int, RandomState instance or None, default=None
-        Source of the initial weights, of the order of the windows and of the noise. The same int
-        gives the same bits if the number of cores is the same, and nothing global is seeded.
+        Source of the initial weights, the order of the windows and the noise. The same int gives
+        bit-identical results on the same number of cores. No global seed is set.
     verbose : int, default=0
         1 shows a progress bar over epochs, with the loss.
 
@@ -54,15 +55,15 @@ class FrameAutoencoder(WindowAutoencoder):
     loss_curve_ : list of float
         Mean squared error in each epoch, in units of ``scale_**2``.
     scale_ : ndarray of shape (n_features_in_,), float32
-        Ones; with `standardize` the standard deviation of each band over the training frames.
+        Standard deviation of each band over the training frames with `standardize`, otherwise ones.
         Errors are in units of its square.
     training_error_ : ndarray of shape (n_features_in_,), float64
         Mean squared error of each band over the windows of up to 100 training clips, in units of
-        ``scale_**2``: what an error map is held against.
+        ``scale_**2``. Error maps are compared with it.
     n_features_in_ : int
         Number of bands of the spectrograms.
     n_parameters_ : int
-        Parameters of the network while it was trained: 269,992 for 128 bands.
+        Number of parameters of the network during training: 269,992 for 128 bands.
 
     See Also
     --------
@@ -71,9 +72,10 @@ class FrameAutoencoder(WindowAutoencoder):
 
     Notes
     -----
-    What differs from the baseline's code: batch normalization takes its mean and variance from the
-    finished network, the weights are an average over about the last fifth of the training steps
-    (see `InterpolationAutoencoder`), and no tenth of the windows is put aside for validation.
+    There are three differences from the baseline's code: batch normalization uses the mean and
+    variance of the finished network, the weights are averaged over about the last fifth of the
+    training steps (see `InterpolationAutoencoder`), and no tenth of the windows is set aside for
+    validation.
 
     References
     ----------

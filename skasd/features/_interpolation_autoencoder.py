@@ -12,16 +12,16 @@ from skasd.features._window_autoencoder import MOST_FRAMES, WindowAutoencoder
 class InterpolationAutoencoder(WindowAutoencoder):
     """Predict the middle frame of each window from the others; describe a clip by the errors.
 
-    A dense network sees all but the middle one of `n_frames` consecutive frames of a spectrogram
-    and predicts that one. It learns this on a healthy machine; if a machine sounds otherwise,
-    the prediction is worse. The squared error, averaged over bands, is one number for each window,
-    and `statistics` of these numbers are the features of the clip.
+    A dense network sees `n_frames` consecutive frames of a spectrogram, except for the middle one,
+    and predicts that one. It learns to do so on a healthy machine; when the machine sounds
+    different, the prediction gets worse. The squared error, averaged over bands, is one number for
+    each window, and `statistics` of these numbers are the features of the clip.
 
     Parameters
     ----------
     encoder_units : sequence of int, default=(256, 128, 64, 32)
         Units of the encoder's layers, the bottleneck last. The decoder mirrors the encoder without
-        its bottleneck. All of them are ReLU; the output is linear.
+        its bottleneck. All layers use ReLU, except for the linear output.
     n_frames : int, default=5
         Frames in a window; odd, and at least 3.
     statistics : sequence of str, default=("mean", "std", "median", "max", "iqr")
@@ -29,22 +29,22 @@ class InterpolationAutoencoder(WindowAutoencoder):
     epochs : int, default=30
         Passes over the training windows.
     batch_size : int, default=512
-        Windows in a training step. Not in the report; 512 is the DCASE baseline's.
+        Windows in a training step. The report does not give it; 512 is the DCASE baseline's.
     learning_rate : float, default=1e-3
         Learning rate of Adam.
     batch_norm : bool, default=True
-        Whether each hidden layer has a batch normalization before its ReLU, as in the
-        DCASE baseline. The report does not say. After `fit` it is folded into the layers.
+        Whether each hidden layer has batch normalization before its ReLU, as in the DCASE baseline;
+        the report does not say. After `fit`, it is folded into the layers.
     standardize : bool, default=True
-        Whether the network sees, and errs in, bands that are standardized by mean and standard
-        deviation of the training frames, so that each band counts alike. Not in the report.
+        Whether bands are standardized by their mean and standard deviation over the training
+        frames, so that all bands count equally; errors are then in standardized units as well. Not
+        in the report.
     input_noise : float, default=0.5
-        Standard deviation of Gaussian noise added to the input in training, after it is
-        standardized. Not in the report: it lowers the error on healthy clips held out. 0 turns it
-        off.
+        Standard deviation of the Gaussian noise added to the standardized input in training; 0
+        turns it off. Not in the report: it lowers the error on held-out healthy clips.
     random_state : int, RandomState instance or None, default=None
-        Source of the initial weights, of the order of the windows and of the noise. The same int
-        gives the same bits if the number of cores is the same, and nothing global is seeded.
+        Source of the initial weights, the order of the windows and the noise. The same int gives
+        bit-identical results on the same number of cores. No global seed is set.
     verbose : int, default=0
         1 shows a progress bar over epochs, with the loss.
 
@@ -61,12 +61,12 @@ class InterpolationAutoencoder(WindowAutoencoder):
         1 without `standardize`. Errors are in units of its square.
     training_error_ : ndarray of shape (n_features_in_,), float64
         Mean squared error of each band over the windows of up to 100 training clips, in units of
-        ``scale_**2``: what an error map is held against.
+        ``scale_**2``. Error maps are compared with it.
     n_features_in_ : int
         Number of bands of the spectrograms.
     n_parameters_ : int
-        Parameters of the network while it was trained, batch normalization's four for each unit
-        among them.
+        Number of parameters of the network during training, including the four of batch
+        normalization for each unit.
 
     See Also
     --------
@@ -77,13 +77,13 @@ class InterpolationAutoencoder(WindowAutoencoder):
     Notes
     -----
     `coefs_` have the standardization folded in, and predict in the units of the spectrograms. Two
-    more things that the report leaves open are decided so: batch normalization takes its mean and
-    variance from the finished network over training windows (of 100 batches at most), and the
+    more things that the report leaves open are decided as follows: batch normalization uses the
+    mean and variance of the finished network over training windows (at most 100 batches), and the
     weights are an exponential average over about the last fifth of the training steps. Both lower
-    the error on healthy clips held out, and what one seed differs from another.
+    the error on held-out healthy clips, and the differences between seeds.
 
-    Keras trains, on JAX unless ``KERAS_BACKEND`` says otherwise; `transform` is NumPy, and a
-    pickle holds arrays only.
+    Training uses Keras, on JAX unless ``KERAS_BACKEND`` says otherwise. `transform` uses NumPy
+    alone, and a pickle holds only arrays.
 
     References
     ----------

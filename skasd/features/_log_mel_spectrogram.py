@@ -15,10 +15,10 @@ from skasd.features._mel_bands import MEL_SCALES, mel_bands
 from skasd.features._short_time_spectrum import CENTERED, FRAMINGS, WINDOWS, short_time_power
 
 LONGEST = 2**20
-"""Samples of a frame, or frames of a clip: a minute at 16 kHz."""
+"""Most samples in a frame, or frames in a clip: a minute at 16 kHz."""
 
 LARGEST_BANDS = 2**25
-"""Numbers in the matrix of the mel bands, 1 + n_fft / 2 for each band."""
+"""Most numbers in the matrix of the mel bands, which has 1 + n_fft / 2 for each band."""
 
 FRONT_END = {
     "window": "hann",
@@ -33,28 +33,29 @@ FRONT_END = {
     "mean": 0.0,
     "scale": 1.0,
 }
-"""Parameters for the front ends of encoders, and what the DCASE baselines have for them."""
+"""Parameters for the front ends of encoders, with the values that the DCASE baselines use."""
 
 
 class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Turn clips into log-mel spectrograms, as the DCASE baselines do, or as an encoder needs them.
 
-    The magnitude of the short-time Fourier transform (centered frames, Hann window), to the power
-    `power`, is summed in librosa's mel bands and put in dB:
+    The magnitude of the short-time Fourier transform (centered frames, Hann window), raised to
+    `power`, is summed over librosa's mel bands and converted to dB:
     ``20 / power * log10(mel + eps)``. The parameters from `window` to `scale` are for encoders,
-    which hear well only what they were trained on; `make_encoder` sets them by name.
+    which only work well on the kind of spectrogram they were trained on; `make_encoder` sets them
+    by name.
 
     Parameters
     ----------
     sample_rate : int, default=16000
-        Rate that the analysis works at, in Hz. Clips of other rates are resampled.
+        Sample rate of the analysis, in Hz. Clips of other rates are resampled.
     n_fft : int, default=1024
         Length of a frame, in samples. It is also the shortest clip that is accepted.
     hop_length : int, default=512
         Step from one frame to the next, in samples.
     win_length : int or None, default=None
-        Length of the window within a frame, in samples, at most `n_fft`, which is that of None.
-        Shorter windows hear faster changes, and tell frequencies apart less well.
+        Length of the window within a frame, in samples, at most `n_fft`; None means `n_fft`.
+        Shorter windows resolve faster changes, but distinguish frequencies less well.
     n_mels : int, default=128
         Number of mel bands.
     power : float, default=2.0
@@ -62,57 +63,62 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
     fmin : float, default=0.0
         Lower edge of the lowest band, in Hz.
     fmax : float or None, default=None
-        Upper edge of the highest band, in Hz; half of `sample_rate` if None.
+        Upper edge of the highest band, in Hz; None means half of `sample_rate`.
     window : {"hann", "symmetric_hann", "povey"}, default="hann"
-        Window of a frame. ``"hann"`` is periodic, as librosa's; ``"symmetric_hann"`` ends with the
-        zero that it begins with, as Kaldi's, and ``"povey"`` is that to the power 0.85.
+        Window of a frame. ``"hann"`` is periodic, like librosa's; ``"symmetric_hann"`` ends with
+        the zero that it begins with, like Kaldi's; and ``"povey"`` is the symmetric one to the
+        power of 0.85.
     framing : {"zeros", "reflect", "inside", "kaldi"}, default="zeros"
-        Where frames are. With ``"zeros"`` and ``"reflect"``, they are centered on every
-        `hop_length`-th sample, and beyond the ends of the clip there are zeros, or the clip
-        mirrored. With ``"inside"``, they are `win_length` samples that all lie in the clip.
-        ``"kaldi"`` takes besides the mean from each frame, and pre-emphasizes it by itself.
+        Where frames lie. With ``"zeros"`` and ``"reflect"``, they are centered on every
+        `hop_length`-th sample, and the clip is continued beyond its ends by zeros, or by its mirror
+        image. With ``"inside"``, each frame has `win_length` samples, all of them within the clip.
+        ``"kaldi"`` is like ``"inside"``, but also subtracts the mean from each frame, and
+        pre-emphasizes each by itself.
     pre_emphasis : float, default=0.0
-        This share of each sample is taken from the next one.
+        This share of each sample is subtracted from the next one.
     mel_scale : {"slaney", "htk", "kaldi"}, default="slaney"
-        Where the bands are: on Slaney's scale, which is librosa's, or HTK's. ``"kaldi"`` is
-        HTK's with sides that are straight in mel rather than in Hz, which TensorFlow has too.
+        Where the bands lie: on Slaney's scale, as in librosa, or on HTK's. ``"kaldi"`` is HTK's
+        scale with triangles whose sides are straight in mel rather than in Hz, as TensorFlow's are
+        too.
     mel_norm : {"slaney"} or None, default="slaney"
         Whether each band is divided by half of its width in Hz.
     log : {"db", "ln"}, default="db"
-        Whether levels are in dB, or natural logarithms of the bands.
+        Whether levels are in dB, or natural logarithms.
     offset, floor : float, default=2.2e-16 and 0.0
         The logarithm is taken of ``max(mel, floor) + offset``.
     top_db : float or None, default=None
-        Levels are at least the clip's largest one less this much, in the unit of `log`.
+        Levels more than this far below the clip's highest are raised to that limit; in the unit of
+        `log`.
     mean, scale : float, default=0.0 and 1.0
         The result is ``(level - mean) / scale``.
     input_sample_rate : int or None, default=None
-        What clips given as arrays are sampled at, in Hz. None takes 16000, with a warning if
-        `sample_rate` is another. Files, and arrays given as ``(rate, samples)``, say so themselves.
+        Sample rate of clips given as arrays, in Hz. None assumes 16000, with a warning if
+        `sample_rate` differs. Files, and arrays given as ``(rate, samples)``, carry their own rate.
     channel : "mean", "near-far", "far-near" or int, default="mean"
-        Average of the channels, or the index of the one to use; an array of shape (n_samples,) is
-        the one already. ``"near-far"``: the levels of the first channel, near the machine, less
-        those of the second, which hears the surroundings. ``"far-near"``: the other way around.
+        ``"mean"`` averages the channels, and an int selects one by its index. An array of shape
+        (n_samples,) has one channel already. ``"near-far"`` takes the levels of the first channel,
+        near the machine, minus those of the second, which hears the surroundings; ``"far-near"``
+        swaps the two.
     min_frames : int, default=1
-        Clips of fewer frames are refused: what the step after this one needs.
+        Clips of fewer frames are refused; set it to the number that the next step needs.
     n_jobs : int or None, default=None
         Number of threads that read and analyze clips.
     max_seconds : float or None, default=3600.0
-        Longest clip to accept, in seconds; None for no limit. A longer one is refused
-        before memory is taken for it.
+        Longest clip to accept, in seconds; None for no limit. A longer clip is refused before
+        memory is allocated for it.
 
     See Also
     --------
     InterpolationAutoencoder : Takes the spectrograms.
-    ONNXEncoder : Takes those that it was trained on.
+    ONNXEncoder : Takes spectrograms like those that its network was trained on.
     make_encoder : Encoders by name, with their front ends.
 
     Notes
     -----
-    Stateless: `fit` validates, and an unfitted instance transforms. Silence is legal; it is
-    ``20 / power * log10(eps)``, about -157 dB for power 2. Samples are in [-1, 1]: a front end for
-    16-bit integers has its levels for such samples if `floor` is divided by ``2**15``, to the
-    power `power`, and the logarithm of that is taken from `mean`.
+    Stateless: `fit` validates, and an unfitted instance transforms. Silence is allowed; its level
+    is ``20 / power * log10(eps)``, about -157 dB for a power of 2. Samples are in [-1, 1]. To
+    reproduce a front end made for 16-bit integers, divide its `floor` by ``2 ** (15 * power)``, and
+    subtract the logarithm of that number from its `mean`.
 
     References
     ----------
@@ -287,7 +293,7 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         return np.ascontiguousarray((levels.T - self.mean) / self.scale, dtype=np.float32)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # Version 0.1.0.dev0 had no other windows and front ends.
+        # Version 0.1.0.dev0 had no other windows or front ends.
         super().__setstate__({"win_length": None, **FRONT_END, **state})
 
     def _check_parameters(self) -> None:
@@ -296,11 +302,11 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         if not self.fmin < fmax <= self.sample_rate / 2:
             raise ValueError(
                 f"fmin={self.fmin} and fmax={self.fmax} do not fit sample_rate="
-                f"{self.sample_rate}: 0 <= fmin < fmax <= sample_rate / 2 is needed."
+                f"{self.sample_rate}. Pass 0 <= fmin < fmax <= sample_rate / 2."
             )
         if self.n_mels * (1 + self.n_fft // 2) > LARGEST_BANDS:
             raise ValueError(
-                f"n_mels={self.n_mels} bands of frames of n_fft={self.n_fft} take too much memory. "
+                f"n_mels={self.n_mels} bands with n_fft={self.n_fft} need too much memory. "
                 "Pass fewer bands, or shorter frames."
             )
         if self.win_length is not None and self.win_length > self.n_fft:
@@ -310,7 +316,7 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
             )
         if not self.offset and not self.floor:
             raise ValueError(
-                "offset=0 and floor=0 leave silence without a logarithm. Pass one above 0."
+                "With offset=0 and floor=0, silence has no logarithm. Pass one of them above 0."
             )
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
@@ -328,12 +334,12 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         return np.array([f"mel_{band}" for band in range(self.n_mels)], dtype=object)
 
     def set_output(self, *, transform: str | None = None) -> Self:
-        """Accept scikit-learn's setting without effect: spectrograms are no table.
+        """Accept scikit-learn's setting, without effect: spectrograms are not tables.
 
         Parameters
         ----------
         transform : {"default", "pandas", "polars"} or None, default=None
-            What the steps of a pipeline that do return tables shall return.
+            What kind of table the other steps of a pipeline should return.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""An embedding that other machines teach."""
+"""An embedding learned from several machines."""
 
 from collections.abc import Sequence
 from numbers import Integral, Real
@@ -22,15 +22,15 @@ from skasd.features._spectrogram_transformer import (
 class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer):
     """Embed clips by a network that has learned to tell machines apart (outlier exposure).
 
-    What tells one healthy machine from its siblings often tells a faulty one as well. A small
-    convolutional network learns, on normal clips of several machines, which machine a clip is of;
-    its last layer but one describes the clip. It is fitted once for a fleet, and then a branch of
-    each machine's detector, which is fitted on that machine alone.
+    Whatever distinguishes one healthy machine from its siblings often distinguishes a faulty one as
+    well. A small convolutional network learns, on normal clips of several machines, which machine a
+    clip comes from; its second-to-last layer describes the clip. It is fitted once for a fleet, and
+    can then be a branch of each machine's detector, which is fitted on that machine alone.
 
     Parameters
     ----------
     channels : sequence of int, default=(16, 32, 64, 96, 128)
-        Channels of the convolutions, each of which halves frames and bands.
+        Channels of the convolutions, each of which halves the numbers of frames and bands.
     embedding_size : int, default=128
         Number of features.
     loss : {"arcface", "adacos"}, default="arcface"
@@ -38,22 +38,23 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer
         sub-cluster AdaCos: `n_subclusters` directions for each machine, and the fixed scale
         √2 ln(n_machines · n_subclusters - 1).
     scale : float, default=16.0
-        What ArcFace multiplies the cosines by.
+        Factor by which ArcFace multiplies the cosines.
     margin : float, default=0.3
         ArcFace's margin, in radians.
     n_subclusters : int, default=16
-        Trainable directions of each machine in AdaCos, at least 2.
+        Trainable directions of each machine in AdaCos; at least 2.
     mixup : float, default=0.5
-        Pairs of clips are mixed in training, by shares from Beta(mixup, mixup); 0 mixes none.
+        Pairs of clips are mixed in training, in proportions drawn from Beta(mixup, mixup); 0 turns
+        it off.
     epochs : int, default=30
         Passes over the clips.
     batch_size : int, default=32
         Clips in a training step.
     learning_rate : float, default=1e-3
-        Learning rate of Adam at the beginning; it falls to 0 like a cosine.
+        Initial learning rate of Adam; it falls to 0 along a cosine.
     random_state : int, RandomState instance or None, default=None
-        Source of the initial weights and of everything that varies in training. The same int
-        gives the same bits if the number of cores is the same, and nothing global is seeded.
+        Source of the initial weights and of everything else that is random in training. The same
+        int gives bit-identical results on the same number of cores. No global seed is set.
     verbose : int, default=0
         1 shows a progress bar over epochs, with the loss.
 
@@ -62,14 +63,14 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer
     classes_ : ndarray of shape (n_machines,)
         The machines.
     kernels_, biases_ : lists of ndarrays, float32
-        Of each convolution, batch normalization folded in: shapes (3, 3, n_channels_in,
-        n_channels_out) and (n_channels_out,).
+        Kernels and biases of the convolutions with batch normalization folded in, of shapes (3, 3,
+        n_channels_in, n_channels_out) and (n_channels_out,).
     coefs_ : ndarray of shape (n_inputs, embedding_size), float32
         Weights of the dense layer.
     intercepts_ : ndarray of shape (embedding_size,), float32
         Biases of the dense layer.
     mean_, scale_ : ndarrays of shape (n_features_in_,), float32
-        Mean and standard deviation of each band over all frames, by which it is standardized.
+        Mean and standard deviation of each band over all frames, used to standardize it.
     loss_curve_ : list of float
         Mean loss in each epoch.
     n_features_in_ : int
@@ -77,13 +78,13 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer
 
     See Also
     --------
-    skasd.make_iaeo3_plus : Takes a fitted one as a branch.
+    skasd.make_iaeo3_plus : Takes a fitted embedding as a branch.
     NearestNeighborsDetector : Scores clips by the nearest embeddings.
 
     Notes
     -----
-    Keras trains, on JAX unless ``KERAS_BACKEND`` says otherwise; `transform` is NumPy, and a
-    pickle holds arrays only.
+    Training uses Keras, on JAX unless ``KERAS_BACKEND`` says otherwise. `transform` uses NumPy
+    alone, and a pickle holds only arrays.
 
     References
     ----------
@@ -177,10 +178,10 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer
             A sequence of n_clips arrays of shape (n_frames, n_mels), or one 3-D array: normal
             clips of several machines.
         y : array-like of shape (n_clips,)
-            Which machine each clip is of: any labels, such as ``"fan_00"``. Finer ones, such as
-            ``"fan_00_vel_12"`` for a speed of it, make the network listen to more; the `classes`
-            of `load_dcase` join machine type, section and attributes. Concatenate those of
-            several machine types.
+            Which machine each clip comes from: any labels, such as ``"fan_00"``. Finer ones, such
+            as ``"fan_00_vel_12"`` for one of its speeds, make the network attend to more details;
+            the `classes` of `load_dcase` combine machine type, section and attributes. Concatenate
+            those of several machine types.
 
         Returns
         -------
@@ -201,13 +202,13 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer
             )
         spectrograms = check_spectrograms(X)
         if y is None:
-            raise ValueError("MachineIDEmbedding needs y: which machine each clip is of.")
+            raise ValueError("MachineIDEmbedding needs y: the machine that each clip comes from.")
         check_consistent_length(spectrograms, y)
         classes, indices = np.unique(column_or_1d(y), return_inverse=True)
         if len(classes) < 2:
             raise ValueError(
-                f"y names one machine, {classes[0]!r}: there is nothing to tell it from. Pass "
-                "clips of other machines as well."
+                f"y names only one machine, {classes[0]!r}, so there is nothing to tell it from. "
+                "Pass clips of other machines as well."
             )
         random_state = check_random_state(self.random_state)
 

@@ -15,7 +15,7 @@ _LOG_STEP = np.log(6.4) / 27.0
 
 
 def mel_corners(n_mels: int, *, fmin: float, fmax: float, mel_scale: str) -> np.ndarray:
-    """Compute where bands begin and end, evenly on a mel scale.
+    """Compute where bands begin and end, evenly spaced on a mel scale.
 
     Parameters
     ----------
@@ -24,12 +24,12 @@ def mel_corners(n_mels: int, *, fmin: float, fmax: float, mel_scale: str) -> np.
     fmin, fmax : float
         Lower edge of the lowest band, and upper edge of the highest one, in Hz.
     mel_scale : {"slaney", "htk", "kaldi"}
-        The scale. Kaldi's is HTK's.
+        The scale. Kaldi uses HTK's.
 
     Returns
     -------
     ndarray of shape (n_mels + 2,)
-        In Hz: band i is from corner i to corner i + 2, with its top at corner i + 1.
+        In Hz: band i extends from corner i to corner i + 2, and has its peak at corner i + 1.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def hertz_to_mel(hertz: ArrayLike, mel_scale: str = "slaney") -> np.ndarray:
     hertz : array-like
         Frequencies, in Hz.
     mel_scale : {"slaney", "htk", "kaldi"}, default="slaney"
-        The scale: Slaney's is linear below 1 kHz, and logarithmic above.
+        The scale. Slaney's is linear below 1 kHz and logarithmic above.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def mel_bands(
     mel_scale: str = "slaney",
     mel_norm: str | None = "slaney",
 ) -> sparse.csr_array:
-    """Return mel bands, which take longer to make than to use, without their zeros.
+    """Return mel bands as a sparse matrix, cached, as they take longer to make than to use.
 
     Parameters
     ----------

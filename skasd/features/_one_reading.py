@@ -1,4 +1,4 @@
-"""One reading of a clip for all that analyze it."""
+"""Reading each clip only once for all transformers that analyze it."""
 
 from collections.abc import Hashable, Sequence
 from functools import partial
@@ -16,18 +16,18 @@ from skasd.features._clip_transformer import ClipTransformer
 def analyze_in_one_reading(
     clips: Sequence[Clip], listeners: Sequence[Any], n_jobs: int | None = None
 ) -> None:
-    """Analyze clips with several transformers, and read each clip only once.
+    """Analyze clips with several transformers, reading each clip only once.
 
-    The clips remember the results. Left alone, each transformer would read a clip on its own, which
-    takes about as long as computing a spectrogram.
+    The clips remember the results. Otherwise, each transformer would read every clip by itself,
+    which takes about as long as computing a spectrogram.
 
     Parameters
     ----------
     clips : sequence of Clip
-        What is about to be fitted on, or scored.
+        Clips that are about to be fitted on, or scored.
     listeners : sequence of estimators
-        First steps of the members of an ensemble. Only a `ClipTransformer` that analyzes clips one
-        by one, and learns nothing before, takes part.
+        First steps of an ensemble's members. Only `ClipTransformer` instances that analyze clips
+        one by one, without learning anything first, take part.
     n_jobs : int or None, default=None
         Number of threads.
 
@@ -45,7 +45,7 @@ def analyze_in_one_reading(
 
 def _analyze(clip: Clip, listeners: dict[Hashable, ClipTransformer]) -> None:
     heard: dict[Hashable, np.ndarray] = {}
-    # The first one reads for all, so it is that which needs most samples.
+    # The first one reads the clip for all of them, so let it be the one that needs most samples.
     for key, listener in sorted(listeners.items(), key=lambda item: -_seconds_needed(item[1])):
         clip.analyze(key, partial(_analyze_heard, clip, listener, heard))
 

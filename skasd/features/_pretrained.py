@@ -1,4 +1,4 @@
-"""What transformers with a network that others have trained have in common: fingerprint, cache."""
+"""What transformers with a pretrained network have in common: fingerprint and cache."""
 
 import os
 import re
@@ -17,26 +17,26 @@ from skasd.features._embedding_cache import EmbeddingCache
 
 
 class PretrainedMixin:
-    """Mixin of transformers whose network is in a file, and never in a pickle or model file."""
+    """Mixin of transformers whose network stays in its file, never in a pickle or model file."""
 
     cache: str | os.PathLike[str] | None
     weights_digest_: str
 
     _file_parameter: ClassVar[str] = "weights"
     _cache_name: ClassVar[str]
-    """What the folder in the user's cache is called."""
+    """Name of the folder in the user's cache."""
 
     _fitted_digest: ClassVar[dict[str, Text]] = {"weights_digest_": Text()}
 
     @abstractmethod
     def _look_for_weights(self, *, may_download: bool) -> Path:
-        """Return the file where the parameters say that it is, or raise a WeightsError."""
+        """Return the weights file that the parameters describe, or raise a WeightsError."""
 
     def _find_weights(self, *, may_download: bool = True) -> Path:
         try:
             return self._look_for_weights(may_download=may_download)
         except WeightsError:
-            # What was read before may be anywhere.
+            # Weights that this process read earlier may be in any folder.
             path = _read_from.get(getattr(self, "weights_digest_", ""))
             if path is None or not path.is_file():
                 raise
@@ -51,12 +51,12 @@ class PretrainedMixin:
         return True
 
     def _check_fitted(self) -> None:
-        """Refuse what no fit has left as a digest."""
+        """Refuse anything that cannot be a digest."""
         if not re.fullmatch("[0-9a-f]{64}", self.weights_digest_):
             raise ValueError(f"weights_digest_ is {self.weights_digest_!r:.80}")
 
     def _forget_places(self) -> None:
-        """Keep no place of the machine where it was fitted, but the name of the file."""
+        """Forget the paths of the machine where it was fitted, except for the file's name."""
         file = getattr(self, self._file_parameter)
         setattr(self, self._file_parameter, "auto" if file == "auto" else PurePath(file).name)
         self.cache = None if self.cache is None else "auto"
@@ -68,7 +68,7 @@ class PretrainedMixin:
         shape: tuple[int, ...],
         compute: Callable[[], np.ndarray],
     ) -> np.ndarray:
-        """Return what the disk remembers of a clip, or compute it; see `EmbeddingCache.fetch`."""
+        """Return a clip's embeddings from the disk, or compute them; see `EmbeddingCache.fetch`."""
         if self.cache is None:
             return compute()
         in_users_cache = user_cache_path("skasd") / self._cache_name
@@ -76,13 +76,13 @@ class PretrainedMixin:
         return EmbeddingCache(folder).fetch(data, settings, shape, compute)
 
     def _require_digest(self, digest: str) -> None:
-        """Refuse other weights than those of the fit."""
+        """Refuse weights other than those of the fit."""
         if digest != self.weights_digest_:
             raise WeightsError(
                 type(self).__name__,
-                f"was fitted with weights of the digest {self.weights_digest_[:12]}…, and those at "
-                f"hand have {digest[:12]}…, so that its scores would mean nothing",
-                "Provide the weights of then, or fit again.",
+                f"was fitted with weights of the digest {self.weights_digest_[:12]}…, but those "
+                f"found here have the digest {digest[:12]}…, so its scores would mean nothing",
+                "Provide the original weights, or fit again.",
             )
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -95,7 +95,7 @@ class PretrainedMixin:
 
 
 def remember_place(digest: str, path: Path) -> None:
-    """Remember where weights are that this process has read."""
+    """Remember where the weights are that this process has read."""
     _read_from[digest] = path
 
 

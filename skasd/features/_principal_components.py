@@ -1,4 +1,4 @@
-"""Fewer features."""
+"""A projection onto principal components."""
 
 import warnings
 from numbers import Integral
@@ -17,17 +17,17 @@ from skasd._utils.fitted import Estimator, Number
 class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Project features onto their first principal components, or onto as many as there are.
 
-    scikit-learn's PCA, but that fewer clips than components are a warning, not an error.
+    Unlike scikit-learn's PCA, it warns about having fewer clips than components instead of failing.
 
     Parameters
     ----------
     n_components : int, default=50
-        Components to keep, at most.
+        Number of components to keep, at most.
 
     Attributes
     ----------
     pca_ : PCA
-        scikit-learn's, with as many components as the data have.
+        scikit-learn's PCA, with at most as many components as the data have.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -82,8 +82,8 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         n_components = min(self.n_components, n_clips, n_features)
         if n_components < self.n_components:
             warnings.warn(
-                f"{n_clips} clips of {n_features} features have {n_components} principal "
-                f"components, not n_components={self.n_components}. Fit on more clips to have all.",
+                f"{n_clips} clips of {n_features} features have only {n_components} principal "
+                f"components, not n_components={self.n_components}. Fit on more clips to get all.",
                 stacklevel=2,
             )
         # The full decomposition draws no random numbers.

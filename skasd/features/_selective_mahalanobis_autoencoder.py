@@ -17,16 +17,17 @@ from skasd.metrics._labels import DOMAINS, check_domains
 class SelectiveMahalanobisAutoencoder(WindowAutoencoder):
     """Reproduce windows of frames; describe a clip by the distance of its error from two domains.
 
-    The network is that of `FrameAutoencoder`. Its errors in the bands are correlated, and more so
-    in one domain (speed, load, noise) than in another. So the mean error of a clip is measured by
-    the Mahalanobis distance, once with the covariance of the errors in training clips of the source
-    domain and once with that of the target domain, and the smaller one counts.
+    The network is that of `FrameAutoencoder`. Its errors in different bands are correlated, and
+    more strongly in one domain (speed, load, noise) than in another. Therefore the mean error of a
+    clip is measured by its Mahalanobis distance, once with the covariance of the errors in training
+    clips of the source domain and once with that of the target domain, and the smaller distance
+    counts.
 
     Parameters
     ----------
     encoder_units : sequence of int, default=(128, 128, 128, 128, 8)
         Units of the encoder's layers, the bottleneck last. The decoder mirrors the encoder without
-        its bottleneck. All of them are ReLU; the output is linear.
+        its bottleneck. All layers use ReLU, except for the linear output.
     n_frames : int, default=5
         Frames in a window.
     epochs : int, default=100
@@ -36,40 +37,40 @@ class SelectiveMahalanobisAutoencoder(WindowAutoencoder):
     learning_rate : float, default=1e-3
         Learning rate of Adam.
     batch_norm : bool, default=True
-        Whether each hidden layer has a batch normalization before its ReLU. After `fit` it
-        is folded into the layers.
+        Whether each hidden layer has batch normalization before its ReLU. After `fit`, it is folded
+        into the layers.
     standardize : bool, default=False
-        Whether the network sees, and errs in, bands that are standardized by mean and standard
-        deviation of the training frames.
+        Whether bands are standardized by their mean and standard deviation over the training
+        frames; errors are then in standardized units as well.
     input_noise : float, default=0.0
         Standard deviation of Gaussian noise added to the input in training.
     random_state : int, RandomState instance or None, default=None
-        Source of the initial weights, of the order of the windows and of the noise. The same int
-        gives the same bits if the number of cores is the same, and nothing global is seeded.
+        Source of the initial weights, the order of the windows and the noise. The same int gives
+        bit-identical results on the same number of cores. No global seed is set.
     verbose : int, default=0
         1 shows a progress bar over epochs, with the loss.
 
     Attributes
     ----------
     precision_factors_ : ndarray of shape (2, n_features_in_, n_features_in_), float64
-        Of the source domain and of the target domain, a factor of the inverse covariance of the
-        errors: times its transpose, it is the inverse.
+        For the source domain and the target domain, a factor of the inverse covariance of the
+        errors: multiplied by its transpose, it gives the inverse.
     coefs_, intercepts_, loss_curve_, scale_, training_error_, n_features_in_, n_parameters_
         See `FrameAutoencoder`.
 
     See Also
     --------
-    FrameAutoencoder : The mean squared error instead.
+    FrameAutoencoder : Uses the mean squared error instead.
     skasd.make_baseline : The challenge's baseline, ready to fit.
 
     Notes
     -----
-    The description of the task averages the distances of all frames. The baseline's code, by which
-    the published results came about, averages the products of all pairs of frames' errors, which is
-    the distance of the mean error, and so does this.
+    The description of the task averages the distances of all frames. The baseline's code, which
+    produced the published results, averages the products of the errors of all pairs of frames,
+    which amounts to the distance of the mean error. This class does the same.
 
-    `REG_COVAR` of the mean variance is added to the variances, without which few or short clips
-    have no inverse covariance.
+    `REG_COVAR` times the mean variance is added to the variances; without it, few or short clips
+    would have no inverse covariance.
 
     References
     ----------
@@ -89,9 +90,9 @@ class SelectiveMahalanobisAutoencoder(WindowAutoencoder):
     """
 
     statistics = ("mahalanobis",)
-    """What the only feature is called."""
+    """Name of the only feature."""
 
-    # A pipeline hands the domains on to this step, if metadata routing is turned on.
+    # A pipeline passes the domains on to this step if metadata routing is enabled.
     __metadata_request__fit: ClassVar[dict[str, bool]] = {"domain": True}
 
     _fitted = {
@@ -135,8 +136,8 @@ class SelectiveMahalanobisAutoencoder(WindowAutoencoder):
         y : ignored
             Not used, present for API consistency by convention.
         domain : array-like of shape (n_clips,) or None, default=None
-            ``"source"`` or ``"target"`` for each clip. If None, or one domain has no clips, both
-            have the same covariance.
+            ``"source"`` or ``"target"`` for each clip. If it is None, or a domain has no clips,
+            both domains use the covariance of all clips.
 
         Returns
         -------
@@ -163,7 +164,7 @@ class SelectiveMahalanobisAutoencoder(WindowAutoencoder):
         return self
 
     def transform_spectrogram(self, spectrogram: np.ndarray) -> np.ndarray:
-        """Describe one clip by the smaller of its error's distances from both domains.
+        """Describe one clip by its error's distance from the nearer domain.
 
         Parameters
         ----------
@@ -180,7 +181,7 @@ class SelectiveMahalanobisAutoencoder(WindowAutoencoder):
         return np.square(whitened).sum(axis=1).min(keepdims=True)
 
     def _check_statistics(self) -> None:
-        """Accept the only one."""
+        """Accept the only statistic there is."""
 
     def _precision_factor(self, spectrograms: list[np.ndarray]) -> np.ndarray:
         """Factorize the inverse covariance of the errors in the clips of one domain."""
@@ -190,7 +191,7 @@ class SelectiveMahalanobisAutoencoder(WindowAutoencoder):
         return precision_factor(covariance + ridge * np.eye(len(covariance)))
 
     def _moments(self, spectrograms: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, int]:
-        """Return the sum of the errors in all frames of all windows, of products, and how many."""
+        """Return the sum of the errors over all frames of all windows, that of products, and n."""
         n_mels = self.n_features_in_
         total, products, n_rows = np.zeros(n_mels), np.zeros((n_mels, n_mels)), 0
         for spectrogram in spectrograms:

@@ -8,12 +8,12 @@ from scipy import fft
 from scipy.signal import get_window
 
 BLOCK_SAMPLES = 2**15
-"""Samples of all frames of a block: a quarter of a megabyte, and fastest of 2**12 to 2**17."""
+"""Samples in all frames of a block: a quarter of a megabyte, the fastest of 2**12 to 2**17."""
 
 WINDOWS = ("hann", "symmetric_hann", "povey")
 
 CENTERED = {"zeros": "constant", "reflect": "reflect"}
-"""Framing whose frames are centered → what `numpy.pad` calls what is beyond the ends."""
+"""Framing with centered frames → what `numpy.pad` calls its way to continue the clip."""
 
 FRAMINGS = (*CENTERED, "inside", "kaldi")
 
@@ -33,7 +33,7 @@ def short_time_power(
     Parameters
     ----------
     samples : ndarray of shape (n_samples,)
-        Mono.
+        Mono samples.
     n_fft : int
         Length of a frame, in samples.
     hop_length : int
@@ -46,13 +46,14 @@ def short_time_power(
     Yields
     ------
     ndarray of shape (n_frames_of_block, 1 + n_fft // 2), float64
-        There are ``1 + (n_samples + 2 * (n_fft // 2) - n_fft) // hop_length`` centered frames in
-        all, and ``1 + (n_samples - win_length) // hop_length`` inside of the clip; of one sample
-        less with `pre_emphasis`, but for Kaldi's.
+        In all, there are ``1 + (n_samples + 2 * (n_fft // 2) - n_fft) // hop_length`` frames if
+        they are centered, and ``1 + (n_samples - win_length) // hop_length`` if they lie inside the
+        clip. With `pre_emphasis`, `n_samples` is one less, except for Kaldi's framing.
 
     Notes
     -----
-    The same as ``abs(librosa.stft(samples, ...)) ** 2``, but for librosa's rounding to complex64.
+    The result is that of ``abs(librosa.stft(samples, ...)) ** 2``, but for librosa's rounding to
+    complex64.
 
     Examples
     --------
@@ -81,7 +82,7 @@ def short_time_power(
 
 
 def centered_window(name: str, win_length: int | None, n_fft: int) -> np.ndarray:
-    """Return the weights of a frame whose window is in its middle; see `short_time_power`."""
+    """Return the weights of a frame with its window in the middle; see `short_time_power`."""
     return _in_the_middle(_window(name, n_fft if win_length is None else win_length), n_fft)
 
 
@@ -96,7 +97,7 @@ def _window(name: str, length: int) -> np.ndarray:
 
 
 def _emphasized(frames: np.ndarray, pre_emphasis: float) -> np.ndarray:
-    """Take the mean from each frame, and pre-emphasize it as if its first sample had gone on."""
+    """Subtract the mean from each frame, and pre-emphasize it as if its first sample repeated."""
     exact = frames.astype(np.float64)
     exact -= exact.mean(axis=1, keepdims=True)
     earlier = np.concatenate([exact[:, :1], exact[:, :-1]], axis=1)

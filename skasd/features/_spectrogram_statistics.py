@@ -1,4 +1,4 @@
-"""One view of a clip: a statistic over time of the levels of its bands."""
+"""One view of a clip: a statistic over time of the levels in its bands."""
 
 from collections.abc import Sequence
 from numbers import Integral
@@ -27,31 +27,31 @@ from skasd.features._statistics import (
 
 
 class SpectrogramStatistics(SpectrogramTransformer):
-    """Describe a clip by one statistic over time of the levels of its bands.
+    """Describe a clip by one statistic over time of the levels in its bands.
 
-    Each statistic is a view that hears another kind of fault, and none depends on the length of
-    the clip, but for chance. `make_views_detector` joins several.
+    Each statistic is a view that hears a different kind of fault. Apart from chance, none depends
+    on the length of the clip. `make_views_detector` combines several.
 
     Parameters
     ----------
     statistic : str, default="level"
-        What is computed for each band, in wide ones for the last two:
+        What is computed in each band; in wide bands for the last two:
 
         - ``"level"``: the mean over time, in dB.
-        - ``"quiet"``: the mean of the quieter half of the frames, which the machine never falls
+        - ``"quiet"``: the mean of the quieter half of the frames: what the machine never falls
           below, while the factory around it comes and goes.
-        - ``"loud"``: the mean of the loudest tenth, what it does for moments.
+        - ``"loud"``: the mean of the loudest tenth of the frames: what it only does for moments.
         - ``"spread"``: the logarithm of the standard deviation over time.
         - ``"flux"``: the logarithm of the mean absolute difference of consecutive frames.
-        - ``"interpolation"``: the logarithm of the mean squared error of a cubic through the two
-          frames before and the two after, as an estimate of the middle one.
-        - ``"modulation"``: logarithms of the mean squared differences of frames 1, 2, 4, 8 and 16
-          apart, how fast the level moves.
-        - ``"dynamics"``: 5, 25, 50, 75 and 95 % quantiles over time, and the mean absolute
+        - ``"interpolation"``: the logarithm of the mean squared error of estimating each frame
+          by a cubic through the two frames before it and the two after it.
+        - ``"modulation"``: logarithms of the mean squared differences between frames that are 1,
+          2, 4, 8 and 16 apart: how fast the level changes.
+        - ``"dynamics"``: the 5, 25, 50, 75 and 95 % quantiles over time, and the mean absolute
           difference of consecutive frames.
     n_bands : int or None, default=None
-        Wide bands, averages of adjacent ones, that the statistic is computed of. None means 8 for
-        ``"modulation"`` and ``"dynamics"``, and all bands for the others.
+        Number of wide bands, each an average of adjacent bands, in which the statistic is computed.
+        None means 8 for ``"modulation"`` and ``"dynamics"``, and all bands for the others.
 
     Attributes
     ----------
@@ -107,15 +107,15 @@ class SpectrogramStatistics(SpectrogramTransformer):
         Parameters
         ----------
         spectrogram : ndarray of shape (n_frames, n_mels)
-            `min_frames` frames or more.
+            At least `min_frames` frames.
 
         Returns
         -------
         ndarray of shape (n_features,), float64
-            One feature for each band, or several, one after the other.
+            One feature for each band, or several sets of such features, one after the other.
         """
         levels = bands_averaged(spectrogram, self._n_wide_bands)
-        # Sorting changes no level, and is twice as fast in float32.
+        # Sorting does not change the levels, and is twice as fast in float32.
         exact = levels if self.statistic in SORTED else levels.astype(np.float64)
         return STATISTICS[self.statistic](exact)
 
@@ -134,7 +134,7 @@ class SpectrogramStatistics(SpectrogramTransformer):
         Raises
         ------
         AttributeError
-            If it is not fitted, and so does not know the number of bands.
+            If it is not fitted, and thus does not know the number of bands.
         """
         n_bands = len(band_edges(self.n_features_in_, self._n_wide_bands)) - 1
         parts: Sequence[str] = PARTS.get(self.statistic, [self.statistic])

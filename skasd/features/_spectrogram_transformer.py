@@ -1,4 +1,4 @@
-"""Base of what takes spectrograms, and what can be said of these beforehand."""
+"""Base class of transformers that take spectrograms, and checks of spectrograms."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ from skasd.exceptions import AudioError
 Spectrograms = Sequence[np.ndarray] | np.ndarray
 
 MOST_BANDS = 2**20
-"""Far above what any spectrogram has."""
+"""Far above the number of bands of any spectrogram."""
 
 
 class SpectrogramTransformer(TransformerMixin, BaseEstimator):
-    """Base of transformers that take spectrograms: a subclass says what it makes of one.
+    """Base of transformers that take spectrograms: a subclass defines the features of one of them.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
     _fitted: ClassVar[dict[str, Part]] = {"n_features_in_": Number("i", low=1, high=MOST_BANDS)}
 
     def _check_fitted(self) -> None:
-        """Refuse a fitted state that `_fitted` cannot describe."""
+        """Refuse a fitted state that is wrong in a way that `_fitted` cannot describe."""
 
     @abstractmethod
     def transform_spectrogram(self, spectrogram: np.ndarray) -> np.ndarray:
@@ -59,7 +59,7 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         spectrogram : ndarray of shape (n_frames, n_mels), float32
-            Finite, of `min_frames` frames or more.
+            Finite, with at least `min_frames` frames.
 
         Returns
         -------
@@ -74,7 +74,7 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Spectrograms, y: Any = None) -> Self:
-        """Check the parameters and the spectrograms, and take their number of bands.
+        """Check the parameters and the spectrograms, and note their number of bands.
 
         Parameters
         ----------
@@ -119,7 +119,7 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         return np.array(features, dtype=np.float64)
 
     def _check_spectrograms(self, X: Spectrograms) -> list[np.ndarray]:
-        """Check what a fitted transformer is handed."""
+        """Check the spectrograms that a fitted transformer is given."""
         check_is_fitted(self)
         return check_spectrograms(X, min_frames=self.min_frames, n_mels=self.n_features_in_)
 
@@ -140,9 +140,9 @@ def check_spectrograms(
     X : spectrograms
         A sequence of n_clips arrays of shape (n_frames, n_mels), or one 3-D array.
     min_frames : int, default=1
-        Least number of frames that is needed.
+        Smallest number of frames that is accepted.
     n_mels : int or None, default=None
-        Number of bands that is needed; that of the first spectrogram if None.
+        Number of bands that is required; None means that of the first spectrogram.
 
     Returns
     -------
@@ -153,7 +153,7 @@ def check_spectrograms(
     AudioError
         If a clip has too few frames, or is not finite.
     ValueError
-        If a spectrogram is not 2-D, or has another number of bands.
+        If a spectrogram is not 2-D, or has a different number of bands.
 
     Examples
     --------
@@ -175,7 +175,7 @@ def check_spectrograms(
             spectrogram = np.asarray(spectrogram, dtype=np.float32)
         except (TypeError, ValueError) as error:
             raise ValueError(
-                f"clip {index}: no spectrogram but {type(spectrogram).__name__}. "
+                f"clip {index}: expected a spectrogram, got {type(spectrogram).__name__}. "
                 "Put LogMelSpectrogram before this step to start from recordings."
             ) from error
         if spectrogram.ndim != 2:
@@ -187,13 +187,13 @@ def check_spectrograms(
         n_mels = spectrogram.shape[1] if n_mels is None else n_mels
         if spectrogram.shape[1] != n_mels:
             raise ValueError(
-                f"clip {index}: has {spectrogram.shape[1]} bands where {n_mels} are expected. "
+                f"clip {index}: has {spectrogram.shape[1]} bands, but {n_mels} are expected. "
                 "Compute all spectrograms with the same n_mels."
             )
         if len(spectrogram) < min_frames:
             raise AudioError(
                 f"clip {index}",
-                f"is too short: {len(spectrogram)} frames where {min_frames} are needed",
+                f"is too short: {len(spectrogram)} frames, but {min_frames} are needed",
                 "Leave it out, or analyze with a shorter hop_length.",
             )
         if not np.isfinite(spectrogram).all():

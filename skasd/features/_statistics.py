@@ -5,38 +5,39 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 LAGS = (1, 2, 4, 8, 16)
-"""Frames between the levels that ``"modulation"`` compares, each twice as many as before."""
+"""Distances, in frames, between the levels that ``"modulation"`` compares; each doubles."""
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-"""What ``"dynamics"`` takes of the levels of each band."""
+"""Quantiles of the levels of each band that ``"dynamics"`` takes."""
 
 QUIET, LOUD = 0.5, 0.1
-"""Shares of the frames, the quietest and the loudest, that the views of these names average."""
+"""Shares of the frames, quietest and loudest, that ``"quiet"`` and ``"loud"`` average."""
 
 FLOOR = 1e-3
-"""In dB, and dB² for squares: added before a logarithm, so that digital silence has one."""
+"""In dB, or dB² for squares; added before taking a logarithm, so that silence has one."""
 
 WIDE_BANDS = 8
-"""Bands that ``"modulation"`` and ``"dynamics"`` make of all."""
+"""Number of bands in which ``"modulation"`` and ``"dynamics"`` work."""
 
 NEIGHBORS = (-1 / 6, 4 / 6, 0.0, 4 / 6, -1 / 6)
-"""Weights by which a cubic through the other four of five frames gives the middle one."""
+"""Weights by which a cubic through the other four of five frames estimates the middle one."""
 
 
 def rank_weights(share: float, n_frames: int) -> np.ndarray:
-    """Return the weight of each frame in a mean over a share of the sorted frames.
+    """Return the weight of each frame in the mean of a share of the sorted frames.
 
     Parameters
     ----------
     share : float
-        In (0, 1].
+        The share, in (0, 1].
     n_frames : int
         Number of sorted frames.
 
     Returns
     -------
     ndarray of shape (n_frames,)
-        The last frame that counts does so in part, so that nothing depends on the number.
+        The last frame that counts may count in part, so that the mean does not jump with
+        `n_frames`.
 
     Examples
     --------
@@ -48,19 +49,19 @@ def rank_weights(share: float, n_frames: int) -> np.ndarray:
 
 
 def bands_averaged(levels: np.ndarray, n_bands: int | None) -> np.ndarray:
-    """Average adjacent bands, so that there are `n_bands`, or as many as there are.
+    """Average adjacent bands down to `n_bands`, or to as many as there are.
 
     Parameters
     ----------
     levels : ndarray of shape (n_frames, n_mels)
         In dB.
     n_bands : int or None
-        None leaves all as they are.
+        None leaves all bands as they are.
 
     Returns
     -------
     ndarray of shape (n_frames, n_bands)
-        Averages are float64.
+        Averages, in float64.
     """
     if n_bands is None or n_bands >= levels.shape[1]:
         return levels
@@ -109,7 +110,7 @@ def mean_change(levels: np.ndarray) -> np.ndarray:
 
 
 def modulation(levels: np.ndarray) -> np.ndarray:
-    """Compute the logarithm of the mean squared difference of frames so many `LAGS` apart."""
+    """Compute the logarithm of the mean squared difference between frames `LAGS` apart."""
     return np.concatenate(
         [np.log(_mean_square(levels[lag:] - levels[:-lag]) + FLOOR) for lag in LAGS]
     )
@@ -121,7 +122,7 @@ def interpolation(levels: np.ndarray) -> np.ndarray:
 
 
 def interpolation_error(levels: np.ndarray) -> np.ndarray:
-    """Return how far each frame is from what the two before it and the two after say."""
+    """Return how far each frame is from its estimate by the two frames on either side."""
     outer = levels[:-4] + levels[4:]
     inner = levels[1:-3] + levels[3:-1]
     return levels[2:-2] - (NEIGHBORS[1] * inner + NEIGHBORS[0] * outer)
@@ -143,16 +144,16 @@ STATISTICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "interpolation": interpolation,
     "dynamics": dynamics,
 }
-"""By name, what turns levels, (n_frames, n_bands), into (n_features,)."""
+"""Name → function from levels, (n_frames, n_bands), to features, (n_features,)."""
 
 SORTED = {"quiet", "loud"}
-"""Statistics that do nothing but sort before they average."""
+"""Statistics that only sort before they average."""
 
 MIN_FRAMES = {"flux": 2, "modulation": LAGS[-1] + 1, "interpolation": 5, "dynamics": 2}
-"""Frames that a statistic needs, if more than one."""
+"""Number of frames that a statistic needs, if more than one."""
 
 PARTS: dict[str, Sequence[str]] = {
     "modulation": [f"modulation_lag{lag}" for lag in LAGS],
     "dynamics": [*(f"dynamics_q{100 * quantile:02.0f}" for quantile in QUANTILES), "dynamics_flux"],
 }
-"""What the features of those statistics are called that have several for a band."""
+"""Names of the features of those statistics that have several for each band."""

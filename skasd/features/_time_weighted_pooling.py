@@ -21,31 +21,31 @@ from skasd.features._spectrogram_transformer import (
 class TimeWeightedPooling(SpectrogramTransformer):
     """Describe a clip by the level of each band: its mean, its maximum, or another rank average.
 
-    In each band, the levels of all frames are sorted, the largest first, and averaged with the
-    weights ``decay**rank``, which are divided by their sum: global weighted ranking pooling. So
-    the pooling asks how loud a band is, and not when. A rank counts relative to the length of a
-    clip: in one of twice as many frames as the training clips have, the weights fall half as fast.
+    In each band, the levels of all frames are sorted, largest first, and averaged with the weights
+    ``decay**rank``, divided by their sum (global weighted ranking pooling). The result depends on
+    how loud a band is, but not on when. Ranks count relative to the length of the clip: in a clip
+    of twice as many frames as the training clips, the weights fall half as fast.
 
     Parameters
     ----------
     decay : float or array-like of float, default=1.0
-        Not negative. 1 is the mean over time, 0 the maximum; 0.99 is the mean of about the 100
-        largest frames of a training clip, 1.01 that of about the 100 smallest. Of several, each
-        gives its own features.
+        At least 0. 1 gives the mean over time, and 0 the maximum; 0.99 gives the mean of about the
+        100 largest frames of a training clip, and 1.01 that of about the 100 smallest. If there are
+        several, each gives its own set of features.
     std : bool, default=False
-        Whether the standard deviation over time of each band is a feature, too.
+        Whether the standard deviation over time of each band is a feature as well.
     n_components : int or None, default=None
-        The features are projected onto so many principal components of those of the training
-        clips; not if None.
+        Number of principal components of the training clips' features onto which features are
+        projected; None does not project them.
 
     Attributes
     ----------
     n_features_in_ : int
         Number of bands of the spectrograms.
     n_frames_ : int
-        Number of frames of the training clips, their median.
+        Median number of frames of the training clips.
     projection_ : PrincipalComponents or None
-        None without `n_components`.
+        None if `n_components` is None.
 
     See Also
     --------
@@ -55,12 +55,13 @@ class TimeWeightedPooling(SpectrogramTransformer):
 
     Notes
     -----
-    Without `n_components`, nothing is learned but the numbers of bands and of frames. The weight of
-    a rank is ``decay ** (rank * n_frames_ / n_frames)``: in clips as long as the training clips,
-    the paper's; in others, the same for the same share of the frames, so that their length alone
-    moves no level. Only the maximum of a longer clip is higher. The paper chooses `decay`
-    for each machine type, from 0 to 1. Beyond 1, which it does not look at, the quiet frames count
-    most: what a machine never falls below, while the factory around it comes and goes.
+    Without `n_components`, only the numbers of bands and frames are learned. The weight of a rank
+    is ``decay ** (rank * n_frames_ / n_frames)``. In clips as long as the training clips, it is
+    that of the paper; in others, the same share of the frames has the same weight, so that the
+    length of a clip does not change its levels by itself. Only the maximum of a longer clip is
+    higher. The paper chooses `decay` for each machine type, from 0 to 1. Above 1, which the paper
+    does not consider, the quiet frames count most: those that the machine never falls below, while
+    the factory around it comes and goes.
 
     References
     ----------
@@ -101,7 +102,7 @@ class TimeWeightedPooling(SpectrogramTransformer):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Spectrograms, y: Any = None) -> Self:
-        """Take the numbers of bands and frames; find principal components if they are asked for.
+        """Note the numbers of bands and frames; find principal components if they are requested.
 
         Parameters
         ----------
@@ -146,8 +147,9 @@ class TimeWeightedPooling(SpectrogramTransformer):
         Returns
         -------
         ndarray of shape (n_clips, n_features), float64
-            In the unit of the spectrograms. There are n_mels features for each decay, in their
-            order, and then for `std`; or `n_components` in all.
+            In the unit of the spectrograms. There are n_mels features for each decay, in the order
+            of `decay`, and then n_mels for `std`; with `n_components`, there are n_components in
+            all.
 
         Raises
         ------
@@ -183,7 +185,7 @@ class TimeWeightedPooling(SpectrogramTransformer):
     def _check_fitted(self) -> None:
         n_features = (len(self._check_decays()) + self.std) * self.n_features_in_
         if self.projection_ is not None and self.projection_.n_features_in_ != n_features:
-            raise ValueError(f"projection_ is of {self.projection_.n_features_in_} features")
+            raise ValueError(f"projection_ is for {self.projection_.n_features_in_} features")
 
     def _pool(self, spectrograms: Sequence[np.ndarray]) -> np.ndarray:
         return np.array([self.transform_spectrogram(spectrogram) for spectrogram in spectrograms])
@@ -210,9 +212,9 @@ class TimeWeightedPooling(SpectrogramTransformer):
     def _rank_weights(self, n_frames: int) -> np.ndarray:
         """Return the weight of each rank, (n_decays, n_frames)."""
         decays = self._check_decays()
-        # Fitted before there was an n_frames_, it takes each clip for as long as those of then.
+        # An instance fitted by a version without n_frames_ takes each clip's own length.
         rank = np.arange(n_frames) * (getattr(self, "n_frames_", n_frames) / n_frames)
-        # Counted from the rank of the largest weight, nothing overflows.
+        # Exponents relative to the rank of the largest weight cannot overflow.
         from_largest = np.where(decays > 1, rank[-1], 0)[:, np.newaxis]
         weights = decays[:, np.newaxis] ** (rank - from_largest)
         return weights / weights.sum(axis=1, keepdims=True)
@@ -221,7 +223,7 @@ class TimeWeightedPooling(SpectrogramTransformer):
         try:
             decays = np.atleast_1d(np.asarray(self.decay, dtype=np.float64))
         except (TypeError, ValueError) as error:
-            raise ValueError(f"decay={self.decay!r}: expected numbers from 0.") from error
+            raise ValueError(f"decay={self.decay!r}: expected numbers of at least 0.") from error
         if (
             decays.ndim != 1
             or len(decays) == 0
@@ -229,9 +231,9 @@ class TimeWeightedPooling(SpectrogramTransformer):
             or np.isinf(decays).any()
         ):
             raise ValueError(
-                f"decay={self.decay!r}: expected one number that is 0 (maximum over time), 1 (mean "
-                "over time) or another one from 0, or a sequence of them."
+                f"decay={self.decay!r}: expected one or more numbers of at least 0, where 0 is the "
+                "maximum over time, and 1 is the mean."
             )
         if len(set(decays)) < len(decays):
-            raise ValueError(f"decay={self.decay!r}: the same number is there twice.")
+            raise ValueError(f"decay={self.decay!r}: pass each number only once.")
         return decays

@@ -1,4 +1,4 @@
-"""What the autoencoders share: all but the frames that they see and those that they predict."""
+"""What the autoencoders share: everything but which frames they see and which they predict."""
 
 from collections.abc import Callable, Iterator, Sequence
 from numbers import Integral, Real
@@ -30,20 +30,20 @@ STATISTICS: dict[str, Callable[..., Any]] = {
     "max": np.max,
     "iqr": _interquartile_range,
 }
-"""What an autoencoder can say of the errors in a clip."""
+"""Statistics of the errors in a clip that an autoencoder can compute."""
 
 MOST_FRAMES = 4096
-"""In a window: two minutes at the default hop."""
+"""Most frames in a window: two minutes at the default hop."""
 
-_WINDOWS_AT_A_TIME = 4096  # bounds the memory that a long clip takes
+_WINDOWS_AT_A_TIME = 4096  # limits the memory that a long clip takes
 _CLIPS_FOR_TRAINING_ERROR = 100  # more would take as long as an epoch and hardly change a mean
 
 
 class WindowAutoencoder(SpectrogramTransformer):
     """Train a dense network on windows of frames; describe a clip by the network's errors.
 
-    A subclass has the parameters that `_parameter_constraints` lists. The network sees and predicts
-    all frames of a window, unless `_input_frames` and `_target_frames` of a subclass say otherwise.
+    A subclass has the parameters listed in `_parameter_constraints`. The network sees and predicts
+    all frames of a window, unless a subclass overrides `_input_frames` and `_target_frames`.
     """
 
     _parameter_constraints = {
@@ -145,7 +145,7 @@ class WindowAutoencoder(SpectrogramTransformer):
 
     @property
     def min_frames(self) -> int:
-        """Number of frames that a clip needs: those of a window."""
+        """Number of frames that a clip needs: that of a window."""
         return self.n_frames
 
     def transform_spectrogram(self, spectrogram: np.ndarray) -> np.ndarray:
@@ -190,8 +190,8 @@ class WindowAutoencoder(SpectrogramTransformer):
         Returns
         -------
         list of n_clips ndarrays of shape (n_windows, n_mels), float32
-            Averaged over the frames that a window predicts, in the band's unit: times
-            ``scale_**2`` it is in dB², for spectrograms in dB. The middle of row i's window is
+            Averaged over the frames that a window predicts, in the band's unit; multiplied by
+            ``scale_**2``, it is in dB² for spectrograms in dB. The window of row i is centered on
             frame ``i + n_frames // 2``.
         """
         return [

@@ -1,4 +1,4 @@
-"""When, in which bands, and why a clip is judged anomalous; and pictures of that.
+"""When, in which bands, and why a clip is judged anomalous, in words and in pictures.
 
 Pictures need matplotlib: ``pip install "skasd[examples]"``.
 """

@@ -1,4 +1,4 @@
-"""A walk through a fitted pipeline with one clip: its views, and the features by branch."""
+"""Passing one clip through a fitted pipeline: its views, and its features by branch."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -32,7 +32,7 @@ WORDS = {
     TimeWeightedPooling: "level of the bands",
     MachineIDEmbedding: "embedding taught by other machines",
 }
-"""What a branch with such a step is called in text."""
+"""Names in text of branches with such a step."""
 
 WORDS_FOR_STATISTICS = {
     "level": "level of the bands",
@@ -44,15 +44,15 @@ WORDS_FOR_STATISTICS = {
     "interpolation": "roughness",
     "dynamics": "dynamics",
 }
-"""What a branch of `SpectrogramStatistics` is called in text."""
+"""Names in text of branches of `SpectrogramStatistics`."""
 
 
 class Branch(NamedTuple):
-    """What one branch of a pipeline makes of the clip."""
+    """What one branch of a pipeline computes from the clip."""
 
     name: str
     features: np.ndarray  # of shape (n_features,)
-    steps: list[BaseEstimator]  # that the features pass through, from the fork on
+    steps: list[BaseEstimator]  # that the features pass through, starting at the fork
 
 
 class View(NamedTuple):
@@ -64,7 +64,7 @@ class View(NamedTuple):
 
 
 class StatisticView(NamedTuple):
-    """What a statistic, or an encoder, of a pipeline sees of the clip, and what judges it."""
+    """What a statistic, or an encoder, of a pipeline sees of the clip, and its detector."""
 
     statistics: SpectrogramStatistics | ONNXEncoder
     neighbors: NearestNeighborsDetector
@@ -73,7 +73,7 @@ class StatisticView(NamedTuple):
 
 
 def statistic_view(member: BaseEstimator, clip: Any) -> StatisticView | None:
-    """Return what a member sees of a clip whose only features are means over time of bands.
+    """Return a member's view of a clip, if its features are all means over time of bands.
 
     Parameters
     ----------
@@ -83,8 +83,8 @@ def statistic_view(member: BaseEstimator, clip: Any) -> StatisticView | None:
     Returns
     -------
     StatisticView or None
-        None if other steps are between, another detector judges, or an encoder keeps no bands or
-        takes other things of them than means.
+        None if there are other steps between, the detector is of another type, or an encoder keeps
+        no bands or computes anything but means.
     """
     *steps, neighbors = _flatten([member])
     if not isinstance(neighbors, NearestNeighborsDetector) or neighbors.metric == "cosine":
@@ -109,7 +109,7 @@ def groups_of(detector: Any) -> list[list[Any]]:
     Parameters
     ----------
     detector : fitted detector
-        Anything.
+        Any fitted detector.
 
     Returns
     -------
@@ -124,16 +124,16 @@ def groups_of(detector: Any) -> list[list[Any]]:
 def weighted_statistics(
     groups: list[list[Any]], shares: np.ndarray, clip: Any
 ) -> list[tuple[float, StatisticView]]:
-    """Return what each member that is a statistic sees of a clip, and its share of the score.
+    """Return the view of a clip that each statistical member has, and its share of the score.
 
     Parameters
     ----------
     groups : list of lists of fitted detectors
         Members of each fused detector.
     shares : ndarray of shape (n_fused,)
-        Of the fused detectors.
+        Shares of the fused detectors.
     clip : path or ndarray
-        One element of what the members take.
+        A single clip, as the members take it.
 
     Returns
     -------
@@ -153,14 +153,14 @@ def walk(member: BaseEstimator, clip: Any) -> tuple[list[Branch], list[View]]:
     Parameters
     ----------
     member : fitted pipeline that ends with a detector
-        Anything else has neither branches nor autoencoders.
+        A pipeline. Anything else has neither branches nor autoencoders.
     clip : path or ndarray
-        One element of what the member takes.
+        A single clip, as the member takes it.
 
     Returns
     -------
     branches : list of Branch
-        Branches of the features that the detector gets, in order. If branches fork again, these
+        Branches of the features that the detector receives, in order. If branches fork again, these
         are the innermost ones.
     views : list of View
         One for each autoencoder.

@@ -18,7 +18,7 @@ from skasd.features._window_autoencoder import WindowAutoencoder
 from skasd.inspection._branches import Branch
 
 MOST_PLAYERS = 12
-"""Fused detectors that share a soft maximum: the time doubles with each. Others have no share."""
+"""Most detectors to share out a soft maximum; each doubles the time. The rest get no share."""
 
 
 def shares_of_branches(
@@ -31,13 +31,13 @@ def shares_of_branches(
     detectors : sequence of n_members fitted detectors
         The last step of each member.
     branches : sequence of n_members sequences of Branch
-        Branches of the features that each of them gets from the clip.
+        Branches of the features that each of them receives for the clip.
 
     Returns
     -------
     dict of str to float
-        Each branch's share, in [0, 1]; they sum to 1. Empty if there are several branches and
-        a detector is neither a `GaussianMixtureDetector` nor a `FeatureDetector`.
+        Each branch's share, in [0, 1]; they sum to 1. Empty if there are several branches and a
+        detector is neither a `GaussianMixtureDetector` nor a `FeatureDetector`.
     """
     of_members = [contributions(*member) for member in zip(detectors, branches, strict=True)]
     known = [of_member for of_member in of_members if of_member is not None]
@@ -54,17 +54,17 @@ def shares_of_fused(detector: BaseEstimator, clip: Any) -> np.ndarray:
     Parameters
     ----------
     detector : fitted detector
-        Any detector but a `FusionDetector` has the whole score.
+        The detector. Unless it is a `FusionDetector`, it has the whole score.
     clip : path or ndarray
-        One element of what the detector takes.
+        A single clip, as the detector takes it.
 
     Returns
     -------
     ndarray of shape (n_fused,)
-        By how much each standardized score is above 0, weighted, as shares; with
-        ``aggregation="max"`` that of the highest alone, and with ``"soft_max"`` Shapley values,
-        where a detector that is left out has a score of 0. Zeros if no score is above 0, or if
-        other aggregations leave nothing to share.
+        How far each standardized score is above 0, weighted, as shares. With ``aggregation="max"``,
+        only the highest counts; with ``"soft_max"``, shares are Shapley values, in which a detector
+        that is left out has a score of 0. Zeros if no score is above 0, or other aggregations leave
+        nothing to share.
     """
     if not isinstance(detector, FusionDetector):
         return np.ones(1)
@@ -107,12 +107,12 @@ def shares_of_groups(
     weights : ndarray of shape (n_fused,)
         Shares of the detectors.
     detectors, branches
-        For each of them, see `shares_of_branches`.
+        See `shares_of_branches`, for each detector.
 
     Returns
     -------
     dict of str to float
-        Shares of the branches; branches of the same name count together. Empty if the score
+        Shares of the branches; those of branches with the same name are added. Empty if the score
         cannot be split.
     """
     shares: dict[str, float] = {}
@@ -126,21 +126,21 @@ def shares_of_groups(
 
 
 def contributions(detector: BaseEstimator, branches: Sequence[Branch]) -> np.ndarray | None:
-    """Compute what each branch contributes to the score of a clip.
+    """Compute how much each branch contributes to the score of a clip.
 
     Parameters
     ----------
     detector : fitted detector
         The last step of a pipeline.
     branches : sequence of Branch
-        Branches of the features that it gets from the clip.
+        Branches of the features that the detector receives for the clip.
 
     Returns
     -------
     ndarray of shape (n_branches,) or None
-        Not negative. For a mixture, Shapley values of the squared Mahalanobis distance from the
-        most responsible component, where the distance of some branches is that of their features
-        alone: they sum to the distance of all. None if there are several branches and the
+        At least 0. For a mixture, these are Shapley values of the squared Mahalanobis distance from
+        the most responsible component, where the distance of some branches is that of their
+        features alone; they sum to the distance of all. None if there are several branches and the
         detector is neither a `GaussianMixtureDetector` nor a `FeatureDetector`.
     """
     ends = np.cumsum([len(branch.features) for branch in branches])
@@ -171,12 +171,12 @@ def shapley_values(n: int, value: Callable[[tuple[int, ...]], float]) -> np.ndar
     n : int
         Number of players.
     value : callable
-        The value of a subset of them, a sorted tuple of their indices.
+        The value of a subset of the players, a sorted tuple of their indices.
 
     Returns
     -------
     ndarray of shape (n,)
-        They sum to the value of all less that of none.
+        They sum to the value of all players minus that of none.
     """
     value_of = cache(value)
     values = np.zeros(n)
@@ -200,9 +200,9 @@ def level_deviations(detector: BaseEstimator, branches: Sequence[Branch]) -> np.
     Returns
     -------
     ndarray of shape (n_mels,) or None
-        Squared, in variances of the level given all other features, and averaged over what the
-        pooling computes for the band: the density lost by that level alone. None if the
-        detector is not a mixture, or none of its branches holds levels.
+        Squared, in variances of the level given all other features, and averaged over the pooled
+        numbers of the band: the density lost by that level alone. None if the detector is not a
+        mixture, or none of its branches holds levels.
     """
     index = level_branch(branches)
     if index is None or not isinstance(detector, GaussianMixtureDetector):
@@ -222,18 +222,18 @@ def mix_in_levels(
     shares: dict[str, float],
     share_of_views: float = 0.0,
 ) -> np.ndarray:
-    """Mix the profiles of the errors and of the levels by their shares of the score.
+    """Combine the profiles of the errors and of the levels by their shares of the score.
 
     Parameters
     ----------
     band_profile : ndarray of shape (n_mels,)
-        Of the errors, and of statistics if there are any.
+        Profile of the errors, and of statistics if there are any.
     detectors, branches
-        For each fused detector, see `shares_of_branches`.
+        See `shares_of_branches`, for each fused detector.
     shares : dict of str to float
-        Of the branches.
+        Shares of the branches.
     share_of_views : float, default=0.0
-        That of the statistics.
+        Share of the statistics.
 
     Returns
     -------
@@ -259,17 +259,17 @@ def mix_in_levels(
 
 
 def level_branch(branches: Sequence[Branch]) -> int | None:
-    """Return the index of the first branch with levels of bands; None if there is none.
+    """Return the index of the first branch that holds levels of bands, or None if none does.
 
     Parameters
     ----------
     branches : sequence of Branch
-        Of the features of the clip.
+        Branches of the clip's features.
 
     Returns
     -------
     int or None
-        Levels that are projected onto components are no longer levels of bands.
+        Levels projected onto components are no longer levels of bands.
     """
     for index, branch in enumerate(branches):
         step = _last_step(branch)
@@ -279,7 +279,7 @@ def level_branch(branches: Sequence[Branch]) -> int | None:
 
 
 def _last_step(branch: Branch) -> Any:
-    """Return the step that the features come from; scalers do not count."""
+    """Return the step that the features come from, ignoring scalers."""
     steps = [step for step in branch.steps if not isinstance(step, OneToOneFeatureMixin)]
     return steps[-1] if steps else None
 
@@ -287,7 +287,7 @@ def _last_step(branch: Branch) -> Any:
 def _deviation(
     mixture: GaussianMixture, branches: Sequence[Branch]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the distance from the most responsible component's mean, and its covariance."""
+    """Return the distance from the mean of the most responsible component, and its covariance."""
     features = np.concatenate([branch.features for branch in branches])
     (component,) = mixture.predict(features[np.newaxis])
     covariance = {

@@ -1,4 +1,4 @@
-"""Picture of the ROC curve, with the part of it that a pAUC covers."""
+"""A picture of the ROC curve, with the part of it that a pAUC covers."""
 
 from typing import Any, Self
 
@@ -23,9 +23,9 @@ class DetectionCurveDisplay:
     auc, pauc : float
         Areas, as `skasd.metrics` computes them.
     max_fpr : float, default=0.1
-        False positive rate at which the area of the pAUC ends.
+        False positive rate up to which the pAUC counts.
     name : str or None, default=None
-        What the legend calls the detector.
+        Name of the detector in the legend.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class DetectionCurveDisplay:
         Parameters
         ----------
         detector : fitted detector
-            Anything with `score_samples`.
+            Any detector with `score_samples`.
         X : what the detector was fitted on
             The clips.
         y : array-like of shape (n_clips,)
@@ -116,7 +116,7 @@ class DetectionCurveDisplay:
         name: str | None = None,
         ax: Any = None,
     ) -> Self:
-        """Draw the curve of scores.
+        """Draw the curve from scores.
 
         Parameters
         ----------
@@ -125,11 +125,11 @@ class DetectionCurveDisplay:
         anomaly_scores : array-like of shape (n_clips,)
             Higher is more anomalous.
         max_fpr : float, default=0.1
-            False positive rate at which the area of the pAUC ends, in (0, 1].
+            False positive rate up to which the pAUC counts, in (0, 1].
         name : str or None, default=None
-            What the legend calls the detector.
+            Name of the detector in the legend.
         ax : matplotlib Axes or None, default=None
-            Where to draw; a new figure if None. Several curves may share one.
+            Where to draw; None makes a new figure. Several curves may share one.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Picture of what was heard, what was to be expected, and how far the two differ."""
+"""A picture of what was heard, what was expected, and how far the two differ."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -18,7 +18,7 @@ class ErrorMapDisplay:
     """Draw the spectrogram of a clip, its prediction and the error, one above the other.
 
     Without autoencoders, these are the spectrogram, the usual levels, and how unusual each cell is.
-    Boxes in the first and the last one show the spans and bands of the explanation.
+    Boxes in the first and the last picture mark the time spans and bands of the explanation.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ class ErrorMapDisplay:
             title, label = "Distance from healthy clips", "share of what is unusual"
         image = self._draw(self.axes_[2], unusual, limits, title, label, "magma")
         if explanation.of_statistics:
-            # A share of so small a cell says nothing as a number.
+            # A cell's share is too small to say anything as a number.
             image.colorbar.set_ticks(limits, labels=["none", "most"])
         for ax in self.axes_[[0, 2]]:
             self._draw_boxes(ax)
@@ -181,7 +181,7 @@ class ErrorMapDisplay:
 
 
 def _edges(middles: np.ndarray, *, beyond: float) -> np.ndarray:
-    """Return where cells end; the outermost ones, so many steps beyond their middles, or at 0."""
+    """Return the edges of cells; the outermost lie `beyond` steps past their middles, or at 0."""
     step = np.diff(middles).mean() if len(middles) > 1 else middles[0]
     ends = np.maximum([middles[0] - beyond * step, middles[-1] + beyond * step], 0)
     return np.concatenate([ends[:1], (middles[1:] + middles[:-1]) / 2, ends[1:]])

@@ -26,14 +26,14 @@ from skasd.inspection._view_maps import grid_of, mixed_maps, view_maps
 
 _WINDOW_GAP, _BAND_GAP = 3, 2
 _SMALLEST_SHARE = 0.05
-"""Of the score; statistics that have less are not named in text."""
+"""Share of the score below which text does not name a statistic."""
 
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
     """What is unusual about a clip, where, and how it contributes to the score.
 
-    `str` puts it into a sentence.
+    `str` gives it as a sentence.
 
     Parameters
     ----------
@@ -42,46 +42,47 @@ class Explanation:
     threshold : float
         Anomaly score above which the clip is judged anomalous.
     spans : list of (float, float)
-        Start and end, in s, of what carries most of the excess; at most three, the strongest first.
-        The whole clip if the excess is spread over it.
+        Start and end, in seconds, of the spans that hold most of the excess; at most three,
+        strongest first. The whole clip if the excess is spread over all of it.
     bands : list of (float, float)
-        Lower and upper edge, in Hz, of what carries most of it within `spans`; at most three, the
-        strongest first. All bands if it is spread over them.
+        Lower and upper edge, in Hz, of the bands that hold most of the excess within `spans`; at
+        most three, strongest first. All bands if it is spread over them.
     contributions : dict of str to float
-        Each branch's share of the score, in [0, 1]; they sum to 1. Empty if the detector cannot
-        be split.
+        Each branch's share of the score, in [0, 1]; they sum to 1. Empty if the score of this
+        detector cannot be split.
     easier_than_usual : bool
         Whether the clip stands out because its errors are smaller than a healthy machine's. `spans`
-        and `bands` are then where the errors are missing.
+        and `bands` then tell where errors are missing.
     times : ndarray of shape (n_windows,)
-        Middle of each window, in s, or of each frame if there is no autoencoder.
+        Middle of each window, in seconds; of each frame if there is no autoencoder.
     frequencies : ndarray of shape (n_mels,)
         Middle of each band, in Hz.
     spectrogram, prediction : ndarray of shape (n_windows, n_mels)
-        Level of each window's middle frame and what the autoencoders say that it should be, in dB.
-        Without autoencoders, what it should be is the mean level of the nearest healthy clip in
-        that band, or the clip's own level if no statistic says.
+        Level of each window's middle frame, and the level that the autoencoders predict for it, in
+        dB. Without autoencoders, the prediction is the mean level of the nearest healthy clip in
+        that band, or the clip's own level if no statistic tells it.
     error : ndarray of shape (n_windows, n_mels)
         Squared error, in dB². Without autoencoders, what each cell adds to the squared distance
-        from the nearest healthy clip, negative if it takes away: the mean over the statistics,
-        weighted by their shares.
+        from the nearest healthy clip (negative if it reduces the distance), averaged over the
+        statistics by their shares.
     excess : ndarray of shape (n_windows, n_mels)
-        `error` above the mean error of the training clips in that band, in dB²; negative if it
-        is below. A band that is always hard to predict does not stand out here. Without
-        autoencoders, how unusual each cell is: `spans` and `bands` come from what is above 0. It
-        has no unit and, for a single statistic, what is above 0 sums to 1.
+        `error` minus the mean error of the training clips in that band, in dB²; negative if it is
+        smaller. A band that is always hard to predict does not stand out here. Without
+        autoencoders, how unusual each cell is; `spans` and `bands` come from the values above 0. It
+        has no unit and, for a single statistic, the values above 0 sum to 1.
     p_value : float, default=nan
-        Share of healthy clips that score at least as high. NaN if the detector does not know it:
-        its threshold comes from clips that it was trained on, or it is not a detector of skasd.
+        Share of healthy clips that score at least as high. NaN if the detector does not know it,
+        either because its threshold comes from clips that it was trained on, or because it is not a
+        detector of skasd.
     rarity : str, default=""
         `p_value` in words; empty if it is NaN.
     of_statistics : bool, default=False
-        Whether there is no autoencoder, and statistics say what is unusual.
+        Whether there is no autoencoder, so that statistics tell what is unusual.
 
     See Also
     --------
-    explain : Make one.
-    ErrorMapDisplay : Draw one.
+    explain : Makes an explanation.
+    ErrorMapDisplay : Draws an explanation.
 
     Examples
     --------
@@ -129,7 +130,7 @@ class Explanation:
         numbers = f"score {self.anomaly_score:.4g}, threshold {self.threshold:.4g}"
         rarity = f"; {self.rarity}" if self.rarity else ""
         text = f"{verdict} ({numbers}{rarity}): {self.location}"
-        # Of nine views, most say little.
+        # Most of the nine views say little.
         least = _SMALLEST_SHARE if self.of_statistics else 0
         named = [item for item in self.contributions.items() if item[1] >= least]
         shares = sorted(named, key=lambda item: -item[1])
@@ -169,55 +170,58 @@ def explain(
     Parameters
     ----------
     detector : fitted RepeatedSeedEnsemble, FusionDetector or pipeline
-        It holds an autoencoder, as do those of `make_iaeo3`, `make_iaeo3_opt`,
-        `make_iaeo3_plus` and `make_baseline`; or statistics of spectrograms, each judged by a
-        `NearestNeighborsDetector` of its own, as that of `make_views_detector`; or an encoder of
-        spectrograms that keeps bands, as that of `make_encoder_neighbors`; or several of these.
+        A detector with an autoencoder, such as those of `make_iaeo3`, `make_iaeo3_opt`,
+        `make_iaeo3_plus` and `make_baseline`; or with statistics of spectrograms, each followed by
+        a `NearestNeighborsDetector` of its own, such as that of `make_views_detector`; or with an
+        encoder of spectrograms that keeps bands, such as that of `make_encoder_neighbors`; or with
+        several of these.
     clip : path or ndarray
         A single clip of the kind that was fitted: a recording, its samples, or a spectrogram of
         shape (n_frames, n_mels).
     sample_rate, hop_length, fmin, fmax
-        Settings of `LogMelSpectrogram` with which a spectrogram was computed. A detector that
-        computes spectrograms knows them, and these have no effect.
+        Settings of the `LogMelSpectrogram` that computed the spectrogram. A detector that computes
+        spectrograms itself knows them, and these have no effect.
 
     Returns
     -------
     Explanation
-        Means over the members of an ensemble.
+        The mean over the members of an ensemble.
 
     Raises
     ------
     AudioError
         If the clip cannot be read or analyzed, or is too short.
     ValueError
-        If the detector holds neither, or several autoencoders that see different spectrograms.
+        If the detector has none of these, or several autoencoders that see different spectrograms.
 
     Notes
     -----
-    Errors are compared with `training_error_`, the mean error of each band in training. What is
-    above it counts as much as it does in the autoencoder's features, in units of ``scale_**2``, and
-    is averaged over the windows that an odd frame spoils and over three bands. `spans` and `bands`
-    carry half of what is then left above 0. Errors of training clips are lower than those of new
-    ones, by 2 % to 20 % in our measurements; that lifts all bands, and hardly moves the places.
+    Errors are compared with `training_error_`, the mean error of each band in training. The excess
+    counts as much as it does in the autoencoder's features, in units of ``scale_**2``, and is
+    averaged over the windows that a single unusual frame affects, and over three bands. `spans` and
+    `bands` hold half of what is then left above 0. Errors of training clips are lower than those of
+    new ones, by 2 % to 20 % in our measurements; this raises all bands, and hardly moves the
+    places.
 
-    A statistic is a mean over time, or its logarithm, so that the squared distance from the
-    training clip that the score comes from is a sum over frames and bands: for a whitened distance
-    ``d' P d``, band i of deviation d counts by ``(P d)_i``, and a frame by how far it is from that
-    clip's mean. To find `spans` and `bands`, a band counts also by ``|(P d)_i| / sqrt(P_ii)``, how
-    far it is from what the others say; all is averaged over nine frames and five bands, and mixed
-    by the shares of the score, on the grid of the analysis with the longest steps or of the
-    autoencoders. Sums over quantiles are approximate.
+    A statistic is a mean over time, or its logarithm. The squared distance from the training clip
+    that the score comes from is therefore a sum over frames and bands: in a whitened distance
+    ``d' P d``, band i with the deviation d counts by ``(P d)_i``, and a frame by its difference
+    from that clip's mean. To find `spans` and `bands`, a band also counts by
+    ``|(P d)_i| / sqrt(P_ii)``, its difference from what the other bands predict. The result is
+    averaged over nine frames and five bands. Several statistics are combined by their shares of the
+    score, on the grid of the analysis with the longest steps or of the autoencoders. Sums over
+    quantiles are approximate.
 
-    An encoder's features are means over its frames, so that the distance is such a sum as well.
-    Its frames and bands are wider than the spectrogram's, and each counts evenly for those that it
-    covers: bands of 8 say no more than an eighth of the mel scale.
+    An encoder's features are means over its frames, so the distance is such a sum as well. Its
+    frames and bands are wider than the spectrogram's, and each counts evenly for those that it
+    covers: with 8 bands, a place is known to an eighth of the mel scale at best.
 
     The share of a branch is its Shapley value in the squared Mahalanobis distance from the most
-    responsible component of the mixture, which is what the score adds to that of the component's
-    mean. A `FusionDetector` first shares its score among its detectors, by how far each one's
-    standardized score is above 0, the mean of healthy clips; a soft maximum of these by Shapley
-    values again. If levels pooled over time are a
-    branch, `bands` follow both, in proportion to their shares; such levels do not say when.
+    responsible component of the mixture, which is by how much the score exceeds that of the
+    component's mean. A `FusionDetector` first divides its score among its detectors, by how far the
+    standardized score of each is above 0, the mean of healthy clips; for a soft maximum, again by
+    Shapley values. If levels pooled over time are a branch, `bands` follow both, in proportion to
+    their shares; such levels do not tell when.
 
     References
     ----------
@@ -263,10 +267,10 @@ def explain(
         unusual, easier_than_usual = np.maximum(maps.excess, 0), False
     else:
         raise ValueError(
-            f"{type(detector).__name__} holds no autoencoder, whose errors say where a clip is "
-            "unusual, and no statistics of spectrograms, or an encoder that keeps their bands, "
-            "with distances of their own. Pass a detector as make_views_detector or make_iaeo3 "
-            "makes it."
+            f"{type(detector).__name__} cannot be explained: it has neither an autoencoder, whose "
+            "errors show where a clip is unusual, nor statistics of spectrograms or an encoder "
+            "that keeps their bands, with distances of their own. Pass a detector such as those "
+            "of make_views_detector or make_iaeo3."
         )
     middles, edges = band_middles_and_edges(analysis)
     hop = analysis.hop_length / analysis.sample_rate
@@ -303,7 +307,7 @@ def explain(
 
 
 def _rarity(detector: Any, anomaly_score: float) -> tuple[float, str]:
-    """Return the p-value of a score, and what it means in words, if the detector knows them."""
+    """Return the p-value of a score and its meaning in words, if the detector knows them."""
     step = calibrated_step(detector)
     if step is None or getattr(step, "calibrated_on_", SEEN) == SEEN:
         return math.nan, ""

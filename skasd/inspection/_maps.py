@@ -1,6 +1,6 @@
 """Maps over time and frequency: what was heard, what was predicted, and how far they differ.
 
-And the few runs along an axis that carry most of what is unusual.
+This module also finds the few runs along an axis that hold most of what is unusual.
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ _BANDS_OF_A_TONE = 3  # mel filters overlap by half
 
 MOST_RUNS = 3
 WEAKEST_RUN = 0.25
-"""Share of the strongest run; a run that carries less is not named."""
+"""Share of the strongest run below which a run is not named."""
 SPREAD = 0.37
 """If half of the sum takes more of the profile than this, it has no place. In healthy clips of
-steady machines, where chance alone says what is unusual, it takes 0.35 to 0.41."""
+steady machines, where only chance makes anything unusual, it takes 0.35 to 0.41."""
 
 
 class ErrorMaps(NamedTuple):
@@ -40,7 +40,7 @@ def error_maps(views: Sequence[View]) -> ErrorMaps:
     Parameters
     ----------
     views : sequence of View
-        What each of the autoencoders sees: the same spectrogram for all.
+        What each of the autoencoders sees; the same spectrogram for all.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def _maps_of(view: View, windows: slice) -> tuple[np.ndarray, ...]:
     prediction = autoencoder._predict(spectrogram)[:, middle]
     (error,) = autoencoder.error_map([spectrogram])
     excess = error - autoencoder.training_error_
-    # An odd frame spoils all windows that it is in.
+    # A single unusual frame affects all windows that contain it.
     around = (autoencoder.n_frames, _BANDS_OF_A_TONE)
     smoothed = ndimage.uniform_filter(excess, around, mode="nearest")
     square_decibels = autoencoder.scale_.astype(np.float64) ** 2
@@ -81,29 +81,29 @@ def unusual_cells(excess: np.ndarray) -> tuple[np.ndarray, bool]:
     Parameters
     ----------
     excess : ndarray of shape (n_windows, n_mels)
-        Errors above their means in training.
+        Errors minus their means in training.
 
     Returns
     -------
     unusual : ndarray of shape (n_windows, n_mels)
-        Not negative.
+        At least 0.
     easier_than_usual : bool
     """
     above, below = np.maximum(excess, 0), np.maximum(-excess, 0)
-    # Squares, because a short fault errs far above what is usual where it is, and chance does not.
+    # Squares, because a short fault errs far more than usual where it is, and chance does not.
     easier_than_usual = np.sum(below**2) > np.sum(above**2)
     return (below if easier_than_usual else above), bool(easier_than_usual)
 
 
 def common_analysis(views: Sequence[View | StatisticView], **settings: Any) -> LogMelSpectrogram:
-    """Return what computed the spectrograms, or would have if they were not computed elsewhere.
+    """Return the analysis that computed the spectrograms, or would have if not done elsewhere.
 
     Parameters
     ----------
     views : sequence of View or StatisticView
         Views of one clip.
     **settings
-        Settings of `LogMelSpectrogram` if no step of the detector is one.
+        Settings of `LogMelSpectrogram`, used if the detector has no such step.
 
     Returns
     -------
@@ -112,7 +112,7 @@ def common_analysis(views: Sequence[View | StatisticView], **settings: Any) -> L
     Raises
     ------
     ValueError
-        If there are several, or the settings are out of range.
+        If there are several analyses, or the settings are out of range.
     """
     analyses = [view.log_mel for view in views if view.log_mel is not None]
     if not analyses:
@@ -128,26 +128,26 @@ def common_analysis(views: Sequence[View | StatisticView], **settings: Any) -> L
     }
     if different:
         raise ValueError(
-            "The detector's autoencoders see different spectrograms, whose maps have no mean: "
-            f"{', '.join(sorted(different))} differ. Explain pipelines with one of them each."
+            "The detector's autoencoders see different spectrograms, which cannot be averaged: "
+            f"{', '.join(sorted(different))} differ. Explain pipelines with one autoencoder each."
         )
     return analyses[0]
 
 
 def band_middles_and_edges(analysis: LogMelSpectrogram) -> tuple[np.ndarray, np.ndarray]:
-    """Return the middles of the bands, and where each one passes into the next.
+    """Return the middles of the bands, and the edges between them.
 
     Parameters
     ----------
     analysis : LogMelSpectrogram
-        What computes the bands.
+        The analysis with these bands.
 
     Returns
     -------
     middles : ndarray of shape (n_mels,)
-        In Hz.
+        Middles, in Hz.
     edges : ndarray of shape (n_mels + 1,)
-        In Hz; halfway between the middles.
+        Edges, in Hz, halfway between the middles.
     """
     fmax = analysis.sample_rate / 2 if analysis.fmax is None else analysis.fmax
     corners = mel_corners(
@@ -157,20 +157,20 @@ def band_middles_and_edges(analysis: LogMelSpectrogram) -> tuple[np.ndarray, np.
 
 
 def carrying_runs(profile: np.ndarray, *, gap: int) -> list[tuple[int, int]]:
-    """Find the densest runs that carry half of a profile's sum.
+    """Find the densest runs that hold half of a profile's sum.
 
     Parameters
     ----------
     profile : ndarray of shape (n,)
-        Not negative.
+        The profile; no value is negative.
     gap : int
-        Runs with at most that many lower values between them are one.
+        Runs with at most this many lower values between them are joined.
 
     Returns
     -------
     list of (first, last)
-        At most three, the strongest first; `last` is within the run. One run from end to end if
-        the sum is spread all over the profile, or is 0.
+        At most three, strongest first; `last` belongs to the run. One run from end to end if the
+        sum is spread over the whole profile, or is 0.
     """
     highest = np.sort(profile)[::-1]
     carried = np.cumsum(highest)

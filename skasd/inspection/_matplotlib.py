@@ -1,13 +1,13 @@
-"""Matplotlib, once a picture is asked for."""
+"""Matplotlib, imported only when a picture is requested."""
 
 from collections.abc import Iterable
 from typing import Any
 
 PALETTE = BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#e69f00", "#009e73", "#cc79a7"
-"""From Okabe and Ito: color-blind readers tell them apart."""
+"""Colors of Okabe and Ito, which color-blind readers can tell apart."""
 
 _LEAST_ROOM = 0.07
-"""Of an axis, between the tick at its end and the next one."""
+"""Share of an axis that must be free between the tick at its end and the next one."""
 
 
 def import_pyplot() -> Any:

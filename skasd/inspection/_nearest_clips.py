@@ -1,4 +1,4 @@
-"""The healthy clips that are the most like a clip, as a detector hears them."""
+"""The healthy clips that are most like a given clip, as a detector hears them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,23 +17,23 @@ from skasd.inspection._contributions import shares_of_fused
 
 
 class HealthyClips:
-    """Healthy clips that others are compared with.
+    """Healthy clips to compare others with.
 
     Parameters
     ----------
     detector : fitted detector
-        It takes clips.
+        The detector, which takes clips.
     clips : clips
         Paths or arrays of samples; they need not be those of the training.
     n_jobs : int or None, default=None
-        Clips that are analyzed at the same time, in threads.
+        Number of clips analyzed at the same time, in threads.
 
     Attributes
     ----------
     clips : list of Clip
-        Those that could be analyzed.
+        The clips that could be analyzed.
     failures : list of AudioError
-        What is wrong with the others.
+        Errors of the clips that could not.
 
     Raises
     ------
@@ -42,10 +42,10 @@ class HealthyClips:
 
     Notes
     -----
-    The distance is that of the features which the detector judges: whitened as it whitens them, if
-    it is a `NearestNeighborsDetector`, and standardized over the healthy clips otherwise. Distances
-    of several members count in units of their medians, those of fused detectors by their shares of
-    the clip's score.
+    The distance is between the features that the detector judges: whitened as it whitens them, if
+    it is a `NearestNeighborsDetector`, and otherwise standardized over the healthy clips. Distances
+    of several members are added in units of their medians, and those of fused detectors by their
+    shares of the clip's score.
 
     Examples
     --------
@@ -78,19 +78,19 @@ class HealthyClips:
         self._features = [np.stack(of_member) for of_member in zip(*features, strict=True)]
 
     def nearest(self, clip: Any, n_clips: int) -> list[int]:
-        """Find the healthy clips that a clip is the most like.
+        """Find the healthy clips that are most like a clip.
 
         Parameters
         ----------
         clip : path or ndarray
-            A clip.
+            The clip to compare.
         n_clips : int
-            How many to find, if there are as many.
+            Number of clips to find, or all if there are fewer.
 
         Returns
         -------
         list of int
-            Indices of `clips`, the nearest first.
+            Indices into `clips`, nearest first.
 
         Raises
         ------
@@ -123,7 +123,7 @@ class HealthyClips:
             return error
 
     def _features_of(self, clip: Any, index: int) -> list[np.ndarray]:
-        """Return the features that each member's detector gets."""
+        """Return the features that each member's detector receives."""
         if share_analyses(self._detector):
             clip = check_clip(clip, index)
         walks = [walk(member, clip)[0] for group in self._groups for member in group]

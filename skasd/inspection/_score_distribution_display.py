@@ -1,4 +1,4 @@
-"""Picture of the scores of normal and anomalous clips."""
+"""A picture of the scores of normal and anomalous clips."""
 
 from typing import Any, Self
 
@@ -24,19 +24,19 @@ class ScoreDistributionDisplay:
     anomaly_scores : ndarray of shape (n_clips,)
         Higher is more anomalous.
     threshold : float or None, default=None
-        Above it, a clip is judged anomalous.
+        A clip with a higher score is judged anomalous.
 
     Attributes
     ----------
     figure_ : matplotlib Figure
         The picture.
     ax_ : matplotlib Axes
-        Scores from left to right. The axis is linear around the normal clips and logarithmic
-        beyond, where the scores reach much farther than those of normal clips.
+        Scores from left to right. The axis is linear around the normal clips and, if scores reach
+        much farther than those of normal clips, logarithmic beyond.
 
     See Also
     --------
-    DetectionCurveDisplay : What the scores are worth at every threshold.
+    DetectionCurveDisplay : How well the scores separate clips at every threshold.
 
     Examples
     --------
@@ -61,7 +61,7 @@ class ScoreDistributionDisplay:
         Parameters
         ----------
         detector : fitted detector
-            It may be a pipeline that ends with one.
+            A detector, or a pipeline that ends with one.
         X : what the detector was fitted on
             The clips.
         y : array-like of shape (n_clips,)
@@ -103,7 +103,7 @@ class ScoreDistributionDisplay:
         anomaly_scores : array-like of shape (n_clips,)
             Higher is more anomalous.
         threshold : float or None, default=None
-            Above it, a clip is judged anomalous.
+            A clip with a higher score is judged anomalous.
         ax : matplotlib Axes or None, default=None
             Where to draw; a new figure if None.
 
@@ -143,7 +143,7 @@ class ScoreDistributionDisplay:
             _, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
         self._set_scale()
-        # Only to tell marks apart: the height within a row means nothing.
+        # The height within a row means nothing; it only keeps marks apart.
         height = np.random.default_rng(0).uniform(-0.3, 0.3, len(self.y))
         classes = ((1, "normal", BLUE, "o"), (-1, "anomalous", ORANGE, "^"))
         labels = []
@@ -170,13 +170,13 @@ class ScoreDistributionDisplay:
         return "left" if ends[1] < (ends[0] + ends[2]) / 2 else "right"
 
     def _set_ticks(self) -> None:
-        """Put a tick at the lowest and at the highest score, and some between."""
+        """Put ticks at the lowest and the highest score, and some between."""
         ax, axis = self.ax_, self.ax_.xaxis
         shown = [self.anomaly_scores.min(), self.anomaly_scores.max()]
         if shown[0] == shown[1]:
             return
         limits = ax.get_xlim()
-        # Where they are on the axis, whatever its scale.
+        # By position on the axis, whatever its scale.
         scale = axis.get_transform()
         inner = scale.transform(axis.get_major_locator()())
         low, high = scale.transform(shown)

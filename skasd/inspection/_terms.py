@@ -1,4 +1,4 @@
-"""The statistics of spectrograms as means over time, which are sums over their cells."""
+"""Statistics of spectrograms as means over time, which are sums over cells."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ from skasd.features._statistics import (
 )
 
 Term = tuple[np.ndarray, np.ndarray]
-"""What each cell adds to a mean over time, and the weight that it has in it."""
+"""What each cell adds to a mean over time, and its weight in that mean."""
 
 
 def _unchanged(values: np.ndarray) -> np.ndarray:
@@ -24,7 +24,7 @@ def _unchanged(values: np.ndarray) -> np.ndarray:
 
 
 def _ranked(levels: np.ndarray, wide: np.ndarray, of_ranks: np.ndarray) -> Term:
-    """Weigh frames by their rank in the band, from the quietest on."""
+    """Weight frames by their rank in the band, starting with the quietest."""
     weights = np.empty(levels.shape)
     ranks = np.argsort(wide, axis=0, kind="stable")
     np.put_along_axis(weights, ranks, of_ranks[:, np.newaxis], axis=0)
@@ -32,20 +32,20 @@ def _ranked(levels: np.ndarray, wide: np.ndarray, of_ranks: np.ndarray) -> Term:
 
 
 def _product(narrow: np.ndarray, of_wide: np.ndarray, before: int, after: int) -> Term:
-    """Split a product of a wide band among its bands, whose mean is one of the factors."""
+    """Split a product over a wide band among its bands, whose mean is one of the factors."""
     terms = np.pad(narrow * of_wide / len(narrow), ((before, after), (0, 0)))
     return terms, np.full(terms.shape, 1 / len(terms))
 
 
 def _changed(levels: np.ndarray, wide: np.ndarray, lag: int, factor: Callable = _unchanged) -> Term:
-    """Split differences in time evenly between their two frames."""
+    """Split differences in time evenly between the two frames."""
     narrow, of_wide = levels[lag:] - levels[:-lag], factor(wide[lag:] - wide[:-lag])
     earlier, later = (_product(narrow, of_wide, *pad) for pad in ((0, lag), (lag, 0)))
     return (earlier[0] + later[0]) / 2, later[1]
 
 
 def _dynamics(levels: np.ndarray, wide: np.ndarray) -> list[Term]:
-    """Take each quantile for a mean of the frames that it is the nearest to."""
+    """Treat each quantile as the mean of the frames that are nearest to it."""
     ranks = (np.arange(len(levels)) + 0.5) / len(levels)
     nearest = np.abs(np.subtract.outer(ranks, QUANTILES)).argmin(axis=1)
     near = [(nearest == index).astype(np.float64) for index in range(len(QUANTILES))]
@@ -69,7 +69,7 @@ TERMS: dict[str, Callable[[np.ndarray, np.ndarray], list[Term]]] = {
     "interpolation": _interpolation,
     "dynamics": _dynamics,
 }
-"""By statistic, the means over time that its features are of, one for each part."""
+"""Statistic → the means over time of which its features consist, one for each part."""
 
 MEANS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "spread": lambda features: (np.exp(features) - FLOOR) ** 2,
@@ -77,4 +77,4 @@ MEANS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         ("flux", "modulation", "interpolation"), lambda features: np.exp(features) - FLOOR
     ),
 }
-"""By statistic, what turns its features back into such means, if they are not."""
+"""Statistic → function that turns its features back into such means, if they are not."""

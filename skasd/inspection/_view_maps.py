@@ -1,4 +1,4 @@
-"""Maps over time and frequency of how far the statistics of a clip are from a healthy clip's."""
+"""Maps over time and frequency of how the statistics of a clip differ from a healthy clip's."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -15,10 +15,10 @@ from skasd.inspection._maps import ErrorMaps, band_middles_and_edges, common_ana
 from skasd.inspection._terms import MEANS, TERMS
 
 _AROUND = (9, 5)
-"""Frames and bands that are averaged over: chance moves from cell to cell, and a fault does not."""
+"""Numbers of frames and bands to average: chance varies from cell to cell, a fault does not."""
 
 _OF_LEVELS = ("level", "quiet", "loud")
-"""Statistics whose features are levels, the most usual ones first."""
+"""Statistics whose features are levels, the most usual first."""
 
 WeightedViews = Sequence[tuple[float, StatisticView]]
 
@@ -31,26 +31,26 @@ class Grid(NamedTuple):
 
 
 def grid_of(analysis: LogMelSpectrogram, n_frames: int, first_frame: int = 0) -> Grid:
-    """Return the grid of so many frames of an analysis, each around its middle."""
+    """Return the grid of this many frames of an analysis, each around its middle."""
     hop = analysis.hop_length / analysis.sample_rate
     times = (first_frame - 0.5 + np.arange(n_frames + 1)) * hop
     return Grid(times, band_middles_and_edges(analysis)[1])
 
 
 def view_maps(views: WeightedViews, **settings: Any) -> tuple[LogMelSpectrogram, ErrorMaps]:
-    """Compute the maps of one clip that statistics alone describe.
+    """Compute the maps of one clip that is described by statistics alone.
 
     Parameters
     ----------
     views : sequence of (weight, StatisticView)
-        What is known about the clip. The weights are not negative, and sum to 1.
+        Views of the clip. The weights are not negative, and sum to 1.
     **settings
-        Settings of `LogMelSpectrogram` if no step of the detector is one.
+        Settings of `LogMelSpectrogram`, used if the detector has no such step.
 
     Returns
     -------
     analysis : LogMelSpectrogram
-        The one with the longest steps, whose frames and bands the maps have.
+        The analysis with the longest steps, whose frames and bands the maps have.
     maps : ErrorMaps
         See `Explanation`.
     """
@@ -64,7 +64,7 @@ def view_maps(views: WeightedViews, **settings: Any) -> tuple[LogMelSpectrogram,
 
 
 def mixed_maps(views: WeightedViews, grid: Grid, **settings: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Mix the maps of several views on one grid.
+    """Combine the maps of several views on one grid.
 
     Parameters
     ----------
@@ -78,9 +78,9 @@ def mixed_maps(views: WeightedViews, grid: Grid, **settings: Any) -> tuple[np.nd
     Returns
     -------
     distance : ndarray of shape (n_frames, n_mels)
-        Squared distances that the cells add; negative where they take away from it.
+        What each cell adds to the squared distance; negative if it reduces the distance.
     excess : ndarray of shape (n_frames, n_mels)
-        How unusual each cell is. Those of one view that are above 0 sum to its weight.
+        How unusual each cell is. The values of one view that are above 0 sum to its weight.
     """
     shape = len(grid.times) - 1, len(grid.frequencies) - 1
     distance, excess = np.zeros(shape), np.zeros(shape)
@@ -95,17 +95,17 @@ def mixed_maps(views: WeightedViews, grid: Grid, **settings: Any) -> tuple[np.nd
 
 
 def _onto(grid: Grid, own: Grid, cells: np.ndarray) -> np.ndarray:
-    """Hand each cell of a map to those of another grid, in parts by how far they overlap."""
+    """Divide each cell of a map among those of another grid, by how far they overlap."""
     for edges, own_edges in zip(grid, own, strict=True):
         low = np.maximum.outer(edges[:-1], own_edges[:-1])
         high = np.minimum.outer(edges[1:], own_edges[1:])
-        # Along the first axis, which is the other one next time.
+        # Along the first axis; the transposed map then takes its turn.
         cells = (np.maximum(high - low, 0) / np.diff(own_edges) @ cells).T
     return cells
 
 
 def _usual_levels(views: WeightedViews, spectrogram: np.ndarray) -> np.ndarray:
-    """Return the levels of the nearest healthy clip; the clip's own if no view knows them."""
+    """Return the levels of the nearest healthy clip, or the clip's own if no view knows them."""
     for statistic in _OF_LEVELS:
         for _, view in views:
             if isinstance(view.statistics, ONNXEncoder):
@@ -124,16 +124,18 @@ def distance_maps(view: StatisticView) -> tuple[np.ndarray, np.ndarray]:
     Parameters
     ----------
     view : StatisticView
-        What is known about the clip.
+        A view of the clip.
 
     Returns
     -------
     distance : ndarray of shape (n_frames, n_mels)
-        It sums to the squared distance, or to the mean of those to `n_neighbors` clips; with
-        ``statistic="dynamics"`` nearly so, as quantiles are taken for means of frames.
+        It sums to the squared distance, or to the mean of the squared distances to `n_neighbors`
+        clips; with ``statistic="dynamics"`` only approximately, as quantiles are treated as means
+        of frames.
     weighed : ndarray of shape (n_frames, n_mels)
-        The same, where a feature counts by how far it is from what the others say, in standard
-        deviations: many bands that are off by chance do not outweigh the one that is odd.
+        The same, but each feature counts by its difference from what the others predict, in
+        standard deviations, so that many bands that are off by chance do not outweigh a single
+        unusual one.
     """
     (features,) = view.statistics.transform([view.spectrogram])
     maps_of = _maps_of_encoder if isinstance(view.statistics, ONNXEncoder) else _maps_of
@@ -148,9 +150,9 @@ def nearest_features(neighbors: NearestNeighborsDetector, features: np.ndarray) 
     Parameters
     ----------
     neighbors : NearestNeighborsDetector
-        What scores.
+        The detector that scores.
     features : ndarray of shape (n_features,)
-        Of a clip; a training clip with the same is left out, as in the score.
+        Features of a clip; a training clip with the same features is left out, as in the score.
 
     Returns
     -------
@@ -175,7 +177,7 @@ def _maps_of(view: StatisticView, features: np.ndarray, usual: np.ndarray) -> np
     if statistic in MEANS:
         usual_means = MEANS[statistic](usual)
         above = np.add.reduceat(terms.sum(axis=1), edges[:-1], axis=1).ravel() - usual_means
-        # Of a logarithm the slope between the two means, so that the sum is exact.
+        # For a logarithm, take the slope between the two means, so that the sum is exact.
         slope = np.divide(deviation, above, out=slope, where=above != 0)
 
     def of_bands(values: np.ndarray) -> np.ndarray:
@@ -186,7 +188,7 @@ def _maps_of(view: StatisticView, features: np.ndarray, usual: np.ndarray) -> np
 
 
 def _maps_of_encoder(view: StatisticView, features: np.ndarray, usual: np.ndarray) -> np.ndarray:
-    """Split the distance among the frames and bands of an encoder, which are wider, evenly."""
+    """Split the distance evenly over the spectrogram's cells in an encoder's frames and bands."""
     gradient, standardized = _gradient(view.neighbors, features - usual)
     (frames,) = view.statistics.embed([view.spectrogram])
     parts = (frames - usual) * gradient / len(frames)
@@ -198,7 +200,7 @@ def _maps_of_encoder(view: StatisticView, features: np.ndarray, usual: np.ndarra
 
 
 def _spread(cells: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Hand each cell of a coarse map to the cells of a fine one that it covers, in equal parts."""
+    """Divide each cell of a coarse map evenly among the cells of a fine one that it covers."""
     for axis, (n_coarse, n_fine) in enumerate(zip(cells.shape, shape, strict=True)):
         covers = np.arange(n_fine) * n_coarse // n_fine
         shares = 1 / np.bincount(covers, minlength=n_coarse)[covers]
@@ -209,7 +211,7 @@ def _spread(cells: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def _gradient(
     neighbors: NearestNeighborsDetector, deviation: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return what each feature counts by, and how far it is from what the others say."""
+    """Return the weight of each feature, and how far it is from what the others predict."""
     is_whitened = neighbors.metric == "mahalanobis"
     whitening = neighbors.whitening_ if is_whitened else np.eye(len(deviation))
     gradient = whitening @ (deviation @ whitening)

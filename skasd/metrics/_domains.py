@@ -40,7 +40,7 @@ def evaluate_domains(
     threshold : float or None, default=None
         See `evaluate`.
     anomalies : {"all", "domain"}, default="all"
-        What the normal clips of a domain are held against: the anomalous clips of both domains,
+        Which anomalous clips the normal clips of a domain are compared with: those of both domains,
         as since 2022, or those of the same domain, as in 2021.
     max_fpr, confidence, n_resamples, random_state
         See `evaluate`.
@@ -115,10 +115,11 @@ def _name(metric: str, domain: str) -> str:
 
 
 def official_score(scores: Mapping[Any, Mapping[str, Any]]) -> float:
-    """Compute the challenge's official score, of the years since 2021.
+    """Compute the challenge's official score, as defined since 2021.
 
-    It is the harmonic mean over all machine types and sections of the AUC of each domain and, since
-    2022, the pAUC of both together; for 2021, with ``anomalies="domain"``, the pAUC of each.
+    It is the harmonic mean, over all machine types and sections, of the AUC of each domain and,
+    since 2022, the pAUC of both domains together; for 2021, with ``anomalies="domain"``, the pAUC
+    of each.
 
     Parameters
     ----------
@@ -133,7 +134,7 @@ def official_score(scores: Mapping[Any, Mapping[str, Any]]) -> float:
     Raises
     ------
     ValueError
-        If there are no scores, or a section lacks one that another has.
+        If there are no scores, or a section lacks a score that another one has.
 
     References
     ----------

@@ -1,10 +1,10 @@
-"""Intervals of metrics in closed form, which a perfect score of few clips leaves wide."""
+"""Closed-form intervals of metrics, which stay wide even for a perfect score of few clips."""
 
 import numpy as np
 from scipy import optimize, stats
 
 BESIDE = 1e-9
-"""How far from the observed area the ends are looked for, as a share of the way to 0 or 1."""
+"""How close to the observed area the ends are sought, as a share of the way to 0 or 1."""
 
 Ends = tuple[float, float]
 """Ends of an interval."""
@@ -13,8 +13,8 @@ Ends = tuple[float, float]
 def auc_interval(area: float, n_normal: float, n_anomalous: float, confidence: float) -> Ends:
     """Compute Newcombe's interval of an area under the ROC curve.
 
-    The ends are the areas from which the observed one is just as far as the confidence allows, by
-    Hanley and McNeil's standard error at those areas, for classes of the same size.
+    The ends are the areas that differ from the observed one by just as much as the confidence
+    allows, given Hanley and McNeil's standard error at those areas for classes of the same size.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def auc_interval(area: float, n_normal: float, n_anomalous: float, confidence: f
             (area - true) ** 2 - z**2 * true * (1 - true) * pairs / (n_normal * n_anomalous)
         )
 
-    # Beside the area, since the standard error is 0 at 0 and at 1.
+    # Start next to the area, since the standard error is 0 at 0 and at 1.
     low = 0.0 if area == 0 else float(optimize.brentq(excess, 0.0, area * (1 - BESIDE)))
     high = 1.0 if area == 1 else float(optimize.brentq(excess, area + (1 - area) * BESIDE, 1.0))
     return low, high
@@ -62,8 +62,8 @@ def pauc_interval(
 ) -> Ends:
     """Compute the interval of McClish's standardized partial area.
 
-    Within the false positive rates that count, the area is that of the anomalous clips over the
-    `max_fpr` of the normal clips that score highest, and no more normal clips speak for it.
+    Within the false positive rates that count, the area compares the anomalous clips with only the
+    `max_fpr` of the normal clips that score highest, so no more normal clips support it.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def share_interval(n_hits: float, n_clips: float, confidence: float) -> Ends:
     Parameters
     ----------
     n_hits, n_clips : float
-        How many of how many.
+        Number of clips that count, and of all clips.
     confidence : float
         In (0, 1).
 

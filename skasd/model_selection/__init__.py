@@ -2,8 +2,8 @@
 
 Labels are +1 for normal clips and -1 for anomalous ones, as in `skasd.metrics`, whose scorers work
 with these splits. After a search, ``GridSearchCV`` fits the best setting to all clips. A
-`RepeatedSeedEnsemble`, and so every ready system, then leaves out the anomalous ones; for another
-estimator pass ``refit=False``, and fit it to the normal clips yourself.
+`RepeatedSeedEnsemble`, and thus every ready-made system built on it, then leaves out the anomalous
+ones; for any other estimator, pass ``refit=False`` and fit it to the normal clips yourself.
 """
 
 from skasd._utils.public_names import claim_names

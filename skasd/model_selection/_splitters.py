@@ -16,7 +16,7 @@ from skasd.metrics._labels import check_labels
 
 TRAINING_FOLDER = "train"
 TEST_FOLDERS = ("test", "source_test", "target_test")
-"""What DCASE has called the test folders of a machine since 2020."""
+"""Names that DCASE has given the test folders of a machine since 2020."""
 
 
 class NormalKFold(BaseCrossValidator):
@@ -30,16 +30,16 @@ class NormalKFold(BaseCrossValidator):
         Share of the anomalous clips to test on, in (0, 1]: the same clips in each fold, and at
         least one. The others are left out, so they can serve for an honest test.
     shuffle : bool, default=True
-        Whether to shuffle the normal clips. Recordings that follow each other are alike, so
-        ``False`` is the harder test.
+        Whether to shuffle the normal clips. Consecutive recordings are alike, so ``False`` is the
+        harder test.
     random_state : int, RandomState instance or None, default=None
-        Source of the shuffle and of the share.
+        Source of the shuffle and of the choice of anomalous clips.
 
     Notes
     -----
     Without any anomalous clip, the folds suit scorers that need none, such as
-    `held_out_likelihood`. If the anomalous clips chose the setting, its score is too good:
-    report the score of other clips.
+    `held_out_likelihood`. If anomalous clips were used to choose a setting, its score on them is
+    too optimistic; report the score on other clips.
 
     Examples
     --------
@@ -117,14 +117,14 @@ class NormalKFold(BaseCrossValidator):
         normal, anomalous = np.flatnonzero(~is_anomalous), np.flatnonzero(is_anomalous)
         if len(normal) < self.n_splits:
             raise ValueError(
-                f"n_splits={self.n_splits} needs as many normal clips, got {len(normal)}. "
-                "Pass more clips or ask for fewer splits."
+                f"n_splits={self.n_splits} needs at least as many normal clips, got {len(normal)}. "
+                "Pass more clips, or ask for fewer splits."
             )
         random_state = check_random_state(self.random_state)
         k_fold = KFold(
             self.n_splits, shuffle=self.shuffle, random_state=random_state if self.shuffle else None
         )
-        # Drawn before the share, so that the share does not change them.
+        # Drawn before the anomalous clips, so that their share does not change the folds.
         folds = list(k_fold.split(normal))
         if self.anomalous_share < 1 and len(anomalous):
             n_tested = max(1, round(self.anomalous_share * len(anomalous)))
@@ -150,8 +150,8 @@ class NormalKFold(BaseCrossValidator):
 class TrainTestFolder(BaseCrossValidator):
     """The challenge's own split: train on the clips in ``train``, test on those in ``test``.
 
-    Only the folder of a clip counts: ``train``, or ``test``, ``source_test`` or
-    ``target_test``, as DCASE has called them since 2020. There is one split, of paths.
+    Only the folder of a clip counts: ``train``, or one of ``test``, ``source_test`` and
+    ``target_test``, which DCASE has used since 2020. It yields a single split, and works on paths.
 
     Examples
     --------
@@ -206,7 +206,7 @@ class TrainTestFolder(BaseCrossValidator):
             if len(anomalous):
                 raise ValueError(
                     f"y says that {X[anomalous[0]]} is anomalous, and {len(anomalous)} clips of "
-                    "the training folder in all. Correct y, or move them to a test folder."
+                    "the training folder in total. Correct y, or move them to a test folder."
                 )
         yield train, test
 

@@ -17,15 +17,15 @@ from skasd.metrics._labels import normal_clips
 def held_out_likelihood(estimator: BaseEstimator, X: Any, y: ArrayLike | None = None) -> float:
     """Score a fitted detector by the mean `score_samples` of held-out normal clips.
 
-    This assumes that the scores are log-densities of the same features. So it compares settings
-    of a density, such as `n_components` or `covariance_type` of `GaussianMixtureDetector`. It does
-    not compare settings that change the features, such as `n_fft` or `encoder_units`: features
-    of a smaller scale have a higher density, but say nothing more about faults.
+    This assumes that the scores are log-densities of the same features. It can therefore compare
+    settings of a density, such as `n_components` or `covariance_type` of `GaussianMixtureDetector`,
+    but not settings that change the features, such as `n_fft` or `encoder_units`: features of a
+    smaller scale have a higher density, but are not any better at revealing faults.
 
     Parameters
     ----------
     estimator : fitted detector or pipeline that ends with one
-        Anything with `score_samples`.
+        The detector, which must have `score_samples`.
     X : what `estimator` was fitted on
         Held-out clips, spectrograms or features.
     y : array-like of shape (n_clips,), default=None
@@ -58,10 +58,10 @@ def held_out_likelihood(estimator: BaseEstimator, X: Any, y: ArrayLike | None = 
 def score_stability(estimator: BaseEstimator, X: Any, y: ArrayLike | None = None) -> float:
     """Score a fitted ensemble by how far its members agree in ranking held-out normal clips.
 
-    This assumes that what differs from seed to seed is chance, and that what stays the same is
-    due to the machine. It does not depend on scale, so it can compare settings that change the
-    features. But a detector may be stable and blind: one that only hears how loud a clip is agrees
-    with itself.
+    This assumes that what differs from seed to seed is chance, and that what stays the same is due
+    to the machine. It does not depend on scale, so it can compare settings that change the
+    features. However, a detector can be stable and blind: one that only hears how loud a clip is
+    agrees with itself.
 
     Parameters
     ----------
@@ -111,8 +111,8 @@ def score_stability(estimator: BaseEstimator, X: Any, y: ArrayLike | None = None
     constant = np.flatnonzero(np.ptp(scores, axis=0) == 0)
     if len(constant):
         raise ValueError(
-            f"Member {constant[0]} scores all {n_clips} clips alike: it does not rank them. "
-            "Pass more clips or fix the detector."
+            f"Member {constant[0]} gives all {n_clips} clips the same score, and cannot rank "
+            "them. Pass more clips or fix the detector."
         )
     correlation = np.corrcoef(stats.rankdata(scores, axis=0), rowvar=False)
     return float(correlation[np.triu_indices(n_members, k=1)].mean())

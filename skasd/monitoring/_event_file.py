@@ -170,7 +170,7 @@ class EventFile:
         names = [n for n in {**fields, **self._header} if fields.get(n) != self._header.get(n)]
         if names:
             difference = "; ".join(
-                f"{name} was {fields.get(name)!s:.200}, and is {self._header.get(name)}"
+                f"{name} was {fields.get(name)!s:.200}, but is now {self._header.get(name)}"
                 for name in names
             )
             raise EventFileError(

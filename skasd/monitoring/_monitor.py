@@ -227,8 +227,8 @@ class Monitor:
         """
         if self._rate_is_guess:
             warnings.warn(
-                f"Nobody has said what the stream is sampled at, and {self.sample_rate} Hz is not "
-                "what the detector analyzes at. Pass sample_rate.",
+                f"The sample rate of the stream is unknown, and {self.sample_rate} Hz, which is "
+                "assumed, is not the rate that the detector analyzes at. Pass sample_rate.",
                 stacklevel=2,
             )
         alarm = Alarm(self.alarm, self.release)

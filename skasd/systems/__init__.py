@@ -1,6 +1,6 @@
-"""Ready-made systems: the default, and published ones as pipelines.
+"""Ready-made systems: the default, and published systems as pipelines.
 
-Every factory returns an unfitted detector, whose parameters can be set and searched by name.
+Every factory returns an unfitted detector whose parameters can be set and searched by name.
 """
 
 from skasd._utils.public_names import claim_names

@@ -1,4 +1,4 @@
-"""The baselines of the challenge: of 2020, and of 2023 to 2026."""
+"""The baselines of the DCASE challenge: that of 2020, and that of 2023 to 2026."""
 
 import numpy as np
 from sklearn.pipeline import Pipeline
@@ -10,7 +10,7 @@ from skasd.features._selective_mahalanobis_autoencoder import SelectiveMahalanob
 from skasd.systems._branches import check_input, log_mel_steps, name_settings
 
 AUTOENCODERS = {"mse": FrameAutoencoder, "mahalanobis": SelectiveMahalanobisAutoencoder}
-"""Score of a clip → the autoencoder that has it for its feature."""
+"""Score of a clip → the autoencoder that computes it."""
 
 
 @name_settings
@@ -32,49 +32,50 @@ def make_baseline(
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> RepeatedSeedEnsemble:
-    """Make the baseline of the challenge: the error of an autoencoder of five frames.
+    """Make the baseline of the DCASE challenge: the error of an autoencoder over five frames.
 
     Parameters
     ----------
     score : {"mse", "mahalanobis"}, default="mse"
-        What is made of the error. ``"mse"`` is its mean square, as in 2020 and in the simple mode
-        of 2023 to 2026. ``"mahalanobis"`` is its distance from the source domain or the target
-        domain, whichever is smaller, as in their selective Mahalanobis mode:
-        `SelectiveMahalanobisAutoencoder`. It learns the domains that `fit` is handed as `domain`,
-        ``"source"`` or ``"target"`` for each clip.
+        How a clip is scored from the autoencoder's error. ``"mse"`` takes the mean square of the
+        error, as in 2020 and in the simple mode of 2023 to 2026. ``"mahalanobis"`` takes the
+        error's Mahalanobis distance from the source or the target domain, whichever is smaller, as
+        in the selective Mahalanobis mode of those years: see `SelectiveMahalanobisAutoencoder`. It
+        needs `fit` to be given `domain`, ``"source"`` or ``"target"`` for each clip.
     input : {"clips", "spectrograms"}, default="clips"
-        What is fitted and scored. ``"spectrograms"`` starts at the autoencoder, for log-mel
-        spectrograms in dB that were computed elsewhere; the settings from `sample_rate` to
-        `channel` then have no effect.
+        What is fitted and scored. With ``"spectrograms"``, pass log-mel spectrograms in dB that
+        were computed elsewhere: the pipeline starts at the autoencoder, and the settings from
+        `sample_rate` to `channel` have no effect.
     sample_rate, n_fft, hop_length, n_mels, input_sample_rate, channel
         Settings of `LogMelSpectrogram`.
     epochs : int, default=100
         Training epochs of the autoencoder.
     n_repeats, cv, contamination, random_state, n_jobs
-        Settings of `RepeatedSeedEnsemble`. The baseline is fitted once, and for the threshold
-        in five folds besides; ``cv=None`` leaves these out, as the challenge does.
+        Settings of `RepeatedSeedEnsemble`. The baseline is fitted once, and five more times on
+        folds of the clips to choose the threshold; ``cv=None`` skips these folds, as the challenge
+        does.
     verbose : int, default=0
         1 shows a progress bar for each training.
 
     Returns
     -------
     RepeatedSeedEnsemble
-        Not fitted. Whatever else there is to set, `set_params` and `GridSearchCV` set by name: the
-        parameters of the ensemble itself and, for example, ``estimator__spectrogram__n_fft`` and
-        ``estimator__autoencoder__encoder_units``.
+        An unfitted detector. All other parameters can be set by name with `set_params` or
+        `GridSearchCV`: those of the ensemble itself and, for example,
+        ``estimator__spectrogram__n_fft`` and ``estimator__autoencoder__encoder_units``.
 
     Raises
     ------
     TypeError
-        If a setting does not exist: the message names those that do.
+        If a setting does not exist; the message lists those that do.
     ValueError
-        If `score` or `input` has another value.
+        If `score` or `input` is not one of the values above.
 
     Notes
     -----
-    The challenge of 2020 fits one baseline to all ids of a machine type. What is fitted here is up
-    to the caller. The baselines since 2023 train with batches of 256 windows, of 512 in 2020:
-    ``set_params(estimator__autoencoder__batch_size=256)``.
+    The challenge of 2020 fits one baseline to all ids of a machine type; here, you decide which
+    clips to fit it on. The baselines since 2023 train with batches of 256 windows instead of the
+    512 of 2020: ``set_params(estimator__autoencoder__batch_size=256)``.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""What the systems share: steps, and the settings that their factories take."""
+"""What the systems share: pipeline steps, and checks of the settings of their factories."""
 
 import inspect
 from collections.abc import Callable
@@ -21,7 +21,7 @@ Factory = TypeVar("Factory", bound=Callable[..., Any])
 
 
 def name_settings(factory: Factory) -> Factory:
-    """Make a factory reject a setting that it does not have, and name those that it has."""
+    """Make a factory reject a setting that it does not have, and list those that it has."""
     known = inspect.signature(factory).parameters
 
     @wraps(factory)
@@ -40,8 +40,8 @@ def _unknown_setting(factory: Callable[..., Any], name: str) -> str:
     elsewhere = [each for each in factory().get_params() if each.split("__")[-1] == name]
     if elsewhere:
         ways = " or ".join(f"set_params({each}=...)" for each in elsewhere)
-        return f"{message}. {name} is set on what it returns, by {ways}."
-    return f"{message}. All else is set by set_params on what it returns."
+        return f"{message}. To set {name}, call {ways} on the detector it returns."
+    return f"{message}. To set anything else, call set_params on the detector it returns."
 
 
 def check_input(input: str, openl3: bool) -> None:
@@ -50,7 +50,7 @@ def check_input(input: str, openl3: bool) -> None:
         raise ValueError(f"input={input!r}: expected 'clips' or 'spectrograms'.")
     if openl3 and input == "spectrograms":
         raise ValueError(
-            "openl3=True needs the recordings, and input='spectrograms' has none. Pass "
+            "openl3=True needs recordings, but input='spectrograms' provides none. Pass "
             "openl3=False."
         )
 
@@ -62,13 +62,13 @@ def spectrogram_step(autoencoder: WindowAutoencoder, input: str, **settings: Any
 
 
 def log_mel_steps(autoencoder: WindowAutoencoder, input: str, **settings: Any) -> list[tuple]:
-    """Return the steps of a pipeline from clips, or from spectrograms, to the errors."""
+    """Return the steps of a pipeline from clips or spectrograms to reconstruction errors."""
     return [spectrogram_step(autoencoder, input, **settings), ("autoencoder", autoencoder)]
 
 
 def openl3_branch(*, input_sample_rate: int | None, **settings: Any) -> Pipeline:
     """Return the pipeline from clips to 50 principal components of OpenL3 embeddings."""
-    # If that is a guess, the branch beside this one says so.
+    # If the sample rate is a guess, the branch beside this one says so.
     rate = ASSUMED_RATE if input_sample_rate is None else input_sample_rate
     return Pipeline(
         [

@@ -1,4 +1,4 @@
-"""Systems by their names on the command line."""
+"""Systems by the names that the command line knows."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,18 +12,18 @@ from skasd.systems._settings import check_kinds, list_settings, set_checked
 from skasd.systems._views import make_views_detector
 
 UNUSED = ("random_state", "verbose")
-"""Settings of all other systems, which the command line passes."""
+"""Settings that the command line passes to every system, but that views do not have."""
 
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "iae": {"openl3": False, "score": "mean"},
     "baseline-mahalanobis": {"score": "mahalanobis"},
 }
-"""Name → settings that are other than its factory's."""
+"""Name → settings that differ from the factory's."""
 
 
 def _views(machine: str | None, **settings: Any) -> FusionDetector:
-    # Nothing is random here, nothing takes long, and each view knows all clips already.
+    # Nothing is random, nothing takes long, and each view already uses all clips.
     if settings.get("cv", "members") is None:
         del settings["cv"]
     used = {name: value for name, value in settings.items() if name not in UNUSED}
@@ -63,25 +63,25 @@ def make_system(
     Parameters
     ----------
     name : str
-        ``"views"``, ``"iaeo3"``, ``"iaeo3-opt"`` or ``"iaeo3-plus"``: `make_views_detector`,
-        `make_iaeo3`, `make_iaeo3_opt` or `make_iaeo3_plus`; ``"iae"``: the interpolation
-        autoencoder alone with its mean error as the score; ``"baseline"``: `make_baseline`;
-        ``"baseline-mahalanobis"``: that with ``score="mahalanobis"``.
+        ``"views"``, ``"iaeo3"``, ``"iaeo3-opt"`` or ``"iaeo3-plus"`` for `make_views_detector`,
+        `make_iaeo3`, `make_iaeo3_opt` or `make_iaeo3_plus`; ``"iae"`` for the interpolation
+        autoencoder alone, with its mean error as the score; ``"baseline"`` for `make_baseline`;
+        ``"baseline-mahalanobis"`` for `make_baseline` with ``score="mahalanobis"``.
     machine : str or None
-        Machine type, which ``"iaeo3-opt"`` has settings for.
+        Machine type, from which ``"iaeo3-opt"`` chooses its settings.
     **settings
-        Settings of the factory and, by their full names, such as
-        ``estimator__detector__n_components``, parameters of what it makes.
+        Settings of the factory, and parameters of the detector that it makes, by their full names,
+        such as ``estimator__detector__n_components``.
 
     Returns
     -------
     RepeatedSeedEnsemble or FusionDetector
-        Not fitted.
+        An unfitted detector.
 
     Raises
     ------
     ValueError
-        If there is no such system, it has no such setting, or the setting no such value.
+        If there is no such system, the system has no such setting, or a value is not allowed.
 
     Examples
     --------
@@ -115,12 +115,12 @@ def settings_of(name: str, machine: str | None) -> dict[str, Any]:
     Returns
     -------
     dict of str to object
-        Short names, and then full ones.
+        Short names first, then full names.
 
     Raises
     ------
     ValueError
-        If there is no such system, or not for this machine type.
+        If there is no such system, or none for this machine type.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""An encoder that others have trained, and distances to the nearest healthy clips."""
+"""A pretrained encoder, and distances to the nearest healthy clips."""
 
 from typing import Any
 
@@ -20,38 +20,39 @@ def make_encoder_neighbors(
     density_neighbors: int | None = DENSITY_NEIGHBORS,
     contamination: float = 0.1,
 ) -> Pipeline:
-    """Make a detector of the nearest healthy clips, as a pretrained encoder hears them.
+    """Make a detector that compares clips with the nearest healthy ones, through an encoder.
 
-    Nothing is trained by gradients and nothing is random. Distances count relative to how close
-    healthy clips are to each other there, so that common and rare modes are judged alike.
+    The encoder is pretrained: nothing here is trained by gradients, and nothing is random.
+    Distances are judged relative to how close the healthy clips around there are to each other, so
+    that common and rare modes of operation are treated alike.
 
     Parameters
     ----------
     encoder : str or transformer, default="openl3"
-        A name that `make_encoder` knows, or any transformer of clips or spectrograms to features,
-        such as an `ONNXEncoder`, a pipeline of a `LogMelSpectrogram` and one, or a
+        A name that `make_encoder` knows, or any transformer from clips or spectrograms to features,
+        such as an `ONNXEncoder`, a pipeline of a `LogMelSpectrogram` and an `ONNXEncoder`, or a
         `CallableEncoder`.
     whiten : bool, default=True
-        Whether features are whitened by their covariance, shrunk as there are few clips, rather
-        than only standardized.
+        Whether features are whitened by their covariance, which is shrunk because there are few
+        clips. Otherwise, they are only standardized.
     n_neighbors, density_neighbors, contamination
         Settings of `NearestNeighborsDetector`.
 
     Returns
     -------
     Pipeline
-        Not fitted, with the steps ``encoder`` and ``detector``, and ``scaler`` between if they are
-        not whitened. Whatever else there is to set, `set_params` and `GridSearchCV` set by name,
-        such as ``encoder__encoder__output`` of an encoder by name.
+        An unfitted detector with the steps ``encoder`` and ``detector``, and ``scaler`` between
+        them if ``whiten=False``. All other parameters can be set by name with `set_params` or
+        `GridSearchCV`, such as ``encoder__encoder__output`` if `encoder` is a name.
 
     Raises
     ------
     TypeError
-        If a setting does not exist: the message names those that do.
+        If a setting does not exist; the message lists those that do.
     ValueError
         If there is no encoder of that name.
     WeightsError
-        If the weights of that name are not on this machine.
+        If the weights of the named encoder are not on this machine.
 
     See Also
     --------

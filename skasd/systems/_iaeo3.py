@@ -1,4 +1,4 @@
-"""IAEO3, and IAEO3_opt with its settings for each machine type."""
+"""IAEO3, and IAEO3_opt with its own settings for each machine type."""
 
 import os
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from skasd.features._window_autoencoder import STATISTICS
 from skasd.systems._branches import check_input, log_mel_steps, name_settings, openl3_branch
 
 SETTINGS = ("n_fft", "hop_length", "n_mels", "sample_rate", "encoder_units", "openl3")
-"""Columns of Table 1, as `make_iaeo3` calls them."""
+"""Columns of Table 1 under the names that `make_iaeo3` gives them."""
 
 _LARGE, _SMALL = (256, 128, 64, 32), (128, 64, 32)
 
@@ -61,29 +61,30 @@ def make_iaeo3(
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> RepeatedSeedEnsemble:
-    """Make IAEO3: interpolation errors and OpenL3 embeddings, a mixture, and five seeds.
+    """Make IAEO3: interpolation errors and OpenL3 embeddings, a Gaussian mixture, five seeds.
 
     Parameters
     ----------
     machine : {"ToyCar", "ToyConveyor", "fan", "pump", "slider", "valve"} or None, default=None
-        Machine type of DCASE 2020, whose settings in the report's IAEO3_opt take the place of the
-        general ones: those that are None below. For valves, the largest error of the interpolation
-        autoencoder is the score, without OpenL3 and without a mixture.
+        Machine type of DCASE 2020. If given, the report's IAEO3_opt settings for it replace the
+        general defaults of all arguments below that are None. For valves, the score is the largest
+        error of the interpolation autoencoder, without OpenL3 and without a mixture.
     openl3 : bool or None, default=None
-        Whether OpenL3 embeddings, standardized and projected onto 50 principal components, are
-        used besides the errors of the autoencoder. They need the published weights, of 19 MB, which
-        are downloaded if they are missing. None means True, except for valves.
+        Whether OpenL3 embeddings, standardized and projected onto 50 principal components, are used
+        besides the errors of the autoencoder. They need the published weights (19 MB), which are
+        downloaded if they are missing. None means True, except for valves.
     score : {"mixture", "mean", "std", "median", "max", "iqr"} or None, default=None
-        ``"mixture"`` scores all features together. One of the autoencoder's five statistics is
-        the anomaly score by itself; `openl3` must then be False. None means ``"mixture"``, except
-        for valves, where it is ``"max"``.
+        ``"mixture"`` scores all features together by a Gaussian mixture. Any other value names one
+        of the autoencoder's five error statistics, which is then the anomaly score by itself;
+        `openl3` must then be False. None means ``"mixture"``, except for valves, where it means
+        ``"max"``.
     input : {"clips", "spectrograms"}, default="clips"
-        What is fitted and scored. ``"spectrograms"`` starts at the autoencoder, for log-mel
-        spectrograms in dB that were computed elsewhere; the settings from `sample_rate` to
-        `channel` then have no effect, and `openl3` must be False.
+        What is fitted and scored. With ``"spectrograms"``, pass log-mel spectrograms in dB that
+        were computed elsewhere: the pipeline starts at the autoencoder, the settings from
+        `sample_rate` to `channel` have no effect, and `openl3` must be False.
     sample_rate, n_fft, hop_length, n_mels : int or None, default=None
-        Settings of `LogMelSpectrogram`. None takes the report's: in general 16000, 1024, 512 and
-        128.
+        Settings of `LogMelSpectrogram`. None means the report's value: 16000, 1024, 512 and 128
+        unless `machine` has its own.
     input_sample_rate, channel
         Settings of `LogMelSpectrogram` and `OpenL3Embedding`.
     weights : "auto" or path, default="auto"
@@ -92,16 +93,16 @@ def make_iaeo3(
         Training epochs of `InterpolationAutoencoder`.
     n_repeats, cv, contamination, random_state, n_jobs
         Settings of `RepeatedSeedEnsemble`. `n_jobs` members are fitted at the same time. Each
-        one leaves out a part of the clips, which the threshold comes from; ``cv=None`` fits all
-        members on all clips, as the report does.
+        member leaves out part of the clips, and the threshold is chosen from the scores of those;
+        ``cv=None`` fits all members on all clips, as the report does.
     verbose : int, default=0
         1 shows a progress bar for each training.
 
     Returns
     -------
     RepeatedSeedEnsemble
-        Not fitted. Whatever else there is to set, `set_params` and `GridSearchCV` set by name: the
-        parameters of the ensemble itself and, for example,
+        An unfitted detector. All other parameters can be set by name with `set_params` or
+        `GridSearchCV`: those of the ensemble itself and, for example,
 
         - ``estimator__features__iae__spectrogram__n_fft``
         - ``estimator__features__iae__autoencoder__encoder_units``
@@ -113,13 +114,14 @@ def make_iaeo3(
     Raises
     ------
     TypeError
-        If a setting does not exist: the message names those that do.
+        If a setting does not exist; the message lists those that do.
     ValueError
-        If `machine`, `input` or `score` has another value, or does not go with `openl3`.
+        If `machine`, `input` or `score` is not one of the values above, or does not go with
+        `openl3`.
 
     See Also
     --------
-    make_iaeo3_opt : The same, for a machine type.
+    make_iaeo3_opt : The same system with the settings for a machine type.
 
     References
     ----------
@@ -152,7 +154,7 @@ def make_iaeo3(
         raise ValueError(f"score={score!r}: expected 'mixture' or one of {', '.join(STATISTICS)}.")
     if has_openl3 and score != "mixture":
         raise ValueError(
-            f"openl3=True adds embeddings, which score={score!r} would not look at. Pass "
+            f"openl3=True adds embeddings, which score={score!r} would ignore. Pass "
             "openl3=False, or score='mixture'."
         )
     autoencoder = InterpolationAutoencoder(
@@ -182,7 +184,7 @@ def make_iaeo3(
         channel=channel,
         verbose=verbose,
     )
-    # OpenL3 comes first: if its weights are missing, it says so before anything is trained.
+    # OpenL3 comes first, so that missing weights are reported before anything is trained.
     features = FeatureUnion([("openl3", embedding if has_openl3 else "drop"), ("iae", iae)])
     member = Pipeline([("features", features), ("detector", detector)])
     return RepeatedSeedEnsemble(
@@ -208,12 +210,12 @@ def make_iaeo3_opt(machine: str, **settings: Any) -> RepeatedSeedEnsemble:
     Returns
     -------
     RepeatedSeedEnsemble
-        Not fitted, with the parameters that `make_iaeo3` names.
+        An unfitted detector with the parameters that `make_iaeo3` lists.
 
     Raises
     ------
     ValueError
-        If `machine` has another value, or the settings do not go together.
+        If `machine` is not one of the values above, or the settings do not go together.
     TypeError
         If a setting does not exist.
 
@@ -239,6 +241,6 @@ def make_iaeo3_opt(machine: str, **settings: Any) -> RepeatedSeedEnsemble:
 def _check_machine(machine: str) -> None:
     if machine not in MACHINES:
         raise ValueError(
-            f"machine={machine!r}: expected one of {', '.join(MACHINES)}. For another machine, "
-            "make_iaeo3 takes all settings."
+            f"machine={machine!r}: expected one of {', '.join(MACHINES)}. For any other machine, "
+            "pass the settings to make_iaeo3."
         )

@@ -1,4 +1,4 @@
-"""The best system of the family: IAEO3 with pooled levels, under one shrunk Gaussian."""
+"""The best system of the IAEO3 family: IAEO3 with pooled levels, under one shrunk Gaussian."""
 
 import os
 
@@ -16,7 +16,7 @@ from skasd.features._time_weighted_pooling import TimeWeightedPooling
 from skasd.systems._branches import check_input, name_settings, openl3_branch, spectrogram_step
 
 QUIET_FRAMES = 1.02
-"""Decay of the pooling: the quietest 50 frames or so count most."""
+"""Decay of the pooling, with which the quietest 50 frames or so count most."""
 
 
 @name_settings
@@ -40,25 +40,25 @@ def make_iaeo3_plus(
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> RepeatedSeedEnsemble:
-    """Make IAEO3+: interpolation errors and pooled levels under one Gaussian, and five seeds.
+    """Make IAEO3+: interpolation errors and pooled levels under one Gaussian, five seeds.
 
-    It differs from `make_iaeo3` in three ways: the levels of each band, pooled over time, join the
-    autoencoder's five error statistics; one Gaussian with a shrunk covariance takes the place of
-    the mixture; and OpenL3 is left out unless it is asked for.
+    It differs from `make_iaeo3` in three ways: the levels of each band, pooled over time, are added
+    to the autoencoder's five error statistics; one Gaussian with a shrunk covariance replaces the
+    mixture; and OpenL3 is left out unless you ask for it.
 
     Parameters
     ----------
     embedding : fitted MachineIDEmbedding or None, default=None
-        What was learned from clips of several machines: the first 10 principal components of the
-        embeddings are one more branch. It is used as it is, and must have been fitted on
-        spectrograms of the same settings.
+        An embedding learned from clips of several machines, the first 10 principal components of
+        which become one more branch. It is used as it is, and must have been fitted on spectrograms
+        made with the same settings.
     openl3 : bool, default=False
-        Whether OpenL3 embeddings are one more branch. They need the published weights, of 19 MB,
+        Whether OpenL3 embeddings become one more branch. They need the published weights (19 MB),
         which are downloaded if they are missing.
     input : {"clips", "spectrograms"}, default="clips"
-        What is fitted and scored. ``"spectrograms"`` starts at the two branches, for log-mel
-        spectrograms in dB that were computed elsewhere; the settings from `sample_rate` to
-        `channel` then have no effect, and `openl3` must be False.
+        What is fitted and scored. With ``"spectrograms"``, pass log-mel spectrograms in dB that
+        were computed elsewhere: the pipeline starts at the branches, the settings from
+        `sample_rate` to `channel` have no effect, and `openl3` must be False.
     sample_rate, n_fft, hop_length, n_mels, input_sample_rate, channel
         Settings of `LogMelSpectrogram`.
     weights : "auto" or path, default="auto"
@@ -67,16 +67,16 @@ def make_iaeo3_plus(
         Training epochs of `InterpolationAutoencoder`.
     n_repeats, cv, contamination, random_state, n_jobs
         Settings of `RepeatedSeedEnsemble`. `n_jobs` members are fitted at the same time. Each
-        one leaves out a part of the clips, which the threshold comes from; ``cv=None`` fits all
-        members on all clips, as the report does.
+        member leaves out part of the clips, and the threshold is chosen from the scores of those;
+        ``cv=None`` fits all members on all clips, as the report does.
     verbose : int, default=0
         1 shows a progress bar for each training.
 
     Returns
     -------
     RepeatedSeedEnsemble
-        Not fitted. Whatever else there is to set, `set_params` and `GridSearchCV` set by name: the
-        parameters of the ensemble itself and, for example,
+        An unfitted detector. All other parameters can be set by name with `set_params` or
+        `GridSearchCV`: those of the ensemble itself and, for example,
 
         - ``estimator__features__log_mel__spectrogram__n_fft``
         - ``estimator__features__log_mel__branches__iae__encoder_units``
@@ -88,22 +88,22 @@ def make_iaeo3_plus(
     Raises
     ------
     TypeError
-        If a setting does not exist: the message names those that do.
+        If a setting does not exist; the message lists those that do.
     ValueError
-        If `input` has another value, or does not go with `openl3`.
+        If `input` is not one of the values above, or does not go with `openl3`.
     NotFittedError
         If `embedding` is not fitted.
 
     Notes
     -----
     The branches, the decay and the shrinkage are the same for all machines. They were chosen on
-    normal clips of four toy cars: the features by their worst AUC over five kinds of
-    pseudo-anomalies made from held-out normal clips (a raised or lowered range of bands, a burst,
-    a modulated range, a tone, another car behind), the shrinkage by the likelihood of held-out
-    clips. Six variants were also measured on anomalous toy cars while it was made, and so was the
-    choice of ``studies/choose_plus.py``, by normal clips of 20 machines, which is better on
-    synthetic sliders and valves and worse on those cars. For a machine that is loud only for
-    moments, a smaller `decay` makes these count.
+    normal clips of four toy cars: the shrinkage by the likelihood of held-out clips, and the
+    features by their worst AUC over five kinds of pseudo-anomalies made from held-out normal clips
+    (a raised or lowered range of bands, a burst, a modulated range, a tone, another car behind).
+    During development, six variants were also measured on anomalous toy cars. So was the choice
+    that ``studies/choose_plus.py`` makes from normal clips of 20 machines; it is better on
+    synthetic sliders and valves, and worse on those cars. For a machine that is loud only for
+    moments, a smaller `decay` makes those moments count.
 
     References
     ----------
@@ -156,7 +156,7 @@ def make_iaeo3_plus(
         channel=channel,
         verbose=verbose,
     )
-    # OpenL3 comes first: if its weights are missing, it says so before anything is trained.
+    # OpenL3 comes first, so that missing weights are reported before anything is trained.
     features = FeatureUnion(
         [
             ("openl3", openl3_embedding if openl3 else "drop"),

@@ -1,4 +1,4 @@
-"""Settings of systems: their kinds are checked when one is made, before anything is read."""
+"""Checks of a system's settings by type, before any recording is read."""
 
 import difflib
 import inspect
@@ -14,10 +14,10 @@ KINDS = {
     bool: "true or false",
     int: "a whole number",
     float: "a number",
-    str: "a text",
+    str: "text",
     type(None): "null",
 }
-"""Kinds of values that can be typed, and what a message calls them."""
+"""Types of values that can be typed on a command line, and what messages call them."""
 
 NO_STEP = ("drop", "passthrough")
 
@@ -28,14 +28,14 @@ def check_kinds(factory: Callable[..., Any], settings: Mapping[str, Any]) -> Non
     Parameters
     ----------
     factory : callable
-        With annotated keywords.
+        The factory, with annotated keywords.
     settings : mapping of str to object
-        Names that it does not have are passed over.
+        Names that the factory does not have are ignored.
 
     Raises
     ------
     ValueError
-        If a value is of another kind.
+        If a value has another type.
 
     Examples
     --------
@@ -59,45 +59,45 @@ def set_checked(detector: Any, settings: Mapping[str, Any]) -> None:
     Parameters
     ----------
     detector : detector
-        Not fitted.
+        An unfitted detector.
     settings : mapping of str to object
-        Such as ``estimator__detector__n_components``.
+        Parameters by their full names, such as ``estimator__detector__n_components``.
 
     Raises
     ------
     ValueError
-        If a parameter does not exist, a step is replaced by something else, or a value is out
-        of the range that its estimator allows.
+        If a parameter does not exist, a step would be replaced by something other than "drop" or
+        "passthrough", or a value is outside the range that its estimator allows.
     """
     held = detector.get_params()
     for name, value in settings.items():
         if name not in held:
             near = difflib.get_close_matches(name, held, n=3)
-            hint = f" Near it are {', '.join(near)}." if near else ""
+            hint = f" The closest names are {', '.join(near)}." if near else ""
             raise ValueError(f"there is no parameter {name!r}.{hint}")
         if _holds_steps(held[name]) or (_is_step(held[name]) and not _is_step(value)):
-            raise ValueError(f"{name}={value!r}: a step may only become 'drop' or 'passthrough'.")
+            raise ValueError(f"{name}={value!r}: a step can only become 'drop' or 'passthrough'.")
     detector.set_params(**settings)
     for estimator in [detector, *detector.get_params().values()]:
-        # Unions of scikit-learn declare none.
+        # scikit-learn's FeatureUnion declares none.
         if isinstance(estimator, BaseEstimator) and hasattr(estimator, "_parameter_constraints"):
             estimator._validate_params()
 
 
 def list_settings(factory: Callable[..., Any], detector: Any) -> dict[str, Any]:
-    """List what can be set of a system, with its defaults.
+    """List the settings of a system, with their defaults.
 
     Parameters
     ----------
     factory : callable
-        What takes the short names.
+        The factory, which takes the short names.
     detector : detector
-        What it made, which has the full names.
+        The detector it made, which has the full names.
 
     Returns
     -------
     dict of str to object
-        The settings of the factory, and then the parameters that are no estimators.
+        The settings of the factory, and then all parameters that are not estimators.
     """
     short = {
         name: parameter.default for name, parameter in inspect.signature(factory).parameters.items()

@@ -16,14 +16,14 @@ from skasd.systems._branches import DENSITY_NEIGHBORS, check_input, name_setting
 from skasd.systems._encoder_neighbors import neighbors_steps
 
 FASTER = 4
-"""How many times shorter the frames of the fast views are, and fewer their bands."""
+"""The fast views have frames this many times shorter, and this many times fewer bands."""
 
 ENCODER_WEIGHT = 4
-"""That of an encoder: as much as the level, which is the strongest view without it."""
+"""Weight of an encoder: that of the level, which is the strongest view without an encoder."""
 
 
 class View(NamedTuple):
-    """A statistic, of which analysis, and how much it counts."""
+    """A statistic, whether it is of the fast or the slow analysis, and its weight."""
 
     statistic: str
     is_fast: bool
@@ -41,7 +41,7 @@ VIEWS = {
     "fast_quiet": View("quiet", is_fast=True, weight=2),
     "fast_modulation": View("modulation", is_fast=True, weight=1),
 }
-"""The views by name. docs/default.md has the argument for each."""
+"""The views by name. docs/default.md gives the reason for each."""
 
 
 @name_settings
@@ -60,38 +60,38 @@ def make_views_detector(
     contamination: float = 0.1,
     n_jobs: int | None = None,
 ) -> FusionDetector:
-    """Make the default system: nine views of a clip, and a rule that hears the one that stands out.
+    """Make the default system: nine views of a clip, and a rule that hears whichever stands out.
 
-    Each view is a statistic over time of the log-mel spectrogram, with a detector of its own:
-    whitened distances to the nearest healthy clips, normalized by local density. Six views come
-    from the spectrogram that the settings describe, and three from one whose frames are four
-    times shorter, which hears what comes and goes with each turn of a shaft. Their scores are
-    joined on one scale, by a soft maximum. Nothing is trained by gradients, nothing is random,
-    and keras is not needed.
+    Each view is a statistic over time of the log-mel spectrogram, and has a detector of its own,
+    which takes whitened distances to the nearest healthy clips and normalizes them by local
+    density. Six views use the spectrogram that the settings describe. The other three use a
+    spectrogram with frames four times shorter, which hears what comes and goes with each turn of a
+    shaft. A soft maximum joins all scores on one scale. Nothing is trained by gradients, nothing is
+    random, and keras is not needed.
 
     Parameters
     ----------
     input : {"clips", "spectrograms"}, default="clips"
-        What is fitted and scored. ``"spectrograms"`` takes log-mel spectrograms in dB that were
-        computed elsewhere, without the three fast views, which these do not hold; the settings
-        from `sample_rate` to `channel` then have no effect.
+        What is fitted and scored. With ``"spectrograms"``, pass log-mel spectrograms in dB that
+        were computed elsewhere: the three fast views, which need shorter frames, are left out, and
+        the settings from `sample_rate` to `channel` have no effect.
     sample_rate, n_fft, hop_length, win_length, n_mels, input_sample_rate, channel
-        Settings of `LogMelSpectrogram`; those of the fast views are a quarter of `n_fft`,
-        `hop_length`, `win_length` and `n_mels`.
+        Settings of `LogMelSpectrogram`. The fast views use a quarter of `n_fft`, `hop_length`,
+        `win_length` and `n_mels`.
     domain_method : {"smote", "memmixup", "selective"} or None, default=None
-        Setting of each `NearestNeighborsDetector`, if `fit` is told the clips' domains. The local
-        density helps without it.
+        Setting of each `NearestNeighborsDetector`, used if `fit` is told the clips' domains. The
+        local density helps even without it.
     encoder : str, transformer of clips, or None, default=None
-        One more view, with a weight of 4: a pretrained encoder as in `make_encoder_neighbors`. One
-        by name takes `input_sample_rate` and `channel` as well.
+        A pretrained encoder, as in `make_encoder_neighbors`, for one more view with a weight of 4.
+        An encoder given by name also uses `input_sample_rate` and `channel`.
     contamination, n_jobs
         Settings of `FusionDetector`.
 
     Returns
     -------
     FusionDetector
-        Not fitted. Whatever else there is to set, `set_params` and `GridSearchCV` set by name: the
-        parameters of the fusion itself and, for example,
+        An unfitted detector. All other parameters can be set by name with `set_params` or
+        `GridSearchCV`: those of the fusion itself and, for example,
 
         - ``quiet``, which may be replaced by another detector
         - ``level__spectrogram__n_fft``
@@ -101,23 +101,23 @@ def make_views_detector(
     Raises
     ------
     TypeError
-        If a setting does not exist: the message names those that do.
+        If a setting does not exist; the message lists those that do.
     ValueError
-        If `input` has another value, or does not go with `encoder`.
+        If `input` is not one of the values above, or does not go with `encoder`.
 
     See Also
     --------
     make_iaeo3_plus : An autoencoder and pooled levels, which takes a minute to train.
     SpectrogramStatistics : Computes the views.
-    NearestNeighborsDetector : Judges each of them.
-    FusionDetector : Joins what they say.
+    NearestNeighborsDetector : Scores each view.
+    FusionDetector : Joins the scores of the views.
 
     Notes
     -----
-    Clips of fewer than 17 frames, 0.51 s at the default settings, are refused. The views, their
-    weights and how they are joined are the same for all machines. They were chosen by arguments,
-    and by thirteen looks at how well they find the anomalous clips of two toy cars, one fan and
-    synthetic machines.
+    Clips of fewer than 17 frames (0.51 s at the default settings) are refused. The views, their
+    weights and the way they are joined are the same for all machines. They were chosen by
+    reasoning, and by checking thirteen times how well they find the anomalous clips of two toy
+    cars, one fan and synthetic machines.
 
     References
     ----------
@@ -137,7 +137,7 @@ def make_views_detector(
     check_input(input, openl3=False)
     if encoder is not None and input == "spectrograms":
         raise ValueError(
-            "encoder= needs the recordings, and input='spectrograms' has none. Pass encoder=None."
+            "encoder= needs recordings, but input='spectrograms' provides none. Pass encoder=None."
         )
     common = {
         "sample_rate": sample_rate,
@@ -161,7 +161,7 @@ def make_views_detector(
     ]
     weights = [view.weight for view in views.values()]
     if isinstance(encoder, str):
-        # If the rate is a guess, the views say so where it matters to them.
+        # If the sample rate is a guess, the views report it wherever it matters to them.
         rate = ASSUMED_RATE if input_sample_rate is None else input_sample_rate
         encoder = make_encoder(encoder, channel=channel, input_sample_rate=rate)
     if encoder is not None:

@@ -1,7 +1,7 @@
 """Checks for transformers that take clips or spectrograms.
 
 scikit-learn's `check_estimator` runs only one check on an estimator that does not take 2-D arrays.
-This suite takes its place for such estimators: it checks parameters, `fit`, `transform`, seeds,
+This suite replaces it for such estimators: it checks parameters, `fit`, `transform`, seeds,
 pickles, containers and pipelines.
 """
 
@@ -202,7 +202,7 @@ def _check_fit_keeps_parameters(transformer: Any, X: np.ndarray) -> None:
     before = copy.deepcopy(transformer.get_params(deep=False))
     assert transformer.fit(X, _labels(X)) is transformer, "fit does not return the transformer."
     after = transformer.get_params(deep=False)
-    assert repr(after) == repr(before), f"fit changes parameters: {before}, then {after}."
+    assert repr(after) == repr(before), f"fit changes parameters from {before} to {after}."
     learned = {name for name in set(vars(transformer)) - set(before) if not name.endswith("_")}
     assert not learned, f"fit stores {learned}: the names of learned attributes end with _."
 

@@ -1,1 +1,1 @@
-"""Training of networks: NumPy arrays come out, and whatever scores needs no Keras."""
+"""Training of networks into NumPy arrays; scoring needs no Keras."""

@@ -1,4 +1,4 @@
-"""Keras, and which backend it runs on: the only module that imports it."""
+"""Keras and its backend; no other module imports Keras."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def import_keras() -> Any:
 
 
 def configured_backend() -> str | None:
-    """Return the backend in keras.json, unless it is the one that Keras writes there by itself."""
+    """Return the backend in keras.json, unless it is the default that Keras itself writes there."""
     folder = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
     try:
         backend = json.loads(Path(folder, "keras.json").read_text()).get("backend")
@@ -42,6 +42,6 @@ def runs_on_jax() -> bool:
 
 
 def glorot_uniform(random_state: np.random.RandomState) -> Any:
-    """Return an initializer of Keras with a seed of its own."""
+    """Return a Keras initializer with a seed of its own."""
     seed = int(random_state.randint(np.iinfo(np.int32).max))
     return import_keras().initializers.GlorotUniform(seed)

@@ -1,6 +1,6 @@
 """Training of dense layers.
 
-What leaves this module is NumPy arrays; whatever scores needs no Keras.
+Only NumPy arrays leave this module, so scoring needs no Keras.
 """
 
 import math
@@ -19,13 +19,13 @@ from skasd.features._training.progress import watch_epochs
 from skasd.features._training.windows import WindowBatches
 
 MOMENT_BATCHES = 100
-"""Batches that give batch normalization's mean and variance: 51,200 windows by default."""
+"""Batches from which batch norm takes its mean and variance: 51,200 windows by default."""
 
 MOST_PROGRAMS = 8
-"""Compiled networks that are kept for the next training; each takes a few MB."""
+"""Number of compiled networks to keep for the next training; each takes a few MB."""
 
 CORES_OF_A_TRAINING = 2
-"""What a network of this size keeps busy; trainings that have fewer wait for each other."""
+"""Cores that training a network of this size keeps busy; with fewer, trainings take turns."""
 
 
 class TrainedNetwork(NamedTuple):
@@ -37,7 +37,7 @@ class TrainedNetwork(NamedTuple):
     n_parameters: int
 
     def fold_standardization(self, batches: WindowBatches) -> Self:
-        """Make the network of standardized windows one of windows as they are."""
+        """Turn a network for standardized windows into one for windows as they are."""
         first, last = self.coefs[0], self.coefs[-1]
         n_input_frames = len(first) // len(batches.center)
         n_target_frames = last.shape[1] // len(batches.center)
@@ -76,11 +76,11 @@ def train_dense_network(
     batch_norm : bool
         Whether each hidden layer has a batch normalization before its ReLU.
     learning_rate : float
-        Adam's.
+        Learning rate of Adam.
     epochs : int
         Passes over the windows.
     random_state : RandomState
-        Source of the initial weights; nothing global is seeded.
+        Source of the initial weights. No global seed is set.
     verbose : int
         Whether to show a progress bar over epochs.
 
@@ -91,10 +91,10 @@ def train_dense_network(
     Raises
     ------
     ValueError
-        If the loss is not finite in some epoch.
+        If the loss of an epoch is not finite.
     """
-    # Averaged over about the last fifth of the steps, the weights lose the noise of single ones.
-    # By powers of two, a network that was compiled for as many clips or so serves again.
+    # Averaging weights over about the last fifth of the steps removes the noise of single steps.
+    # Powers of two let a compiled network be reused for a similar number of clips.
     ema_momentum = max(0.0, 1 - 5 / 2 ** round(math.log2(epochs * len(batches))))
     with _turns, watch_epochs(epochs, learning_rate=learning_rate, verbose=verbose) as watched:
         loss_curve, after_epoch = watched
@@ -126,7 +126,7 @@ def _program(
     for units in hidden_units:
         network.add(dense(units))
         if batch_norm:
-            # The normalization takes out whatever a bias puts in: its gradient would be rounding.
+            # The normalization cancels any bias: its gradient would be rounding error.
             network.layers[-1].bias.trainable = False
             network.add(keras.layers.BatchNormalization())
         network.add(keras.layers.ReLU())
@@ -138,7 +138,7 @@ def _program(
 
 
 def _initial_values(network: Any, random_state: np.random.RandomState) -> Values:
-    """Draw the kernels; what is not here begins at 0."""
+    """Draw the kernels; everything not returned here starts at 0."""
     keras, values = import_keras(), {}
     for layer in network.layers:
         if isinstance(layer, keras.layers.Dense):
@@ -155,9 +155,9 @@ def _fold_batch_norm(
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Return each dense layer's weights and biases, with its batch normalization folded in.
 
-    Mean and variance are those of the finished network over training windows (Ioffe and
-    Szegedy, ICML 2015, algorithm 2). Keras' moving averages belong to weights that still changed:
-    they leave an error above the training loss, another one for each seed.
+    Mean and variance are those of the finished network over training windows (Ioffe and Szegedy,
+    ICML 2015, algorithm 2). Keras' moving averages come from weights that were still changing; they
+    leave an error above the training loss, and one that differs between seeds.
     """
     keras = import_keras()
     dense = [layer for layer in network.layers if isinstance(layer, keras.layers.Dense)]

@@ -11,14 +11,14 @@ Loss = Callable[[Any, Any], Any]
 
 
 def angular_margin_loss(*, scale: float, margin: float) -> Loss:
-    """Return ArcFace's loss (Deng et al. 2019, equation 3), of one direction for each class.
+    """Return the loss of ArcFace (Deng et al. 2019, equation 3), with one direction for each class.
 
     Parameters
     ----------
     scale : float
-        Of the cosines.
+        Factor of the cosines.
     margin : float
-        What is added to the angle of the own class, in radians.
+        Added to the angle of the clip's own class, in radians.
 
     Returns
     -------
@@ -40,9 +40,9 @@ def sub_cluster_adacos_loss(n_classes: int, n_subclusters: int) -> Loss:
     Parameters
     ----------
     n_classes : int
-        Classes.
+        Number of classes.
     n_subclusters : int
-        Directions of each class, which follow one another. Their probabilities are added.
+        Directions of each class, next to each other. Their probabilities are added.
 
     Returns
     -------

@@ -14,21 +14,21 @@ from skasd.features._training.progress import watch_epochs
 
 
 class MixedClips:
-    """Batches of clips, rolled in time and mixed in pairs, and of how much of each machine is in.
+    """Batches of clips, rolled in time and mixed in pairs, with the share of each machine in them.
 
     Parameters
     ----------
     spectrograms : list of ndarrays of shape (n_frames_of_clip, n_mels), float32
-        Standardized. The shortest one's length is taken from each.
+        Standardized. All are cut to the length of the shortest one.
     classes : ndarray of shape (n_clips,), int
-        Which machine each clip is of.
+        Which machine each clip comes from.
     batch_size : int
         Clips in a batch.
     mixup : float
-        Of Beta(mixup, mixup), which the share of the first clip of a pair is drawn from; 0 mixes
-        none.
+        Parameter of Beta(mixup, mixup), from which the share of a pair's first clip is drawn; 0
+        turns mixing off.
     random_state : RandomState
-        Source of everything that varies.
+        Source of everything that is random.
     """
 
     def __init__(
@@ -99,15 +99,15 @@ def train_machine_classifier(
     embedding_size : int
         Units of the dense layer.
     loss : callable
-        Of the cosines, from `skasd.features._training.losses`.
+        Loss of the cosines, from `skasd.features._training.losses`.
     n_subclusters : int
         Directions of each machine.
     learning_rate : float
-        Adam's at the beginning; it falls to 0 like a cosine.
+        Initial learning rate of Adam; it falls to 0 along a cosine.
     epochs : int
         Passes over the clips.
     random_state : RandomState
-        Source of the initial weights; nothing global is seeded.
+        Source of the initial weights. No global seed is set.
     verbose : int
         Whether to show a progress bar over epochs.
 
@@ -121,7 +121,7 @@ def train_machine_classifier(
     Raises
     ------
     ValueError
-        If the loss is not finite in some epoch.
+        If the loss of an epoch is not finite.
     """
     keras = import_keras()
     layers, ops = keras.layers, keras.ops

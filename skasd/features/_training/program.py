@@ -10,23 +10,23 @@ import numpy as np
 from skasd.features._training.backend import import_keras, runs_on_jax
 
 STACK_BYTES = 2**24
-"""Size of the batches that JAX is handed at a time: a call for each would take a fifth longer."""
+"""Size of the batches that JAX is given at a time; a call for each would take a fifth longer."""
 
 Values = Mapping[int, np.ndarray]
 """The id of a Keras variable → its value."""
 
 
 class Program:
-    """Training of one compiled network, as often as it is asked for.
+    """Training of one compiled network, as many times as needed.
 
-    On JAX nothing is kept in the network: its variables pass through the compiled steps as
-    arrays, and several threads may train at the same time. On other backends, the variables are
-    in the network, and trainings take turns.
+    On JAX, nothing is kept in the network: its variables pass through the compiled steps as arrays,
+    and several threads can train at the same time. On other backends, the variables are in the
+    network, and trainings take turns.
 
     Parameters
     ----------
     network : keras.Model
-        Built and compiled. Whoever trains it knows it by its variables.
+        Built and compiled. The caller refers to its variables by their ids.
     """
 
     def __init__(self, network: Any):
@@ -42,20 +42,20 @@ class Program:
         Parameters
         ----------
         initial : mapping of int to ndarray
-            Initial value of each variable, by its id. Variables of the optimizer that it does not
-            hold begin at 0, but for the learning rate.
+            Initial value of each variable, by its id. Optimizer variables that are missing start at
+            0, except for the learning rate.
         batches : sequence
             Pairs of inputs and targets.
         epochs : int
             Passes over the batches.
         after_epoch : callable
-            Takes the mean loss of each epoch.
+            Called with the mean loss of each epoch.
 
         Returns
         -------
         mapping of int to ndarray
-            Value of each variable of the network after the last step; averages, if the optimizer
-            keeps them.
+            Value of each variable of the network after the last step, or its average if the
+            optimizer keeps averages.
         """
         start = self._start(initial)
         if self._steps is not None:
@@ -98,8 +98,8 @@ class Program:
             batches.shuffle()
             state = (*state[:3], [jnp.zeros_like(value) for value in state[3]])
             for inputs, targets, n_steps in _stacks(batches):
-                # Waited for: the next stack takes its place, in a thread that JAX's leave no
-                # core for.
+                # Wait here: the next stack is made in a thread, which JAX's own threads would leave
+                # no core.
                 state = jax.block_until_ready(steps(state, inputs, targets, n_steps))
             total, count = (np.asarray(value) for value in state[3])
             after_epoch(float(total / count))
@@ -146,7 +146,7 @@ def fit_in_keras(
     )
     # Keras would shuffle the batches from Python's global random numbers.
     network.fit(dataset, epochs=epochs, shuffle=False, verbose=0, callbacks=[callback])
-    # Keras and the class above live on in cycles, and with them all frames would.
+    # Keras and the class above stay alive in reference cycles, and would keep all frames alive.
     del dataset.batches
 
 
@@ -165,7 +165,7 @@ def _compile_steps(network: Any) -> Callable[..., Any]:
 
 
 def _stacks(batches: Any) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
-    """Yield many batches in one array, the same each time, and how many they are."""
+    """Yield arrays of many batches, of one size throughout, and how many batches are in each."""
     parts = batches[0]
     size = max(1, STACK_BYTES // sum(part.nbytes for part in parts))
     inputs, targets = (np.empty((size, *part.shape), part.dtype) for part in parts)

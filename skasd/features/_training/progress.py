@@ -1,4 +1,4 @@
-"""What is watched while a network trains: the loss of each epoch."""
+"""Watching the loss of each epoch while a network trains."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -11,14 +11,14 @@ from tqdm.auto import tqdm
 def watch_epochs(
     epochs: int, *, learning_rate: float, verbose: int
 ) -> Iterator[tuple[list[float], Callable[[float], None]]]:
-    """Collect the losses of epochs, show them, and stop a training that diverges.
+    """Collect the losses of epochs, show them, and stop if training diverges.
 
     Parameters
     ----------
     epochs : int
-        How many there will be.
+        Number of epochs.
     learning_rate : float
-        What the message about a training that diverges names.
+        Named in the message if training diverges.
     verbose : int
         Whether to show a progress bar.
 
@@ -27,7 +27,7 @@ def watch_epochs(
     loss_curve : list of float
         The losses so far.
     after_epoch : callable
-        Takes the loss of an epoch; raises a ValueError if it is not finite.
+        Called with the loss of an epoch; raises a ValueError if it is not finite.
     """
     loss_curve: list[float] = []
     with tqdm(total=epochs, unit="epoch", disable=not verbose) as bar:
@@ -36,7 +36,7 @@ def watch_epochs(
             loss_curve.append(loss)
             if not math.isfinite(loss):
                 raise ValueError(
-                    f"The training diverged: its loss in epoch {len(loss_curve)} is {loss}. "
+                    f"Training diverged: the loss in epoch {len(loss_curve)} is {loss}. "
                     f"Lower learning_rate={learning_rate}."
                 )
             bar.set_postfix(loss=f"{loss:.4g}")

@@ -6,21 +6,21 @@ import numpy as np
 
 
 class WindowBatches:
-    """Batches of every window of `n_frames` consecutive frames, in an order of its own.
+    """Batches of every window of `n_frames` consecutive frames, in random order.
 
     Parameters
     ----------
     spectrograms : sequence of ndarrays of shape (n_frames_of_clip, n_mels)
-        No window reaches over the end of one into the next.
+        No window crosses from one spectrogram into the next.
     n_frames : int
         Frames in a window.
     input_frames, target_frames : sequence of int
-        Which of them are the network's input, and its target.
+        Which frames of a window are the network's input, and which its target.
     batch_size : int
-        Windows in a batch. What is left over by the last full batch of an epoch is skipped;
-        each epoch leaves out others.
+        Windows in a batch. Windows left over after the last full batch of an epoch are skipped;
+        they are others in each epoch.
     standardize : bool
-        Whether each band is standardized by its mean and deviation over the frames.
+        Whether each band is standardized by its mean and standard deviation over the frames.
     input_noise : float
         Standard deviation of the noise added to the inputs.
     random_state : RandomState
@@ -65,12 +65,12 @@ class WindowBatches:
 
     def _standardize(self, spectrograms: Sequence[np.ndarray]) -> None:
         n_frames = len(self.frames)
-        # Clip by clip, float32 sums are short enough to be exact, and stay in the cache.
+        # Clip by clip, float32 sums are short enough to be accurate, and stay in the cache.
         sums = (spectrogram.sum(axis=0) for spectrogram in spectrograms)
         self.center = np.asarray(sum(sums, np.float64(0)) / n_frames, np.float32)
         squares = (np.square(spectrogram - self.center).sum(axis=0) for spectrogram in spectrograms)
         deviation = np.sqrt(sum(squares, np.float64(0)) / n_frames)
-        # A band that hardly varies, as an empty mel filter's, must not outweigh the others.
+        # A band that hardly varies, such as an empty mel filter's, must not outweigh the others.
         floor = 0.01 * np.sqrt(np.mean(deviation**2)) or 1.0
         self.scale = np.maximum(deviation, floor).astype(np.float32)
         self.frames -= self.center
@@ -98,9 +98,9 @@ class WindowBatches:
         return np.take(self.frames, rows, axis=0).reshape(len(rows), -1)
 
     def _make_noise(self, deviation: float) -> np.ndarray:
-        """Make a stock of four batches, of which each batch takes another stretch.
+        """Make enough noise for four batches; each batch takes another stretch of it.
 
-        New noise for each would cost more than the gathering.
+        New noise for each batch would cost more than gathering it.
         """
         rng = np.random.default_rng(self.random_state.randint(2**31))
         size = 4 * self.batch_size * len(self.input_frames) * self.frames.shape[1]
@@ -110,6 +110,6 @@ class WindowBatches:
         """Put the windows in a new order, with other noise."""
         self.random_state.shuffle(self.starts)
         if self._noise is not None:
-            # Drawn here, the noise is the same however often, and when, Keras looks at a batch.
+            # Drawn here, the noise does not depend on when or how often Keras looks at a batch.
             largest = self._noise.size * 3 // 4
             self._noise_starts = self.random_state.randint(largest, size=len(self))

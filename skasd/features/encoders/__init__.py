@@ -1,1 +1,1 @@
-"""Encoders that others have trained: ONNX files, functions, and encoders by name."""
+"""Pretrained encoders: ONNX files, functions, and encoders by name."""

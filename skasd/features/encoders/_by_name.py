@@ -21,7 +21,7 @@ from skasd.features.openl3._openl3_embedding import OpenL3Embedding
 
 
 class NamedEncoder(NamedTuple):
-    """What belongs to a name."""
+    """What makes up a named encoder."""
 
     front_end: str
     weights: PublishedWeights
@@ -51,21 +51,21 @@ def make_encoder(
     verbose: int = 0,
     **settings: Any,
 ) -> Pipeline | OpenL3Embedding:
-    """Make an encoder that others have trained, with the front end that it was trained with.
+    """Make a pretrained encoder, with the front end that it was trained with.
 
     Parameters
     ----------
     name : {"efficientat-mn04", "openl3"}
-        ``"efficientat-mn04"`` is the smallest but two of EfficientAT's MobileNets, trained on
-        AudioSet: 1 million weights. Of it, block 8 of 15 is taken, averaged over time, 32 channels
-        of 8 bands. ``"openl3"`` is `OpenL3Embedding`.
+        ``"efficientat-mn04"`` is the third smallest of EfficientAT's MobileNets, trained on
+        AudioSet, with 1 million weights. Its features are the output of block 8 of 15, averaged
+        over time: 32 channels of 8 bands. ``"openl3"`` is `OpenL3Embedding`.
     weights : "auto" or path, default="auto"
-        The published weights, or an ONNX file. ``"auto"`` looks into the working directory, the
+        The published weights, or an ONNX file. ``"auto"`` looks in the working directory, the
         folder that the environment variable ``SKASD_ENCODERS`` names, and the user's cache. For
-        ``"openl3"``, see there.
+        ``"openl3"``, see `OpenL3Embedding`.
     download : bool, default=False
-        Whether weights that are nowhere may be downloaded. Otherwise the error says what they are,
-        under which licence, and how large. `OpenL3Embedding` downloads its own.
+        Whether weights that are not on this machine may be downloaded. If not, the error tells what
+        they are, under which licence, and how large. `OpenL3Embedding` downloads its own.
     cache, channel, input_sample_rate, n_jobs
         Settings of the steps.
     verbose : int, default=0
@@ -76,21 +76,21 @@ def make_encoder(
     Returns
     -------
     Pipeline or OpenL3Embedding
-        Takes clips, and gives features. A pipeline has the steps ``spectrogram`` and ``encoder``.
+        Takes clips and returns features. A pipeline has the steps ``spectrogram`` and ``encoder``.
 
     Raises
     ------
     ImportError
-        If onnx is needed, and not installed.
+        If onnx is needed but not installed.
     ValueError
         If there is no such encoder.
     WeightsError
-        If the weights are nowhere and must not be downloaded, or are others.
+        If the weights are missing and may not be downloaded, or are not the expected ones.
 
     See Also
     --------
     ONNXEncoder : For any other network.
-    make_encoder_neighbors : A detector behind it.
+    make_encoder_neighbors : A detector that uses an encoder.
 
     References
     ----------

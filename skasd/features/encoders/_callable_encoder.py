@@ -1,4 +1,4 @@
-"""Any function of samples as a transformer."""
+"""Any function of samples, as a transformer."""
 
 from collections.abc import Callable
 from numbers import Real
@@ -17,26 +17,26 @@ from skasd.features.encoders._pooling import Pooling, feature_names, pool, pooli
 
 
 class CallableEncoder(ClipTransformer):
-    """Describe clips by a function of their samples, such as a network that is in Python already.
+    """Describe clips by a function of their samples, such as a network that runs in Python.
 
     Parameters
     ----------
     function : callable
-        Takes the samples of one clip, an ndarray of shape (n_samples,) and float32, mono and at
-        `sample_rate`. Returns its features, of shape (n_features,), or those of each frame, of
-        shape (n_frames, ...), whose other axes are laid one behind the other.
+        Takes the samples of one clip, a mono float32 ndarray of shape (n_samples,) at
+        `sample_rate`. Returns the clip's features, of shape (n_features,), or those of each frame,
+        of shape (n_frames, ...); axes after the first are flattened.
     sample_rate : int, default=16000
         Rate that the function needs, in Hz. Clips of other rates are resampled.
     pooling : {"mean", "std", "max"}, float, or a list of these, default="mean"
-        What is computed of frames over time, as in `ONNXEncoder`. Without effect if the function
-        gives no frames.
+        How frames are combined over time, as in `ONNXEncoder`. It has no effect if the function
+        returns no frames.
     channel : "mean", "near-far", "far-near" or int, default="mean"
-        Average of the channels, or the index of the one to use. ``"near-far"``: the features of the
-        first channel, near the machine, less half of those of the second, which hears the
-        surroundings. ``"far-near"``: the other way around.
+        ``"mean"`` averages the channels, and an int selects one by its index. ``"near-far"`` takes
+        the features of the first channel, near the machine, minus half of those of the second,
+        which hears the surroundings; ``"far-near"`` swaps the two.
     input_sample_rate : int or None, default=None
-        What clips given as arrays are sampled at, in Hz. None takes 16000, with a warning if
-        `sample_rate` is another. Files, and arrays given as ``(rate, samples)``, say so themselves.
+        Sample rate of clips given as arrays, in Hz. None assumes 16000, with a warning if
+        `sample_rate` differs. Files, and arrays given as ``(rate, samples)``, carry their own rate.
     n_jobs : int or None, default=None
         Number of threads that call the function at the same time.
     max_seconds : float or None, default=3600.0
@@ -47,17 +47,18 @@ class CallableEncoder(ClipTransformer):
     n_features_out_ : int
         Number of features.
     is_pooled_ : bool
-        Whether the function gives frames.
+        Whether the function returns frames.
 
     See Also
     --------
-    ONNXEncoder : For a network in a file; that is saved by name, and runs without its framework.
+    ONNXEncoder : For a network in a file, which can be saved and needs no framework to run.
 
     Notes
     -----
-    It can be pickled only if the function can: one that is defined in a module, not a lambda. A
-    network is pickled with it if the function holds it. `skasd.save` refuses it, since a model file
-    runs no code. Nothing is cached on disk: what the function depends on, nobody knows.
+    It can be pickled only if the function can be: a function defined in a module, not a lambda. A
+    network that the function holds is pickled with it. `skasd.save` refuses it, since a model file
+    never runs code. Nothing is cached on disk, since skasd cannot know what the function depends
+    on.
 
     Examples
     --------
@@ -117,7 +118,7 @@ class CallableEncoder(ClipTransformer):
         AudioError
             If a file is missing, or an array is not a clip.
         ValueError
-            If the function gives no array of numbers.
+            If the function does not return an array of numbers.
         """
         self._check_parameters()
         first = check_clips(X)[0]
@@ -141,8 +142,8 @@ class CallableEncoder(ClipTransformer):
         Raises
         ------
         AudioError
-            If a clip cannot be read, or the function gives NaN, infinity, or another number of
-            features for it than for the first clip of `fit`.
+            If a clip cannot be read, or the function returns NaN, infinity, or a different number
+            of features than for the first clip of `fit`.
         """
         check_is_fitted(self)
         return super().transform(X)
@@ -164,9 +165,9 @@ class CallableEncoder(ClipTransformer):
         if len(features) != self.n_features_out_:
             raise AudioError(
                 f"a clip of {len(samples)} samples",
-                f"gives {len(features)} features, and the first clip of fit gave "
+                f"gives {len(features)} features, but the first clip of fit gave "
                 f"{self.n_features_out_}",
-                "Let the function return the same number for all, or frames first.",
+                "Let the function return the same number for all clips, or return frames.",
             )
         return features
 
@@ -191,7 +192,7 @@ class CallableEncoder(ClipTransformer):
         result = np.asarray(self.function(samples))
         if result.dtype.kind not in "fiu" or not result.size or not result.ndim:
             raise ValueError(
-                f"function={self.function!r:.80} gave an array of shape {result.shape} and dtype "
+                f"function={self.function!r:.80} returned an array of shape {result.shape}, dtype "
                 f"{result.dtype}: expected numbers of shape (n_features,) or (n_frames, ...)."
             )
         return result

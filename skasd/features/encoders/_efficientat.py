@@ -8,35 +8,35 @@ import numpy as np
 from skasd._utils.packages import needed_for
 
 STRIDES = (1, 2, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1)
-"""Of the blocks."""
+"""Strides of the blocks."""
 
 FIRST_HARDSWISH = 7
 """From this block on, the activation is a hard swish."""
 
 EPSILON = 1e-3
-"""Of batch norms."""
+"""Epsilon of the batch norms."""
 
 N_BANDS = 128
 
 
 def efficientat_model(weights: Mapping[str, np.ndarray]) -> bytes:
-    """Write a network of EfficientAT's as an ONNX model.
+    """Write one of EfficientAT's networks as an ONNX model.
 
     Parameters
     ----------
     weights : mapping of str to ndarray
-        State of a network ``mn*_as``, of any width, with the head ``"mlp"``.
+        State of a network ``mn*_as`` of any width, with the head ``"mlp"``.
 
     Returns
     -------
     bytes
-        The model takes ``mel``, (n_windows, 1, 128, n_frames), and gives ``block1`` to ``block15``
-        and ``last``, each of shape (n_windows, n_channels, n_bands, n_frames).
+        The model takes ``mel``, (n_windows, 1, 128, n_frames), and returns ``block1`` to
+        ``block15`` and ``last``, each of shape (n_windows, n_channels, n_bands, n_frames).
 
     Raises
     ------
     LookupError or ValueError
-        If weights are missing, or do not fit together.
+        If weights are missing or do not fit together.
 
     References
     ----------
@@ -54,7 +54,7 @@ def efficientat_model(weights: Mapping[str, np.ndarray]) -> bytes:
 
 
 class _Graph:
-    """A graph that grows node by node at its end."""
+    """A graph to which nodes are added one by one."""
 
     def __init__(self, weights: Mapping[str, np.ndarray]):
         with needed_for("EfficientAT"):
@@ -68,7 +68,7 @@ class _Graph:
         self._end, self._n_channels, self._n_bands = "mel", 1, N_BANDS
 
     def block(self, number: int, stride: int) -> None:
-        """Add an inverted residual: expand, by channel, squeeze and excite, project."""
+        """Add an inverted residual: expand, filter by channel, squeeze and excite, project."""
         begin, n_channels = self._end, self._n_channels
         place = f"features.{number}.block."
         names = {name.split(".")[3] for name in self._weights if name.startswith(place)}
@@ -117,7 +117,7 @@ class _Graph:
             self._add(activation, [self._end])
 
     def name_output(self, name: str) -> None:
-        """Make the end of the graph an output."""
+        """Make the current end of the graph an output."""
         self._end = self._nodes[-1].output[0] = name
         shape = ("n_windows", self._n_channels, self._n_bands, f"{name}_frames")
         self._outputs.append(self._value(name, shape))
@@ -133,7 +133,7 @@ class _Graph:
         return model.SerializeToString(deterministic=True)
 
     def _excite(self, name: str) -> None:
-        """Weigh channels by what all of them are on average."""
+        """Weight the channels by a function of their averages."""
         begin = self._end
         self._add("GlobalAveragePool", [begin])
         for layer, activation in (("fc1", "Relu"), ("fc2", "Sigmoid")):

@@ -1,4 +1,4 @@
-"""Spectrograms that published encoders were trained with."""
+"""Front ends: the spectrograms that published encoders were trained with."""
 
 import math
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ _TENSORFLOW: dict[str, Any] = {
 
 FRONT_ENDS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        # In float32, Kaldi's smallest band is 2**-23, of samples in [-1, 1] or in 16 bits.
+        # In float32, Kaldi's smallest band is 2**-23, for samples in [-1, 1] as well as in 16 bits.
         "ast": {
             **_KALDI,
             "window": "symmetric_hann",

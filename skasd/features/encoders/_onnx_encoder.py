@@ -1,4 +1,4 @@
-"""Any network in an ONNX file as a transformer."""
+"""Any network in an ONNX file, as a transformer."""
 
 import os
 from functools import partial
@@ -26,10 +26,10 @@ from skasd.features.encoders._reader import Reader
 
 
 class ONNXEncoder(PretrainedMixin, ClipTransformer):
-    """Describe clips by a network that others have trained, in an ONNX file.
+    """Describe clips by a pretrained network in an ONNX file.
 
-    The network is not trained further, and onnxruntime runs it, on a CPU or a GPU. What it gives
-    for a clip, from whichever layer the file has as an output, is pooled over time.
+    The network is not trained any further; onnxruntime runs it, on a CPU or a GPU. Its output for a
+    clip, taken from any layer that the file offers as an output, is pooled over time.
 
     Parameters
     ----------
@@ -37,84 +37,85 @@ class ONNXEncoder(PretrainedMixin, ClipTransformer):
         The ONNX file. A name without a folder is looked for in the working directory, in the
         folder that the environment variable ``SKASD_ENCODERS`` names, and in the user's cache.
     input : {"clips", "spectrograms"}, default="clips"
-        What the network takes: samples, or what a `LogMelSpectrogram` before it makes of them, with
-        the settings that the network was trained with.
+        What the network takes: samples, or spectrograms from a `LogMelSpectrogram` before this
+        step, with the settings that the network was trained with.
     sample_rate : int, default=16000
-        Rate that a network of samples was trained at, in Hz. Without effect for spectrograms.
+        Sample rate that a network for samples was trained at, in Hz. It has no effect for
+        spectrograms.
     output : int or str, default=0
-        Which output of the file, by its number or name. For anomalies, layers in the middle are
+        Which output of the file to use, by number or name. For anomalies, layers in the middle are
         often better than the last one.
     pooling : {"mean", "std", "max"}, float, or a list of these, default="mean"
-        What is computed over time of each number that the output gives for a frame: bands stay
-        apart. A number from 0 to 1 is the decay of a rank-weighted mean: values are sorted, the
+        How each number that the network outputs per frame is combined over time; bands stay
+        separate. A number from 0 to 1 is the decay of a rank-weighted mean: values are sorted,
         largest first, and averaged with weights ``decay**rank``.
     window_length : int or None, default=None
-        Length of the pieces that the network is given, in samples or frames of spectrograms. None
-        is the length that the file asks for or, if it takes any, the whole clip. A clip that is
-        shorter is repeated until it fills a window.
+        Length of the windows that the network is given, in samples or frames of spectrograms. None
+        means the length that the file requires or, if any length is accepted, the whole clip. A
+        clip that is shorter than a window is repeated until it fills one.
     hop_length : int or None, default=None
-        Step from one window to the next; `window_length` if None. The last window ends with the
-        clip.
+        Step from one window to the next; None means `window_length`. The last window ends where the
+        clip ends.
     layout : {"auto", "tb", "bt"}, default="auto"
-        Whether a network of spectrograms takes frames before bands, or bands before frames, if the
-        file leaves that open.
+        Whether a network for spectrograms takes time before bands (``"tb"``) or bands before time
+        (``"bt"``), if the file leaves this open.
     time_axis : int or None, default=None
-        Which axis of the output is time. None is the only one, besides the first, whose length the
-        file leaves open; if that does not tell, the second of three, the last of four, and none of
-        two.
+        Which axis of the output is time. None chooses the only axis, besides the first, whose
+        length the file leaves open; if that is not conclusive, the second of three axes, the last
+        of four, and none of two.
     n_bands : int or None, default=None
-        How many bands the features of a channel are of, which are next to each other in the output.
-        None is the length of the output's last axis that is not time, if it has one besides that of
-        the channels, and otherwise 1: no bands. `explain` names bands by it.
+        Number of bands in the features of each channel, which are next to each other in the output.
+        None means the length of the output's last axis other than time, if there is one besides
+        that of the channels, and otherwise 1: no bands. `explain` uses it to name bands.
     batch_size : int, default=8
-        Windows of a clip in one call.
+        Number of windows of a clip in one call.
     device : {"auto", "cpu", "cuda"}, default="auto"
-        What runs the network. ``"auto"`` is a GPU if onnxruntime-gpu finds one.
+        What runs the network. ``"auto"`` uses a GPU if onnxruntime-gpu finds one.
     cache : "auto", path or None, default="auto"
-        Folder that remembers the features of each clip by its content; the user's cache if
-        ``"auto"``, no memory if None.
+        Folder in which the features of each clip are cached by its content. ``"auto"`` is the
+        user's cache folder; None caches nothing.
     channel : "mean", "near-far", "far-near" or int, default="mean"
-        Average of the channels, or the index of the one to use. ``"near-far"``: the features of the
-        first channel, near the machine, less half of those of the second, which hears the
-        surroundings. ``"far-near"``: the other way around.
+        ``"mean"`` averages the channels, and an int selects one by its index. ``"near-far"`` takes
+        the features of the first channel, near the machine, minus half of those of the second,
+        which hears the surroundings; ``"far-near"`` swaps the two.
     input_sample_rate : int or None, default=None
-        What clips given as arrays are sampled at, in Hz. None takes 16000, with a warning if
-        `sample_rate` is another. Files, and arrays given as ``(rate, samples)``, say so themselves.
+        Sample rate of clips given as arrays, in Hz. None assumes 16000, with a warning if
+        `sample_rate` differs. Files, and arrays given as ``(rate, samples)``, carry their own rate.
     n_jobs : int or None, default=None
-        Number of clips that are worked on at the same time, each with its share of the cores.
+        Number of clips processed at the same time, each with its share of the cores.
     max_seconds : float or None, default=3600.0
         Longest clip to accept, in seconds; None for no limit.
 
     Attributes
     ----------
     weights_digest_ : str
-        SHA-256 of the file, and of its weights if they are in others. A fitted instance refuses to
-        work with another network.
+        SHA-256 of the file, or of the file and those that hold its weights. A fitted instance
+        refuses to work with any other network.
     n_features_out_ : int
         Number of features.
     n_bands_ : int
-        Number of bands that the features of a channel are of; 1 if they are of none.
+        Number of bands in the features of each channel; 1 if there are no bands.
     n_features_in_ : int
-        Number of bands of the spectrograms, with ``input="spectrograms"``.
+        Number of bands of the spectrograms; only with ``input="spectrograms"``.
 
     See Also
     --------
-    make_encoder : Encoders by name, with front ends.
-    make_encoder_neighbors : A detector behind an encoder.
-    CallableEncoder : For a network that is in Python already.
+    make_encoder : Encoders by name, with their front ends.
+    make_encoder_neighbors : A detector that uses an encoder.
+    CallableEncoder : For a network that runs in Python.
     LogMelSpectrogram : Computes the spectrograms.
 
     Notes
     -----
-    Nothing is learned. It needs ``pip install "skasd[encoders]"``. The network is loaded on first
-    use and never pickled; a model file says what the file is called and what its digest is, but not
-    where it is.
+    Nothing is learned. This class needs ``pip install "skasd[encoders]"``. The network is loaded on
+    first use and never pickled; a model file records the name and the digest of the network's file,
+    but not its location.
 
-    An ONNX file holds operators and numbers, no code. Files with operators that onnxruntime does
-    not have, and weights outside of the file's folder, are refused before anything runs. That does
-    not bound the memory and the time that a network takes: run networks whose source you know.
+    An ONNX file holds operators and numbers, but no code. Files with operators that onnxruntime
+    does not have, or with weights outside the file's folder, are refused before anything runs. The
+    memory and time that a network takes are not limited: only run networks whose source you know.
 
-    Windows of one clip alone share a call, so that no clip changes what another one is given.
+    A call never mixes windows of different clips, so no clip affects the features of another.
 
     Examples
     --------
@@ -208,12 +209,12 @@ class ONNXEncoder(PretrainedMixin, ClipTransformer):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Check the parameters, the clips and the file, with the first clip; nothing is learned.
+        """Check the parameters, the clips and the file, using the first clip. Nothing is learned.
 
         Parameters
         ----------
         X : clips or spectrograms
-            What `input` says.
+            Clips or spectrograms, as `input` says.
         y : ignored
             Not used, present for API consistency by convention.
 
@@ -226,9 +227,9 @@ class ONNXEncoder(PretrainedMixin, ClipTransformer):
         AudioError
             If a file is missing, or an array is not a clip.
         ValueError
-            If a parameter does not go with what the file says of its input and outputs.
+            If a parameter contradicts what the file says about its input and outputs.
         WeightsError
-            If the file cannot be had, or not be run.
+            If the file cannot be obtained, or cannot be run.
         """
         self._check_parameters()
         if hasattr(self, "n_features_in_"):
@@ -246,18 +247,18 @@ class ONNXEncoder(PretrainedMixin, ClipTransformer):
         if n_features % self.n_bands_:
             raise ValueError(
                 f"n_bands={self.n_bands}: {reader.output} of {reader.network.path} gives "
-                f"{n_features} numbers, which are not of so many bands each."
+                f"{n_features} numbers, which cannot be divided into this many bands."
             )
         self.n_features_out_ = n_features * len(poolings_of(self.pooling))
         return self
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
-        """Fit to a training set, and compute its features; look whether clips fit together.
+        """Fit to a training set and compute its features, and check whether the clips are alike.
 
         Parameters
         ----------
         X : clips or spectrograms
-            What `input` says.
+            Clips or spectrograms, as `input` says.
         y : ignored
             Not used, present for API consistency by convention.
         **fit_params
@@ -270,12 +271,13 @@ class ONNXEncoder(PretrainedMixin, ClipTransformer):
         Raises
         ------
         AudioError
-            If a clip cannot be read or encoded, or all are silent.
+            If a clip cannot be read or encoded, or all clips are silent.
 
         Warns
         -----
         RecordingWarning
-            If clips do not fit the others, such as one of a lower sample rate, or silence.
+            If some clips differ from the others, such as a clip of a lower sample rate, or a silent
+            one.
         """
         if self.input == "clips":
             return super().fit_transform(X, y, **fit_params)
@@ -287,7 +289,7 @@ class ONNXEncoder(PretrainedMixin, ClipTransformer):
         Parameters
         ----------
         X : clips or spectrograms
-            What `input` says.
+            Clips or spectrograms, as `input` says.
 
         Returns
         -------
@@ -308,17 +310,17 @@ class ONNXEncoder(PretrainedMixin, ClipTransformer):
         return features
 
     def embed(self, X: Any) -> list[np.ndarray]:
-        """Compute what the network gives for each frame, one window after the other.
+        """Compute the network's output for each frame, one window after the other.
 
         Parameters
         ----------
         X : clips or spectrograms
-            What `input` says.
+            Clips or spectrograms, as `input` says.
 
         Returns
         -------
         list of n_clips ndarrays of shape (n_frames, n_features), float32
-            Without the pooling, and without the cache.
+            Without pooling, and without the cache.
 
         Raises
         ------
@@ -335,7 +337,7 @@ class ONNXEncoder(PretrainedMixin, ClipTransformer):
         Parameters
         ----------
         samples : ndarray of shape (n_samples,) or (n_frames, n_mels), float32
-            Mono, at `sample_rate`; or a spectrogram.
+            Mono samples at `sample_rate`, or a spectrogram.
 
         Returns
         -------
@@ -381,7 +383,7 @@ class ONNXEncoder(PretrainedMixin, ClipTransformer):
         return self._less_far(clip, self._read(clip), frames_of)
 
     def _recall(self, reader: Reader, clip: Any, name: str) -> np.ndarray:
-        """Return the features that the clip or the disk remembers, or compute them."""
+        """Return the features kept with the clip or on disk, or compute them."""
         settings = (*reader.settings, *poolings_of(self.pooling))
 
         def fetch(data: np.ndarray) -> np.ndarray:
@@ -402,7 +404,7 @@ class ONNXEncoder(PretrainedMixin, ClipTransformer):
     def _check_fitted(self) -> None:
         super()._check_fitted()
         if self.n_features_out_ % (self.n_bands_ * len(poolings_of(self.pooling))):
-            raise ValueError(f"{self.n_features_out_} features are not of {self.n_bands_} bands")
+            raise ValueError(f"{self.n_features_out_} features cannot have {self.n_bands_} bands")
         if self.input == "spectrograms" and not hasattr(self, "n_features_in_"):
             raise ValueError("n_features_in_ is missing")
 
@@ -422,14 +424,14 @@ class ONNXEncoder(PretrainedMixin, ClipTransformer):
         of_clips = self.input == "clips"
         if of_clips and network.sample_rate not in (None, str(self.sample_rate)):
             raise ValueError(
-                f"sample_rate={self.sample_rate}: {path} says that it takes {network.sample_rate}."
+                f"sample_rate={self.sample_rate}: {path} says it takes {network.sample_rate}."
             )
         n_bands = None if of_clips else self.n_features_in_
         layout = network.layout(self.input, n_bands, self.layout)
         fixed = network.fixed_length(layout)
         if fixed and self.window_length not in (None, fixed):
             raise ValueError(
-                f"window_length={self.window_length}: {path} takes windows of {fixed} alone."
+                f"window_length={self.window_length}: {path} only takes windows of {fixed}."
             )
         output = network.output(self.output)
         remember_place(network.digest, path)

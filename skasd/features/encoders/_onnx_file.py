@@ -1,4 +1,4 @@
-"""ONNX files: found, and looked through before anything in them is run."""
+"""ONNX files: finding them, and checking them before anything in them is run."""
 
 import hashlib
 import os
@@ -15,7 +15,7 @@ from skasd.exceptions import WeightsError
 FOLDER_VARIABLE = "SKASD_ENCODERS"
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
-"""Sets of operators that onnxruntime has."""
+"""Operator sets that onnxruntime has."""
 
 
 def cache_folder() -> Path:
@@ -55,32 +55,32 @@ def find_file(file: str | os.PathLike) -> Path:
     raise WeightsError(
         str(path),
         "there is no such file",
-        f"Pass its path, or put it into {cache_folder()} or into a folder that the environment "
-        f"variable {FOLDER_VARIABLE} names.",
+        f"Pass its path, or put it into {cache_folder()} or into the folder that the "
+        f"environment variable {FOLDER_VARIABLE} names.",
     )
 
 
 @lru_cache(maxsize=8)
 def check_file(path: Path, modified: int) -> str:
-    """Look through an ONNX file, without running it, and return its fingerprint.
+    """Check an ONNX file without running it, and return its fingerprint.
 
     Parameters
     ----------
     path : Path
         The file.
     modified : int
-        When it was last changed: a file that has changed is looked through again.
+        When it was last changed; a file that has changed is checked again.
 
     Returns
     -------
     str
-        SHA-256 of the file; of the digests of all, if other files hold its weights.
+        SHA-256 of the file or, if other files hold its weights, of the digests of all of them.
 
     Raises
     ------
     WeightsError
-        If it is no whole ONNX file, has operators that onnxruntime does not have, or weights in
-        files that are missing or outside of its folder.
+        If it is not a complete ONNX file, or has operators that onnxruntime does not have, or
+        weights in files that are missing or outside its folder.
     """
     with needed_for("ONNXEncoder"):
         import onnx
@@ -89,17 +89,17 @@ def check_file(path: Path, modified: int) -> str:
     try:
         model = onnx.load(path, format="protobuf", load_external_data=False)
     except DecodeError as error:
-        raise _no_model(path, f"is truncated, or no ONNX file: {error}") from error
+        raise _no_model(path, f"is truncated, or not an ONNX file: {error}") from error
     if not model.graph.node:
-        raise _no_model(path, "is no ONNX file, or one that computes nothing")
+        raise _no_model(path, "is not an ONNX file, or computes nothing")
     nodes = list(_nodes([model.graph, *model.functions]))
     own = {(function.domain, function.name) for function in model.functions}
     for node in nodes:
         if node.domain not in DOMAINS and (node.domain, node.op_type) not in own:
             raise _no_model(
                 path,
-                f"has the operator {node.op_type} of {node.domain}, which needs code that is not "
-                "in the file, and that onnxruntime does not have",
+                f"has the operator {node.op_type} of {node.domain}, whose code is neither in the "
+                "file nor part of onnxruntime",
             )
     files = [path, *sorted(_files_of_weights(path, model.graph, nodes))]
     digests = [_sha256(each) for each in files]
@@ -112,7 +112,7 @@ def _sha256(path: Path) -> str:
 
 
 def _files_of_weights(path: Path, graph: Any, nodes: Iterable[Any]) -> set[Path]:
-    """Return the other files that tensors are in; refuse those outside of the model's folder."""
+    """Return the other files that hold tensors; refuse those outside the model's folder."""
     folder, files = path.parent.resolve(), set()
     for tensor in _tensors([graph], nodes):
         if not tensor.external_data:
@@ -120,7 +120,7 @@ def _files_of_weights(path: Path, graph: Any, nodes: Iterable[Any]) -> set[Path]
         location = {each.key: each.value for each in tensor.external_data}.get("location", "")
         target = (folder / location).resolve()
         if not target.is_relative_to(folder):
-            raise _no_model(path, f"has weights outside of its folder, in {location}")
+            raise _no_model(path, f"has weights outside its folder, in {location}")
         if not target.is_file():
             raise _no_model(path, f"has weights in the file {location}, which is missing")
         files.add(target)
@@ -128,7 +128,7 @@ def _files_of_weights(path: Path, graph: Any, nodes: Iterable[Any]) -> set[Path]
 
 
 def _nodes(graphs: Iterable[Any]) -> Iterator[Any]:
-    """Yield the nodes of graphs and functions, and of the graphs in them."""
+    """Yield the nodes of graphs and functions, including those of nested graphs."""
     for graph in graphs:
         for node in graph.node:
             yield node
@@ -137,7 +137,7 @@ def _nodes(graphs: Iterable[Any]) -> Iterator[Any]:
 
 
 def _tensors(graphs: Iterable[Any], nodes: Iterable[Any]) -> Iterator[Any]:
-    """Yield the tensors of graphs, of the attributes of all nodes, and of the graphs in them."""
+    """Yield the tensors of graphs and of the attributes of all nodes, including nested graphs."""
     for graph in graphs:
         yield from graph.initializer
         yield from _dense(graph.sparse_initializer)

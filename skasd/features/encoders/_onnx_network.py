@@ -1,6 +1,6 @@
-"""A network in an ONNX file, run by onnxruntime: what it takes, what it gives, and in what order.
+"""A network in an ONNX file, run by onnxruntime: its input, its outputs, and their axes.
 
-Axes of arrays are called by letters: n for windows, t for time, b for bands, 1 for an axis of
+Axes of arrays are denoted by letters: n for windows, t for time, b for bands, 1 for an axis of
 length 1.
 """
 
@@ -23,10 +23,10 @@ LAYOUTS = {
     "clips": {1: ["t"], 2: ["nt"], 3: ["n1t"]},
     "spectrograms": {2: ["tb", "bt"], 3: ["ntb", "nbt"], 4: ["n1tb", "n1bt"]},
 }
-"""Orders of axes that networks take clips and spectrograms in, by their number."""
+"""Orders of axes in which networks take clips and spectrograms, by the number of axes."""
 
 Shape = Sequence[int | str | None]
-"""Lengths of axes; a name or None is of any length."""
+"""Lengths of axes; a name or None stands for any length."""
 
 
 class Network(NamedTuple):
@@ -39,10 +39,10 @@ class Network(NamedTuple):
     input_shape: Shape
     dtype: Any
     outputs: dict[str, Shape]
-    sample_rate: str | None  # that the file says, if it does
+    sample_rate: str | None  # as the file states it, if it does
 
     def output(self, output: str | int) -> str:
-        """Return the name of an output, which may be counted from the last one."""
+        """Return the name of an output; negative numbers count from the last one."""
         names = list(self.outputs)
         if isinstance(output, str):
             if output in names:
@@ -52,7 +52,7 @@ class Network(NamedTuple):
         raise ValueError(f"output={output!r}: {self.path} has {_listed(names)}.")
 
     def layout(self, kind: str, n_bands: int | None, asked_for: str) -> str:
-        """Return the order of the axes of the input, or refuse what the file does not take."""
+        """Return the order of the input's axes, or refuse data that the file does not take."""
         shape = self.input_shape
         takes = f"{self.path} takes {self.input_name} of shape {_shown(shape)}"
         layouts = LAYOUTS[kind].get(len(shape), [])
@@ -60,8 +60,8 @@ class Network(NamedTuple):
         if asked_for != "auto":
             fitting = [layout for layout in fitting if layout.endswith(asked_for)]
         elif kind == "spectrograms":
-            # The axis whose length is the number of bands is that of the bands; an axis of another
-            # length is not time only because the other one is free.
+            # The axis whose length is the number of bands is that of the bands. An axis of another
+            # fixed length is not taken for time merely because the other one is open.
             named = [each for each in fitting if shape[each.index("b")] == n_bands]
             free = [each for each in fitting if not isinstance(shape[each.index("t")], int)]
             fitting = named or free
@@ -69,10 +69,10 @@ class Network(NamedTuple):
             given = f"{kind} of {n_bands} bands" if n_bands else kind
             possible = [each for some in LAYOUTS[kind].values() for each in some]
             raise ValueError(
-                f"{takes}, and {given} do not fit. It should be one of "
+                f"{takes}, which does not fit {given}. It should be one of "
                 f"{', '.join(_expected(each, n_bands) for each in possible)}"
-                ", with windows of a free number or 1. Pass input= and the front end that it was "
-                "trained with, or export it so."
+                ", with an open number of windows or 1. Pass input= and the front end that the "
+                "network was trained with, or export it again with such an input."
             )
         if len(fitting) > 1:
             raise ValueError(
@@ -82,19 +82,19 @@ class Network(NamedTuple):
         return fitting[0]
 
     def fixed_length(self, layout: str) -> int | None:
-        """Return the length that windows must have; None if any will do."""
+        """Return the length that windows must have, or None if any length will do."""
         length = self.input_shape[layout.index("t")]
         return length if isinstance(length, int) else None
 
     def time_axis(self, output: str, layout: str, asked_for: int | None) -> int | None:
-        """Return which axis of an output is time; None if none is."""
+        """Return which axis of an output is time, or None if none is."""
         shape = self.outputs[output]
         n_before = 1 if "n" in layout else 0
         n_axes = len(shape) - n_before
         if n_axes < 1:
             raise ValueError(
-                f"output={output!r}: {self.path} gives one number for all windows. Pass the name "
-                "of another one."
+                f"output={output!r}: {self.path} gives one number for all windows together. Pass "
+                "the name of another output."
             )
         if asked_for is not None:
             if not n_before <= asked_for < len(shape):
@@ -110,7 +110,7 @@ class Network(NamedTuple):
         return n_before if n_axes == 2 else len(shape) - 1
 
     def run(self, windows: np.ndarray, layout: str, output: str) -> np.ndarray:
-        """Compute an output of windows, (n_windows, length) or (n_windows, length, n_bands)."""
+        """Compute an output for windows, (n_windows, length) or (n_windows, length, n_bands)."""
         array = windows.astype(self.dtype, copy=False)
         if layout.endswith("bt"):
             array = array.swapaxes(1, 2)
@@ -146,7 +146,7 @@ def _listed(names: Sequence[str]) -> str:
 
 @lru_cache(maxsize=4)
 def load_network(path: Path, modified: int, device: str, n_threads: int) -> Network:
-    """Load a network once in a process; a file that has changed since is loaded again.
+    """Load a network once per process; a file that has changed since is loaded again.
 
     Parameters
     ----------
@@ -155,9 +155,9 @@ def load_network(path: Path, modified: int, device: str, n_threads: int) -> Netw
     modified : int
         When it was last changed.
     device : {"auto", "cpu", "cuda"}
-        What runs it; ``"auto"`` is a GPU if onnxruntime can use it.
+        What runs it; ``"auto"`` uses a GPU if onnxruntime can.
     n_threads : int
-        Threads for one call.
+        Number of threads for one call.
 
     Returns
     -------
@@ -168,7 +168,7 @@ def load_network(path: Path, modified: int, device: str, n_threads: int) -> Netw
     ImportError
         If onnx or onnxruntime is not installed.
     WeightsError
-        If the file is no ONNX file that can be run safely, or not on this device.
+        If the file is not an ONNX file that can be run safely, or cannot run on this device.
     """
     with needed_for("ONNXEncoder"):
         import onnxruntime
@@ -182,7 +182,7 @@ def load_network(path: Path, modified: int, device: str, n_threads: int) -> Netw
     providers = [DEVICES[name] for name in names if DEVICES[name] in available]
     try:
         session = onnxruntime.InferenceSession(path, options, providers=providers)
-    # onnxruntime's errors have no class in common.
+    # onnxruntime's errors have no base class in common.
     except Exception as error:
         raise WeightsError(
             str(path),
@@ -200,8 +200,8 @@ def load_network(path: Path, modified: int, device: str, n_threads: int) -> Netw
         found = ", ".join(f"{each.name} of {each.type} {_shown(each.shape)}" for each in inputs)
         raise WeightsError(
             str(path),
-            f"takes {found or 'nothing'}, where one tensor of floats is expected",
-            "Export it with the sound, or its spectrogram, as the only input.",
+            f"takes {found or 'nothing'}, but one tensor of floats is expected",
+            "Export it with the samples, or their spectrogram, as the only input.",
         )
     return Network(
         path=path,
@@ -216,5 +216,5 @@ def load_network(path: Path, modified: int, device: str, n_threads: int) -> Netw
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of an error, cut to what can be read."""
+    """Return the first line of an error, cut to a readable length."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

@@ -1,4 +1,4 @@
-"""Frames of an encoder, pooled over time."""
+"""Pooling of an encoder's frames over time."""
 
 from collections.abc import Callable, Sequence
 from numbers import Real
@@ -12,7 +12,7 @@ POOLINGS: dict[str, Callable[..., np.ndarray]] = {"mean": np.mean, "std": np.std
 
 
 def poolings_of(pooling: Any) -> list[str | float]:
-    """Return what is computed over time, one after the other, or refuse what is none of these.
+    """Return the poolings to compute, one after the other, or refuse what is none.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def poolings_of(pooling: Any) -> list[str | float]:
     Raises
     ------
     ValueError
-        If it is something else, or the same twice.
+        If it is anything else, or a value is repeated.
 
     Examples
     --------
@@ -83,16 +83,16 @@ def _pooled(frames: np.ndarray, pooling: str | float) -> np.ndarray:
 
 
 def feature_names(prefix: str, pooling: Pooling, n_features: int, n_bands: int = 1) -> np.ndarray:
-    """Name pooled features: ``prefix_mean_0``, or ``prefix_mean_0_band_3`` of several bands.
+    """Name pooled features: ``prefix_mean_0``, or ``prefix_mean_0_band_3`` if there are bands.
 
     Parameters
     ----------
     prefix : str
-        What all names begin with.
+        What all names start with.
     pooling : {"mean", "std", "max"}, float, or a sequence of these
         See `poolings_of`.
     n_features : int
-        Number of features in all.
+        Number of features in total.
     n_bands : int, default=1
         Bands of each channel, which are next to each other.
 

@@ -1,4 +1,4 @@
-"""Published weights of encoders: where they are, their licence and size, and how they are read."""
+"""Published weights of encoders: where they are, their licence, size and format."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -11,11 +11,11 @@ from skasd.features.encoders._onnx_file import cache_folder, find_file
 from skasd.features.encoders._torch_file import read_state_dict
 
 MOST_BYTES = 2**30
-"""Of weights of PyTorch; the largest network of EfficientAT's has a quarter of that."""
+"""Most bytes of a PyTorch weights file; EfficientAT's largest network has a quarter of that."""
 
 
 class PublishedWeights(NamedTuple):
-    """A file that others publish."""
+    """A file of weights published by others."""
 
     url: str
     sha256: str
@@ -47,7 +47,7 @@ def find_published(weights: PublishedWeights, may_download: bool, verbose: int) 
     Parameters
     ----------
     weights : PublishedWeights
-        Which.
+        The weights to find.
     may_download : bool
         Whether to download them.
     verbose : int
@@ -60,7 +60,7 @@ def find_published(weights: PublishedWeights, may_download: bool, verbose: int) 
     Raises
     ------
     WeightsError
-        If they are nowhere, or cannot be downloaded.
+        If they are not on this machine and may not be downloaded, or the download fails.
     """
     try:
         return find_file(weights.file)
@@ -91,7 +91,7 @@ def find_published(weights: PublishedWeights, may_download: bool, verbose: int) 
 
 
 def as_onnx(path: Path) -> Path:
-    """Return the ONNX file of a network of EfficientAT's, made of PyTorch's weights if need be.
+    """Return an EfficientAT network as an ONNX file, converted from PyTorch's weights if needed.
 
     Parameters
     ----------
@@ -101,12 +101,12 @@ def as_onnx(path: Path) -> Path:
     Returns
     -------
     Path
-        What is made is in the user's cache, by the digest of the weights.
+        A converted file is kept in the user's cache, under the digest of the weights.
 
     Raises
     ------
     WeightsError
-        If it is neither, or cannot be written.
+        If it is neither of these, or the ONNX file cannot be written.
     """
     if path.suffix == ".onnx":
         return path
@@ -120,8 +120,8 @@ def as_onnx(path: Path) -> Path:
     except (LookupError, ValueError, AttributeError) as error:
         raise WeightsError(
             str(path),
-            f"holds other weights than those of a MobileNet of EfficientAT: {error}",
-            "Pass a file mn*_as_*.pt of its releases, or an ONNX file.",
+            f"does not hold the weights of a MobileNet of EfficientAT: {error}",
+            "Pass one of its published files mn*_as_*.pt, or an ONNX file.",
         ) from error
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

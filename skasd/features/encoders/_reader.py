@@ -1,4 +1,4 @@
-"""How an encoder reads a clip: window by window, and which output is taken for its frames."""
+"""How an encoder reads a clip, window by window, and turns its output into frames."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -10,26 +10,26 @@ from skasd.features.encoders._onnx_network import Network, first_line
 
 
 class Reader(NamedTuple):
-    """A network, and what is done with it.
+    """A network, and how it is used.
 
     Parameters
     ----------
     network : Network
-        What runs.
+        The network to run.
     kind : {"clips", "spectrograms"}
-        What it is given.
+        What the network is given.
     layout : str
-        Order of the axes of its input; see `Network.layout`.
+        Order of the axes of the network's input; see `Network.layout`.
     output : str
-        Name of its output.
+        Name of the network's output.
     time_axis : int or None
         Axis of the output that is time.
     window_length : int or None
-        Length of windows; the whole clip if None.
+        Length of windows; None means the whole clip.
     hop_length : int or None
-        Step from one window to the next; the length of a window if None.
+        Step from one window to the next; None means the length of a window.
     batch_size : int
-        Windows in one call.
+        Number of windows in one call.
     """
 
     network: Network
@@ -43,7 +43,7 @@ class Reader(NamedTuple):
 
     @property
     def settings(self) -> tuple:
-        """What the frames depend on, besides the clip."""
+        """Everything that the frames depend on, besides the clip."""
         device = self.network.session.get_providers()[0]
         return (self.network.digest, device, *self[1:-1])
 
@@ -55,12 +55,12 @@ class Reader(NamedTuple):
         data : ndarray of shape (n_samples,) or (n_frames, n_bands), float32
             The clip.
         name : str
-            What errors call it.
+            Name of the clip in errors.
 
         Returns
         -------
         ndarray of shape (n_frames, ...)
-            What the network gives for each frame, one window after the other.
+            The network's output for each frame, one window after the other.
 
         Raises
         ------
@@ -71,7 +71,7 @@ class Reader(NamedTuple):
         for batch in self._batches(data):
             try:
                 result = self.network.run(batch, self.layout, self.output)
-            # onnxruntime's errors have no class in common.
+            # onnxruntime's errors have no base class in common.
             except Exception as error:
                 raise AudioError(
                     name,

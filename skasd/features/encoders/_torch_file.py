@@ -1,4 +1,4 @@
-"""Weights in a file of PyTorch's, read without PyTorch: arrays by name, and nothing else."""
+"""Weights in a PyTorch file, read without PyTorch: named arrays, and nothing else."""
 
 import pickle
 import zipfile
@@ -16,7 +16,7 @@ PROBLEMS = (
     *(ArithmeticError, AttributeError, EOFError, ImportError, LookupError, MemoryError, OSError),
     *(RuntimeError, TypeError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile),
 )
-"""What zipfile and pickle raise of damaged files."""
+"""Exceptions that zipfile and pickle raise for damaged files."""
 
 
 def read_state_dict(path: Path, most_bytes: int) -> dict[str, np.ndarray]:
@@ -27,7 +27,7 @@ def read_state_dict(path: Path, most_bytes: int) -> dict[str, np.ndarray]:
     path : Path
         The file.
     most_bytes : int
-        What is read of it, unpacked.
+        Most bytes to read, unpacked.
 
     Returns
     -------
@@ -36,12 +36,12 @@ def read_state_dict(path: Path, most_bytes: int) -> dict[str, np.ndarray]:
     Raises
     ------
     WeightsError
-        If it is damaged or too large, or holds anything but arrays of floats and whole numbers.
+        If it is damaged or too large, or holds anything but arrays of floats and integers.
 
     Notes
     -----
-    The file is a zip of a pickle and of arrays. The pickle may name a dictionary, tensors and their
-    kinds of numbers: nothing that it names is imported, and no function of it called.
+    The file is a zip archive of a pickle and of arrays. The pickle may name a dictionary, tensors
+    and their number types. Nothing that it names is imported, and none of its functions is called.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -56,14 +56,14 @@ def read_state_dict(path: Path, most_bytes: int) -> dict[str, np.ndarray]:
     except PROBLEMS as error:
         raise WeightsError(
             str(path),
-            f"cannot be read as weights of PyTorch: {error or type(error).__name__}",
-            "It may be truncated, or another file. Download it again.",
+            f"cannot be read as PyTorch weights: {error or type(error).__name__}",
+            "It may be truncated, or a different kind of file. Download it again.",
         ) from error
     return arrays
 
 
 class _Reader(pickle.Unpickler):
-    """Reads tensors as arrays; whatever else a pickle names is refused."""
+    """Reads tensors as arrays, and refuses anything else that a pickle names."""
 
     def __init__(self, file: Any, archive: zipfile.ZipFile, folder: str):
         super().__init__(file)
@@ -71,20 +71,20 @@ class _Reader(pickle.Unpickler):
         self._folder = folder
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return what stands for a name."""
+        """Return the replacement for a name in the pickle."""
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
             return _tensor
         if module == "torch" and name in DTYPES:
             return np.dtype(DTYPES[name])
-        raise pickle.UnpicklingError(f"it names {module}.{name}, which is no array")
+        raise pickle.UnpicklingError(f"it names {module}.{name}, which is not an array")
 
     def persistent_load(self, saved: Any) -> np.ndarray:
-        """Return the numbers that one or more tensors are views of."""
+        """Return the numbers of a storage, of which one or more tensors are views."""
         kind, dtype, key, _, n_numbers = saved
         if kind != "storage" or not str(key).isdigit():
-            raise pickle.UnpicklingError(f"it has a {kind!r} in the place of numbers")
+            raise pickle.UnpicklingError(f"it has a {kind!r} in place of numbers")
         content = self._archive.read(f"{self._folder}/{key}")
         return np.frombuffer(content, dtype, n_numbers)
 
@@ -92,11 +92,11 @@ class _Reader(pickle.Unpickler):
 def _tensor(
     numbers: np.ndarray, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any
 ) -> np.ndarray:
-    """Return a tensor: a view of the numbers of a storage, and of nothing beyond."""
+    """Return a tensor as a view of the numbers in a storage, and of nothing beyond them."""
     last = offset + sum(
         (length - 1) * stride for length, stride in zip(shape, strides, strict=True)
     )
     if min(offset, *shape, *strides, 0) < 0 or 0 in shape or last >= len(numbers):
-        raise ValueError("it has an array that is not in its storage")
+        raise ValueError("it has an array that extends beyond its storage")
     strides = tuple(stride * numbers.itemsize for stride in strides)
     return np.lib.stride_tricks.as_strided(numbers[offset:], shape, strides, writeable=False)

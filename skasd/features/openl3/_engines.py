@@ -1,4 +1,4 @@
-"""What runs the network: ncnn on a CPU, Keras on a GPU."""
+"""Engines that run the network: ncnn on a CPU, Keras on a GPU."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from skasd._utils.packages import needed_for
 from skasd.features.openl3._network import Network
 
 WINDOWS_IN_TURN = 32
-"""Windows whose spectrograms are made before ncnn runs: 6.5 MB."""
+"""Number of windows whose spectrograms are made before ncnn runs: 6.5 MB."""
 
 
 class Engine(ABC):
@@ -20,9 +20,9 @@ class Engine(ABC):
     Parameters
     ----------
     network : Network
-        What to run.
+        The network to run.
     n_threads : int or None, default=None
-        Threads for one call, if the engine can be told; its own choice if None.
+        Number of threads for one call, if the engine accepts one; None lets the engine choose.
     """
 
     def __init__(self, network: Network, n_threads: int | None = None):
@@ -49,9 +49,9 @@ class NcnnEngine(Engine):
     Parameters
     ----------
     network : Network
-        What to run.
+        The network to run.
     n_threads : int or None, default=None
-        Threads for one window; ncnn's own choice, the number of cores, if None.
+        Number of threads for one window; None is ncnn's own choice, the number of cores.
     """
 
     def __init__(self, network: Network, n_threads: int | None = None):
@@ -77,8 +77,8 @@ class NcnnEngine(Engine):
         """Compute the embedding of each window; see `Engine`."""
         embeddings: list[np.ndarray] = []
         spectrograms = iter(spectrograms)
-        # In turns: window by window, BLAS' threads, which make a spectrogram, and ncnn's would
-        # wait for each other, for longer than they work.
+        # In turns: if windows were processed one by one, BLAS' threads, which make a spectrogram,
+        # and ncnn's would spend longer waiting for each other than working.
         while turn := list(islice(spectrograms, WINDOWS_IN_TURN)):
             embeddings += map(self._embed_window, turn)
         return np.array(embeddings, dtype=np.float32)
@@ -89,12 +89,12 @@ class NcnnEngine(Engine):
         with self._net.create_extractor() as extractor:
             extractor.input("input", self._ncnn.Mat(window))
             _, output = extractor.extract("output")
-        # ncnn has channels first, and the package's embeddings channels last.
+        # ncnn puts channels first, but the embeddings of the openl3 package have them last.
         return np.moveaxis(np.array(output), 0, -1).ravel()
 
 
 def _ncnn_model(network: Network) -> tuple[str, bytes]:
-    """Write the network in ncnn's text format, and its weights one behind the other."""
+    """Write the network in ncnn's text format, and its weights one after another."""
     layers, weights = ["Input input 0 1 input"], []
     blob = "input"
 
@@ -112,7 +112,7 @@ def _ncnn_model(network: Network) -> tuple[str, bytes]:
             f"conv_{i}",
             f"0={kernel.shape[0]} 1=3 4=1 5=1 6={kernel.size} 9={activation}",
         )
-        # A leading zero says that the kernel is stored as plain float32.
+        # A leading zero marks a kernel stored as plain float32.
         weights += [np.zeros(1), kernel, convolution.bias]
         if convolution.halve:
             add("Pooling", f"pool_{i}", "0=0 1=2 2=2 5=1")
@@ -128,11 +128,11 @@ class KerasEngine(Engine):
     Parameters
     ----------
     network : Network
-        What to run.
+        The network to run.
     n_threads : int or None, default=None
-        Without effect: a backend's threads are set where it is started.
+        Has no effect: a backend's threads are set when it starts.
     batch_size : int, default=32
-        Windows in one call.
+        Number of windows in one call.
     """
 
     def __init__(self, network: Network, n_threads: int | None = None, batch_size: int = 32):
@@ -148,7 +148,7 @@ class KerasEngine(Engine):
 
 def _keras_model(network: Network) -> Any:
     """Build the network in Keras: (n_windows, n_bands, n_frames, 1) → (n_windows, size)."""
-    # Late, and from the only module that imports it.
+    # Imported late, and from the only module that imports Keras.
     from skasd.features._training.backend import import_keras
 
     keras = import_keras()

@@ -1,8 +1,8 @@
-"""From samples at 48 kHz to what the OpenL3 network sees: windows of one second, in dB.
+"""From samples at 48 kHz to the input of the OpenL3 network: windows of one second, in dB.
 
-Both front ends of the openl3 package are here, without kapre. Levels are ``10 * log10`` of the
-magnitude, not of the power, less the window's largest, and not below -80 dB: so the network was
-trained (kapre 0.1.4).
+Both front ends of the openl3 package are implemented here, without kapre. Levels are ``10 * log10``
+of the magnitude, not of the power, relative to the window's largest, and at least -80 dB, as the
+network was trained with (kapre 0.1.4).
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from skasd.features._mel_bands import mel_bands
 from skasd.features._short_time_spectrum import short_time_power
 
 SAMPLE_RATE = 48000
-"""Rate that the network was trained at, in Hz."""
+"""Sample rate that the network was trained at, in Hz."""
 
 WINDOW_LENGTH = SAMPLE_RATE
 HOP_LENGTH = 242
@@ -34,7 +34,7 @@ def split_windows(samples: np.ndarray, hop_size: float, center: bool) -> np.ndar
     hop_size : float
         Step from one window to the next, in seconds.
     center : bool
-        Whether the first window is centered on the first sample, rather than begins there.
+        Whether the first window is centered on the first sample. If not, it begins there.
 
     Returns
     -------
@@ -60,8 +60,8 @@ def network_input(windows: np.ndarray, input_repr: str, frontend: str) -> Iterat
     input_repr : {"linear", "mel128", "mel256"}
         Bands of the spectrogram.
     frontend : {"kapre", "librosa"}
-        Whose spectrogram. They differ in the window's ends: kapre's frames begin at the first
-        sample, librosa's mel frames are centered there.
+        Whose spectrogram to compute. They differ at the window's ends: kapre's frames begin at the
+        first sample, while librosa's mel frames are centered on it.
 
     Yields
     ------
@@ -96,11 +96,11 @@ def _librosa_magnitude(window: np.ndarray, input_repr: str) -> np.ndarray:
 
 @lru_cache
 def _hann(n_fft: int) -> np.ndarray:
-    # In float64, which the frames then follow: float32 costs quiet bins 0.02 dB.
+    # In float64, like the frames that follow: float32 would cost quiet bins 0.02 dB.
     return signal.get_window("hann", n_fft)
 
 
 @lru_cache
 def _mel_filters(input_repr: str) -> sparse.csr_array:
-    # Nearly all zeros; and without them no thread of BLAS is left spinning beside the network's.
+    # Sparse, as nearly all are zeros; a dense product would leave threads of BLAS spinning.
     return mel_bands(SAMPLE_RATE, N_FFT[input_repr], N_MELS[input_repr], 0, None)

@@ -9,9 +9,9 @@ import numpy as np
 from skasd.features._batch_norm import scale_and_shift
 
 FILTERS = (64, 64, 128, 128, 256, 256, 512, 512)
-"""Output channels of the convolutions, all of 3 by 3.
+"""Output channels of the convolutions, all of which are 3 by 3.
 
-A pooling of 2 by 2 follows every second one but the last.
+A pooling of 2 by 2 follows every second convolution except the last.
 """
 
 INPUT_SHAPES = {"linear": (257, 197), "mel128": (128, 199), "mel256": (256, 199)}
@@ -29,7 +29,7 @@ EPSILON = 1e-3  # of Keras' batch normalization
 
 
 class Convolution(NamedTuple):
-    """A convolution of 3 by 3, zero-padded, with the batch normalization behind it folded in."""
+    """A 3 by 3 convolution, zero-padded, with the batch normalization after it folded in."""
 
     kernel: np.ndarray  # (3, 3, n_input_channels, n_output_channels)
     bias: np.ndarray  # (n_output_channels,)
@@ -40,7 +40,7 @@ class Convolution(NamedTuple):
 class Network(NamedTuple):
     """What an engine needs to run OpenL3: ``scale * x + shift``, convolutions, maximum pooling.
 
-    The normalization of the input stays apart from the first convolution, whose zero-padding
+    The normalization of the input cannot be folded into the first convolution, whose zero-padding
     comes after it.
     """
 
@@ -54,7 +54,7 @@ class Network(NamedTuple):
 
 
 def expected_shapes() -> dict[str, tuple[int, ...]]:
-    """Return the shape of each array in a weights file, by the names that `Network` is built from.
+    """Return the shape of each array in a weights file, under the names that `Network` uses.
 
     Returns
     -------
@@ -81,9 +81,9 @@ def build_network(
     Parameters
     ----------
     weights : mapping of str to ndarray
-        Arrays of the shapes of `expected_shapes`.
+        Arrays with the shapes of `expected_shapes`.
     input_repr : {"linear", "mel128", "mel256"}
-        What the network sees.
+        Kind of spectrogram that the network sees.
     embedding_size : {512, 6144}
         Length of an embedding.
 
@@ -119,12 +119,12 @@ def build_network(
 
 
 def weights_digest(weights: Mapping[str, np.ndarray]) -> str:
-    """Return what identifies the weights, whatever file they came in.
+    """Return a fingerprint of the weights that does not depend on their file.
 
     Parameters
     ----------
     weights : mapping of str to ndarray
-        Arrays of the shapes of `expected_shapes`.
+        Arrays with the shapes of `expected_shapes`.
 
     Returns
     -------

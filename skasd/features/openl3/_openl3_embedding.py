@@ -30,70 +30,73 @@ POOLINGS: dict[str, Callable[..., np.ndarray]] = {"mean": np.mean, "max": np.max
 class OpenL3Embedding(PretrainedMixin, ClipTransformer):
     """Describe clips by OpenL3, a network that was trained to tell which sound fits a picture.
 
-    A clip is cut into windows of one second; the network turns each into an embedding, and their
-    average over the clip is its features. The numbers are those of the openl3 package.
+    A clip is cut into windows of one second, and the network turns each window into an embedding.
+    The features of the clip are the average of its embeddings. They are the same numbers as those
+    of the openl3 package.
 
     Parameters
     ----------
     input_repr : {"linear", "mel128", "mel256"}, default="mel256"
         Spectrogram that the network sees.
     content_type : {"env", "music"}, default="env"
-        What it was trained on: environmental sounds, or music.
+        What the network was trained on: environmental sounds, or music.
     embedding_size : {512, 6144}, default=512
         Length of an embedding.
     hop_size : float, default=0.1
         Step from one window to the next, in seconds.
     center : bool, default=True
-        Whether the first window is centered on the clip's first sample, rather than begins there.
+        Whether the first window is centered on the clip's first sample. If not, it begins there.
     frontend : {"kapre", "librosa"}, default="kapre"
-        Whose spectrogram.
+        Whose way of computing the spectrogram to use.
     pooling : {"mean", "max"}, default="mean"
-        What makes one embedding of those of a clip; `embed` returns them all.
+        How the embeddings of a clip are combined into one; `embed` returns them all.
     weights : "auto" or path, default="auto"
-        The published weights, as .h5 or .h5.gz. ``"auto"`` looks into the folder that the
+        The published weights, as a .h5 or .h5.gz file. ``"auto"`` looks in the folder that the
         environment variable ``SKASD_OPENL3_WEIGHTS`` names, the folder of an installed openl3
-        package, and the user's cache; then it downloads them into that. A file's name alone is
-        looked for in the working directory and in those folders.
+        package, and the user's cache; if they are in none of these, it downloads them into the
+        cache. A file name without a folder is looked for in the working directory and in those
+        folders.
     engine : {"auto", "ncnn", "keras"}, default="auto"
-        What runs the network. ``"auto"`` is ncnn; Keras is for a GPU.
+        What runs the network. ``"auto"`` uses ncnn; ``"keras"`` is for a GPU.
     cache : "auto", path or None, default="auto"
-        Folder that remembers the features of each clip by its content; the user's cache if
-        ``"auto"``, no memory if None.
+        Folder in which the features of each clip are cached by its content. ``"auto"`` is the
+        user's cache folder; None caches nothing.
     channel : "mean", "near-far", "far-near" or int, default="mean"
-        Average of the channels, or the index of the one to use; an array of shape (n_samples,) is
-        the one already. ``"near-far"``: the features of the first channel, near the machine, less
-        half of those of the second, which hears the surroundings. ``"far-near"``: the other
-        way around.
+        ``"mean"`` averages the channels, and an int selects one by its index. An array of shape
+        (n_samples,) has one channel already. ``"near-far"`` takes the features of the first
+        channel, near the machine, minus half of those of the second, which hears the surroundings;
+        ``"far-near"`` swaps the two.
     input_sample_rate : int or None, default=None
-        What clips given as arrays are sampled at, in Hz. None takes 16000, with a warning. Files,
-        and arrays given as ``(rate, samples)``, say so themselves.
+        Sample rate of clips given as arrays, in Hz. None assumes 16000, with a warning. Files, and
+        arrays given as ``(rate, samples)``, carry their own rate.
     n_jobs : int or None, default=None
-        Number of clips that are worked on at the same time, each with its share of the cores.
+        Number of clips processed at the same time, each with its share of the cores.
     max_seconds : float or None, default=3600.0
-        Longest clip to accept, in seconds; None for no limit. A longer one is refused
-        before memory is taken for it.
+        Longest clip to accept, in seconds; None for no limit. A longer clip is refused before
+        memory is allocated for it.
     verbose : int, default=0
-        1 shows a progress bar over clips, and one of a download.
+        1 shows a progress bar over clips, and one during a download.
 
     Attributes
     ----------
     weights_digest_ : str
-        SHA-256 of the weights. A fitted instance refuses to work with others.
+        SHA-256 of the weights. A fitted instance refuses to work with any others.
 
     See Also
     --------
-    LogMelSpectrogram : The beginning of the other branch.
+    LogMelSpectrogram : The first step of the other branch.
 
     Notes
     -----
-    Nothing is learned. The network is loaded on first use, and never pickled. A model file says
-    what the weights are called and what their digest is, but not where they are: what `skasd.load`
+    Nothing is learned. The network is loaded on first use, and never pickled. A model file records
+    the name and the digest of the weights, but not their location: an embedding that `skasd.load`
     returns looks for them as above, and uses the cache of the user who loads it.
 
-    An entry of the cache takes about 2 kB for 512 numbers, and 205 kB if `embed` remembers a
-    clip of 10 s at a hop of 0.1 s. The folder is ``skasd/openl3-embeddings`` in the user's cache;
-    delete it to clear the cache. It is made for its owner alone: whoever can write there can set
-    features, and with them scores. Damaged entries are computed anew.
+    An entry in the cache takes about 2 kB for 512 numbers, and 205 kB for the embeddings that
+    `embed` keeps of a clip of 10 s at a hop of 0.1 s. The cache is ``skasd/openl3-embeddings`` in
+    the user's cache folder; delete it to clear the cache. It is created readable by its owner
+    alone, because anyone who can write to it can forge features, and thereby scores. Damaged
+    entries are computed again.
 
     References
     ----------
@@ -171,7 +174,7 @@ class OpenL3Embedding(PretrainedMixin, ClipTransformer):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Clips, y: Any = None) -> Self:
-        """Check the parameters, the clips and the weights; nothing is learned.
+        """Check the parameters, the clips and the weights. Nothing is learned.
 
         Parameters
         ----------
@@ -189,7 +192,7 @@ class OpenL3Embedding(PretrainedMixin, ClipTransformer):
         AudioError
             If a file is missing, or an array is not a clip.
         WeightsError
-            If the weights cannot be had, or are not OpenL3's.
+            If the weights cannot be obtained, or are not OpenL3's.
         """
         check_clips(X)
         self.weights_digest_ = self._load_engine().network.digest
@@ -230,7 +233,8 @@ class OpenL3Embedding(PretrainedMixin, ClipTransformer):
         Returns
         -------
         list of n_clips ndarrays of shape (n_windows, embedding_size), float32
-            Window i belongs to the time ``i * hop_size``: its center with `center`, else its start.
+            Window i belongs to the time ``i * hop_size``: its center if `center`, otherwise its
+            start.
 
         Raises
         ------
@@ -283,7 +287,7 @@ class OpenL3Embedding(PretrainedMixin, ClipTransformer):
         )
 
     def _recall(self, clip: Clip, engine: Engine, pooling: str | None) -> np.ndarray:
-        """Return embeddings that the clip or the disk remembers, or compute them."""
+        """Return embeddings kept with the clip or on disk, or compute them."""
         settings = (
             engine.network.digest,
             type(engine).__name__,
@@ -348,5 +352,5 @@ class OpenL3Embedding(PretrainedMixin, ClipTransformer):
 def _load_engine(
     path: Path, modified: int, input_repr: str, embedding_size: int, kind: str, n_threads: int
 ) -> Engine:
-    """Build an engine once in a process; a file that has changed since is read again."""
+    """Build an engine once per process; a file that has changed since is read again."""
     return ENGINES[kind](build_network(read_weights(path), input_repr, embedding_size), n_threads)

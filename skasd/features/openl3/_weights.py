@@ -1,7 +1,7 @@
-"""OpenL3's published weights: found on this machine or downloaded, checked, read with h5py alone.
+"""OpenL3's published weights: found or downloaded, verified, and read with h5py alone.
 
-The files stand in the ``models`` branch of marl/openl3 on GitHub. A download is verified against
-its git blob id, the SHA-1 over ``blob <size>``, a zero byte, and the content.
+The files are in the ``models`` branch of marl/openl3 on GitHub. A download is verified against its
+git blob id, the SHA-1 of ``blob <size>``, a zero byte, and the content.
 """
 
 import importlib.util
@@ -37,7 +37,7 @@ BLOB_IDS = {
 }
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""Threads take memory each, of which a child has little."""
+"""Threads need memory, of which a child process has little."""
 
 
 def find_weights(
@@ -48,22 +48,22 @@ def find_weights(
     *,
     may_download: bool = True,
 ) -> Path:
-    """Return the file that holds the weights, downloaded if it is nowhere else.
+    """Return the file that holds the weights, downloaded if it is not on this machine.
 
     Parameters
     ----------
     weights : "auto" or path
         A file, or ``"auto"``: the folder that the environment variable ``SKASD_OPENL3_WEIGHTS``
-        names, the folder of an installed openl3 package, the user's cache, a download into it.
-        A name without a folder is looked for in the working directory and in those folders.
+        names, the folder of an installed openl3 package, the user's cache, or a download into that.
+        A file name without a folder is looked for in the working directory and in those folders.
     input_repr : {"linear", "mel128", "mel256"}
-        Which network.
+        Spectrogram of the network.
     content_type : {"env", "music"}
         What it was trained on.
     verbose : int, default=0
         1 shows a progress bar of a download.
     may_download : bool, default=True
-        Whether to download weights that are nowhere.
+        Whether to download weights that are not on this machine.
 
     Returns
     -------
@@ -120,34 +120,34 @@ def cache_folder() -> Path:
 
 
 def read_weights(path: Path) -> Mapping[str, np.ndarray]:
-    """Read a weights file; nothing in it is executed, and nothing outside it is read.
+    """Read a weights file. Nothing in it is executed, and nothing outside it is read.
 
     Parameters
     ----------
     path : Path
-        HDF5 as ``save_weights`` of TensorFlow's Keras writes it, gzipped or not.
+        HDF5 as written by ``save_weights`` of TensorFlow's Keras, gzipped or not.
 
     Returns
     -------
     mapping of str to ndarray, float32
-        By the names of `skasd.features.openl3._network.expected_shapes`.
+        Arrays under the names of `skasd.features.openl3._network.expected_shapes`.
 
     Raises
     ------
     WeightsError
-        If the file is truncated, damaged or too large, or holds other arrays than OpenL3's audio
-        network.
+        If the file is truncated, damaged or too large, or does not hold the arrays of OpenL3's
+        audio network.
 
     Notes
     -----
-    A published file is known by its blob id. Any other is read in a child process, which can be
-    ended: with limits on time and, where the system has them, on memory.
+    A published file is recognized by its blob id. Any other file is read in a child process, which
+    can be stopped, and is limited in time and, if the system supports it, in memory.
     """
     try:
         with open(path, "rb") as file:
             content = read_at_most(file, MOST_BYTES + 1)
         is_published = git_blob_id(io.BytesIO(content)) in BLOB_IDS.values()
-        # The executable of a frozen program is that program, and no Python.
+        # The executable of a frozen program is that program, not Python.
         if is_published or getattr(sys, "frozen", False):
             return read_arrays(content, expected_shapes())
         return _read_in_a_child(content, expected_shapes())
@@ -155,12 +155,12 @@ def read_weights(path: Path) -> Mapping[str, np.ndarray]:
         raise WeightsError(
             str(path),
             f"cannot be read as OpenL3's weights: {error or type(error).__name__}",
-            f"It may be truncated, or no HDF5 file. {_ways()}",
+            f"It may be truncated, or not an HDF5 file. {_ways()}",
         ) from error
 
 
 def _read_in_a_child(content: bytes, shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
-    """Read what a stranger may have written, where it can be ended."""
+    """Read a file that a stranger may have written, in a process that can be stopped."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **ONE_THREAD}
     try:
         child = subprocess.run(
@@ -210,6 +210,6 @@ def _download(name: str, target: Path, verbose: int) -> Path:
 def _ways() -> str:
     return (
         "Pass a file to weights=, or put openl3_audio_<input_repr>_<content_type>-v0_4_0.h5.gz "
-        f"into {cache_folder()} or into a folder that the environment variable {FOLDER_VARIABLE} "
-        "names; make_iaeo3(openl3=False) goes on without OpenL3."
+        f"into {cache_folder()} or into the folder named by the environment variable "
+        f"{FOLDER_VARIABLE}; or do without OpenL3: make_iaeo3(openl3=False)."
     )

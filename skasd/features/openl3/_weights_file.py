@@ -1,9 +1,9 @@
-"""What is read of a weights file: arrays of known names, shapes and storage, and nothing else.
+"""Reading a weights file: arrays of known names, shapes and storage, and nothing else.
 
-As a program, it takes the file from standard input, shapes and seconds from its arguments, and
-writes the arrays, one behind the other, to standard output. HDF5's own reader follows what a
-damaged file says, in circles if it says so: in a process of its own, it can be ended. So nothing of
-skasd is imported here.
+Run as a program, it takes the file from standard input, and shapes and seconds from its arguments,
+and writes the arrays, one after the other, to standard output. HDF5's own reader follows whatever a
+damaged file says, if need be in circles; in a process of its own, it can be stopped. For this
+reason, nothing of skasd is imported here.
 """
 
 import gzip
@@ -18,32 +18,32 @@ from typing import Any
 import numpy as np
 
 MOST_BYTES = 2**26
-"""Of a file, packed or not: three times OpenL3's weights."""
+"""Most bytes of a file, packed or not: three times OpenL3's weights."""
 
 MOST_SECONDS = 5
-"""Of a processor, for a file that nobody knows; OpenL3's weights take less than one."""
+"""Most processor time for an unknown file; OpenL3's weights take less than a second."""
 
 MOST_MEMORY = 2**30
 
 MOST_NAMES = 256
-"""Of layers, or of the weights of one."""
+"""Most names of layers, or of the weights of a layer."""
 
 PROBLEMS = (
     *(OSError, EOFError, ArithmeticError, AttributeError, LookupError, MemoryError),
     *(RuntimeError, TypeError, ValueError, zlib.error),
 )
-"""What gzip and h5py raise of damaged files."""
+"""Exceptions that gzip and h5py raise for damaged files."""
 
 
 def read_arrays(content: bytes, shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
-    """Read the arrays of a network that is known.
+    """Read the arrays of a network whose shapes are known.
 
     Parameters
     ----------
     content : bytes
-        HDF5 as ``save_weights`` of TensorFlow's Keras writes it, gzipped or not.
+        HDF5 as written by ``save_weights`` of TensorFlow's Keras, gzipped or not.
     shapes : dict of str to tuple of int
-        Shapes by the names of `skasd.features.openl3._network.expected_shapes`.
+        Shapes, under the names of `skasd.features.openl3._network.expected_shapes`.
 
     Returns
     -------
@@ -53,10 +53,10 @@ def read_arrays(content: bytes, shapes: dict[str, tuple[int, ...]]) -> dict[str,
     Raises
     ------
     ValueError
-        If it holds other arrays, ones that are elsewhere, packed or not there at all, or numbers
-        that no weight can be.
+        If the arrays are not the expected ones, are compressed, lie elsewhere or are missing, or
+        hold numbers that no weight can have.
     Exception
-        Others of `PROBLEMS`, of h5py.
+        Any other exception in `PROBLEMS`, from h5py.
     """
     import h5py
 
@@ -70,12 +70,12 @@ def read_arrays(content: bytes, shapes: dict[str, tuple[int, ...]]) -> dict[str,
         if places.keys() != shapes.keys():
             name = min(places.keys() ^ shapes.keys())
             has = "holds" if name in places else "lacks"
-            raise ValueError(f"it holds other weights than OpenL3's audio network: it {has} {name}")
+            raise ValueError(f"it does not hold OpenL3's audio network: it {has} {name}")
         return {name: _read(file, places[name], name, shapes[name]) for name in shapes}
 
 
 def _places(file: Any) -> Any:
-    """Name the arrays by kind and order: Keras numbers its layers again in each session."""
+    """Name the arrays by kind and order, as Keras numbers its layers anew in each session."""
     names = _names(file, "layer_names")
     norms = [name for name in names if name.startswith("batch_normalization")]
     convolutions = [name for name in names if re.match("conv2d|audio_embedding_layer", name)]
@@ -87,7 +87,7 @@ def _places(file: Any) -> Any:
 
 
 def _follow(file: Any, path: str) -> Any:
-    """Go to a place in the file, and nowhere else."""
+    """Follow a path within the file, and nowhere else."""
     import h5py
 
     place = file
@@ -101,10 +101,10 @@ def _follow(file: Any, path: str) -> Any:
 def _names(group: Any, attribute: str) -> list[str]:
     shape = group.attrs.get_id(attribute).shape
     if len(shape) != 1 or shape[0] > MOST_NAMES:
-        raise ValueError(f"its {attribute} are of shape {shape}")
+        raise ValueError(f"its {attribute} have shape {shape}")
     names = [n.decode() if isinstance(n, bytes) else n for n in group.attrs[attribute]]
     if not all(isinstance(name, str) for name in names):
-        raise ValueError(f"its {attribute} are no names")
+        raise ValueError(f"its {attribute} are not names")
     return names
 
 
@@ -115,25 +115,25 @@ def _read(file: Any, path: str, name: str, shape: tuple[int, ...]) -> np.ndarray
     if not isinstance(dataset, h5py.Dataset) or dataset.shape != shape:
         found = getattr(dataset, "shape", None)
         raise ValueError(
-            f"it holds other weights than OpenL3's audio network: {name} should be of shape "
-            f"{shape}, and is of shape {found}"
+            f"it does not hold OpenL3's audio network: {name} should have shape "
+            f"{shape}, but has shape {found}"
         )
     if dataset.dtype.kind != "f" or dataset.dtype.itemsize > 8:
-        raise ValueError(f"its {name} are of dtype {dataset.dtype}")
+        raise ValueError(f"its {name} have dtype {dataset.dtype}")
     if dataset.id.get_create_plist().get_layout() not in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT):
-        raise ValueError(f"its {name} are packed, or in several places")
+        raise ValueError(f"its {name} are compressed or split")
     if dataset.external or dataset.id.get_storage_size() != dataset.nbytes:
         raise ValueError(f"its {name} are not in the file")
     array = np.asarray(dataset, np.float32)
     if not np.isfinite(array).all():
         raise ValueError(f"its {name} hold NaN or infinity")
     if name.endswith("moving_variance") and array.min() < 0:
-        raise ValueError(f"its {name} hold {array.min():.3g}, and no variance is below 0")
+        raise ValueError(f"its {name} hold {array.min():.3g}, but no variance is below 0")
     return array
 
 
 def _limit(most_seconds: int) -> None:
-    """Let the system end this process if it can; elsewhere, the parent does."""
+    """Let the system stop this process if it can; otherwise, the parent does."""
     try:
         import resource
     except ImportError:
