@@ -1,5 +1,8 @@
 """Whole systems beside PyOD's `AudioAE`: ``python -m benchmarks.peers``.
 
+    python -m benchmarks.peers --out FOLDER
+    python -m benchmarks.peers --only make_views_detector     # and AudioAE
+
 One synthetic machine of each kind: 100 WAV files of 10 s train, 40 normal and 40 anomalous ones
 test. Each system has a process of its own, its own settings (`AudioAE` at 16 kHz, the clips' own),
 and two cores. Seconds and memory are means over the machines, imports and the start of JAX or
@@ -7,7 +10,7 @@ PyTorch not counted; AUC is on the same clips for all.
 """
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +18,7 @@ import numpy as np
 
 from benchmarks.accuracy import Accuracy, accuracy, anomaly_scores
 from benchmarks.clips import write_clips
-from benchmarks.measure import MACHINES, Cost, Row, apart, cost, not_measured, run
+from benchmarks.measure import MACHINES, Cost, Row, apart, command_line, cost, not_measured, report
 
 N_TRAIN, N_TEST, SECONDS = 100, 40, 10.0
 
@@ -87,9 +90,10 @@ def mean(costs: list[Cost]) -> Cost:
     )
 
 
-def rows() -> Iterator[Row]:
-    """Measure all systems on all machines."""
-    performances, missing = {name: {} for name in SYSTEMS}, {}
+def rows(names: Collection[str] = SYSTEMS) -> Iterator[Row]:
+    """Measure `AudioAE` and the systems of these names on all machines."""
+    systems = {name: make for name, make in SYSTEMS.items() if name == PEER or name in names}
+    performances, missing = {name: {} for name in systems}, {}
     with tempfile.TemporaryDirectory() as folder:
         for seed, machine in enumerate(MACHINES):
             paths, y = write_clips(
@@ -101,7 +105,7 @@ def rows() -> Iterator[Row]:
                 random_state=seed,
             )
             train, test, y = paths[:N_TRAIN], paths[N_TRAIN:], y[N_TRAIN:]
-            for name, make in SYSTEMS.items():
+            for name, make in systems.items():
                 try:
                     performances[name][machine] = apart(measure, make, train, test, y)
                 except ImportError as error:
@@ -145,5 +149,14 @@ def rows() -> Iterator[Row]:
             )
 
 
+def main() -> None:
+    """Measure the systems that the command line names, or all."""
+    parser = command_line(__doc__)
+    parser.add_argument("--only", action="append", choices=SYSTEMS, help="This; repeatable.")
+    parser.add_argument("--out", type=Path, help="Folder for the results; without it, none.")
+    arguments = parser.parse_args()
+    report(rows(arguments.only or SYSTEMS), arguments.out)
+
+
 if __name__ == "__main__":
-    run(__doc__, rows)
+    main()
