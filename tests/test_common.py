@@ -26,6 +26,7 @@ from skasd import (
     MachineIDEmbedding,
     ONNXEncoder,
     OpenL3Embedding,
+    PowerSpectrum,
     SelectiveMahalanobisAutoencoder,
     SpectrogramStatistics,
     TimeWeightedPooling,
@@ -63,6 +64,7 @@ def rms_and_peak(samples):
 
 TRANSFORMERS = {
     "LogMelSpectrogram": (LOG_MEL, CLIPS, {"n_mels": [8, 16]}),
+    "PowerSpectrum": (PowerSpectrum(n_bins=32), CLIPS, {"n_bins": [8, 16]}),
     "InterpolationAutoencoder": (AUTOENCODER, np.array(SPECTROGRAMS), {"epochs": [1, 2]}),
     "FrameAutoencoder": (BASELINE, np.array(SPECTROGRAMS), {"epochs": [1, 2]}),
     "SelectiveMahalanobisAutoencoder": (MAHALANOBIS, np.array(SPECTROGRAMS), {"epochs": [1, 2]}),
@@ -126,6 +128,14 @@ WRONG_PARAMETERS = {
         "input_sample_rate": 0,
         "channel": "left",
         "min_frames": 0,
+        "n_jobs": "all",
+        "max_seconds": 0,
+    },
+    "PowerSpectrum": {
+        "sample_rate": 0,
+        "n_bins": 0,
+        "input_sample_rate": 0,
+        "channel": "left",
         "n_jobs": "all",
         "max_seconds": 0,
     },

@@ -3,14 +3,20 @@ import pytest
 from scipy.special import log_softmax, softmax
 from sklearn.base import clone
 
-from skasd import MachineIDEmbedding, NearestNeighborsDetector
+from skasd import MachineIDEmbedding, NearestNeighborsDetector, SpectrumEmbedding
+from skasd.features._convolutional_network import ConvolutionalNetwork, SpectrumNetwork
 from skasd.features._training.backend import import_keras
 from skasd.features._training.losses import (
     angular_margin_loss,
     fixed_scale,
     sub_cluster_adacos_loss,
 )
-from skasd.features._training.machine_classifier import MixedClips
+from skasd.features._training.machine_classifier import (
+    MixedClips,
+    _folded,
+    spectrogram_layers,
+    spectrum_layers,
+)
 from skasd.metrics import auc
 
 
@@ -51,6 +57,65 @@ def test_embedding_is_what_keras_computes(fitted, fleet):
             activation = keras.ops.convert_to_numpy(layer(activation))
         expected = activation.mean(axis=1).ravel() @ fitted.coefs_ + fitted.intercepts_
         np.testing.assert_allclose(fitted.transform([clip])[0], expected, rtol=1e-4, atol=1e-5)
+
+
+def in_keras(layers, X):
+    """Compute what layers do with batch normalizations that have seen something, not folded."""
+    keras = import_keras()
+    network = keras.Sequential([keras.Input(X.shape[1:]), *layers])
+    rng = np.random.default_rng(0)
+    for layer in layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
+    return network.predict(X, verbose=0)
+
+
+def test_folded_network_is_what_keras_computes(fleet):
+    spectrograms = (fleet[0][:2] + 30) / 6
+    layers = spectrogram_layers(
+        np.random.RandomState(0), n_frames=37, channels=(4, 8), embedding_size=6
+    )
+    expected = in_keras(layers, spectrograms[..., np.newaxis])
+    *convolutions, dense = _folded(layers)
+    network = ConvolutionalNetwork(*zip(*convolutions, strict=True), *dense)
+    result = [network.embed(spectrogram) for spectrogram in spectrograms]
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_folded_spectrum_network_is_what_keras_computes():
+    """With several steps after each convolution, which have not all their bins."""
+    spectra = np.random.default_rng(0).normal(size=(2, 8200)).astype(np.float32)
+    layers = spectrum_layers(
+        np.random.RandomState(0), n_channels=4, hidden_units=(7, 6), embedding_size=5
+    )
+    expected = in_keras(layers, spectra[:, np.newaxis, :, np.newaxis])
+    weights = _folded(layers)
+    kernels, biases = zip(*weights[:3], strict=True)
+    dense = zip(*weights[3:], strict=True)
+    network = SpectrumNetwork([kernel[0] for kernel in kernels], biases, *dense)
+    result = [network.embed(spectrum) for spectrum in spectra]
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"n_channels": 0}, "n_channels"),
+        ({"hidden_units": (8, 0)}, r"hidden_units=\(8, 0\): expected one positive int"),
+        ({"hidden_units": 8}, "hidden_units"),
+        ({"loss": "softmax"}, "loss"),
+    ],
+)
+def test_wrong_spectrum_embedding(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        SpectrumEmbedding(**parameters).fit(np.eye(4), [0, 1, 0, 1])
+
+
+def test_spectra_need_machines():
+    with pytest.raises(ValueError, match="requires y to be passed"):
+        SpectrumEmbedding().fit(np.eye(4), None)
+    with pytest.raises(ValueError, match="y names only one machine"):
+        SpectrumEmbedding().fit(np.eye(4), ["fan"] * 4)
 
 
 @pytest.mark.parametrize("loss", ["arcface", "adacos"])

@@ -14,13 +14,14 @@ import pytest
 import skops.io
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from networks import machine_id_embedding, spectrum_embedding
 from processes import run_script
 from settings import make
 from sklearn.ensemble import IsolationForest, RandomTreesEmbedding
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.neighbors import LocalOutlierFactor
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import OneClassSVM
 
@@ -33,6 +34,7 @@ from skasd import (
     MachineIDEmbedding,
     NearestNeighborsDetector,
     OpenL3Embedding,
+    PowerSpectrum,
     TimeWeightedPooling,
     make_baseline,
     make_iaeo3,
@@ -87,6 +89,13 @@ SYSTEMS = {
     "make_baseline": lambda: make(make_baseline, cv=None, **SMALL),
     "fusion": lambda: FusionDetector(
         [("levels", levels(GaussianMixtureDetector())), ("neighbors", neighbors())], cv=2
+    ),
+    "spectra of clips": lambda: make_pipeline(
+        make_union(
+            make_pipeline(LogMelSpectrogram(n_mels=16), FrozenEstimator(machine_id_embedding(16))),
+            make_pipeline(PowerSpectrum(n_bins=256), FrozenEstimator(spectrum_embedding(256))),
+        ),
+        NearestNeighborsDetector(),
     ),
     "scikit-learn's detector": lambda: levels(OneClassSVM()),
     "isolation forest": lambda: levels(IsolationForest(n_estimators=5, random_state=0)),

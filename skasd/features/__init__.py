@@ -7,10 +7,12 @@ from skasd.features._frame_autoencoder import FrameAutoencoder
 from skasd.features._interpolation_autoencoder import InterpolationAutoencoder
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features._machine_id_embedding import MachineIDEmbedding
+from skasd.features._power_spectrum import PowerSpectrum
 from skasd.features._principal_components import PrincipalComponents
 from skasd.features._selective_mahalanobis_autoencoder import SelectiveMahalanobisAutoencoder
 from skasd.features._spectrogram_statistics import SpectrogramStatistics
 from skasd.features._spectrogram_transformer import SpectrogramTransformer
+from skasd.features._spectrum_embedding import SpectrumEmbedding
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
 from skasd.features.encoders._by_name import make_encoder
 from skasd.features.encoders._callable_encoder import CallableEncoder
@@ -28,10 +30,12 @@ __all__ = [
     "MachineIDEmbedding",
     "ONNXEncoder",
     "OpenL3Embedding",
+    "PowerSpectrum",
     "PrincipalComponents",
     "SelectiveMahalanobisAutoencoder",
     "SpectrogramStatistics",
     "SpectrogramTransformer",
+    "SpectrumEmbedding",
     "TimeWeightedPooling",
     "WeightsError",
     "make_encoder",

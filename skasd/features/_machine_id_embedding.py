@@ -1,17 +1,18 @@
 """An embedding learned from several machines."""
 
 from collections.abc import Sequence
-from numbers import Integral, Real
+from functools import partial
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
-from sklearn.utils import Tags, check_consistent_length, check_random_state, column_or_1d
 
-from skasd._sklearn import Interval, StrOptions, fit_context
-from skasd._utils.fitted import Array, ListOf, Number, check_chain
-from skasd.features._convolutional_network import KERNEL, STRIDE, ConvolutionalNetwork
+from skasd._sklearn import fit_context
+from skasd._utils.fitted import Array, ListOf, check_chain
+from skasd.features._convolutional_network import KERNEL, STRIDE, ConvolutionalNetwork, n_steps
+from skasd.features._machine_classifier import MachineClassifierMixin
 from skasd.features._spectrogram_transformer import (
     Spectrograms,
     SpectrogramTransformer,
@@ -19,7 +20,9 @@ from skasd.features._spectrogram_transformer import (
 )
 
 
-class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer):
+class MachineIDEmbedding(
+    MachineClassifierMixin, ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer
+):
     """Embed clips by a network that has learned to tell machines apart (outlier exposure).
 
     Whatever distinguishes one healthy machine from its siblings often distinguishes a faulty one as
@@ -114,29 +117,16 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer
 
     _parameter_constraints = {
         "channels": ["array-like"],
-        "embedding_size": [Interval(Integral, 1, None, closed="left")],
-        "loss": [StrOptions({"arcface", "adacos"})],
-        "scale": [Interval(Real, 0, None, closed="neither")],
-        "margin": [Interval(Real, 0, np.pi, closed="left")],
-        # With one direction for each of two machines, the fixed scale would be 0.
-        "n_subclusters": [Interval(Integral, 2, None, closed="left")],
-        "mixup": [Interval(Real, 0, None, closed="left")],
-        "epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
+        **MachineClassifierMixin._constraints_of_training,
     }
 
     _fitted = {
         **SpectrogramTransformer._fitted,
+        **MachineClassifierMixin._fitted_in_training,
         "kernels_": ListOf(Array((KERNEL, KERNEL, "n_channels_in", "n_channels_out")), fewest=1),
         "biases_": ListOf(Array(("n_channels_out",)), fewest=1),
         "coefs_": Array(("n_pooled", "n_outputs")),
         "intercepts_": Array(("n_outputs",)),
-        "mean_": Array(("n_features_in_",)),
-        "scale_": Array(("n_features_in_",), above=0),
-        "loss_curve_": ListOf(Number()),
     }
 
     def __init__(
@@ -201,54 +191,19 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer
                 f"channels={self.channels!r}: expected one positive int for each convolution."
             )
         spectrograms = check_spectrograms(X)
-        if y is None:
-            raise ValueError("MachineIDEmbedding needs y: the machine that each clip comes from.")
-        check_consistent_length(spectrograms, y)
-        classes, indices = np.unique(column_or_1d(y), return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(
-                f"y names only one machine, {classes[0]!r}, so there is nothing to tell it from. "
-                "Pass clips of other machines as well."
-            )
-        random_state = check_random_state(self.random_state)
+        self.n_features_in_ = spectrograms[0].shape[1]
 
-        from skasd.features._training.losses import angular_margin_loss, sub_cluster_adacos_loss
-        from skasd.features._training.machine_classifier import (
-            MixedClips,
-            train_machine_classifier,
-        )
+        from skasd.features._training.machine_classifier import spectrogram_layers
 
-        frames = np.concatenate(spectrograms)
-        self.n_features_in_ = frames.shape[1]
-        self.mean_ = frames.mean(axis=0, dtype=np.float64).astype(np.float32)
-        scale = frames.std(axis=0, dtype=np.float64).astype(np.float32)
-        self.scale_ = np.where(scale > 0, scale, np.float32(1))
-        batches = MixedClips(
-            [self._standardize(spectrogram) for spectrogram in spectrograms],
-            indices,
-            batch_size=self.batch_size,
-            mixup=self.mixup,
-            random_state=random_state,
-        )
-        if self.loss == "adacos":
-            n_subclusters = self.n_subclusters
-            loss = sub_cluster_adacos_loss(len(classes), n_subclusters)
-        else:
-            n_subclusters = 1
-            loss = angular_margin_loss(scale=self.scale, margin=self.margin)
-        network, self.loss_curve_ = train_machine_classifier(
-            batches,
+        make_layers = partial(
+            spectrogram_layers,
+            n_frames=min(map(len, spectrograms)),
             channels=[int(n) for n in channels],
             embedding_size=self.embedding_size,
-            loss=loss,
-            n_subclusters=n_subclusters,
-            learning_rate=self.learning_rate,
-            epochs=self.epochs,
-            random_state=random_state,
-            verbose=self.verbose,
         )
-        self.kernels_, self.biases_, self.coefs_, self.intercepts_ = network
-        self.classes_ = classes
+        *convolutions, dense = self._train(spectrograms, y, make_layers)
+        self.kernels_, self.biases_ = map(list, zip(*convolutions, strict=True))
+        self.coefs_, self.intercepts_ = dense
         return self
 
     def transform_spectrogram(self, spectrogram: np.ndarray) -> np.ndarray:
@@ -270,14 +225,10 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer
     def _check_fitted(self) -> None:
         # A convolution is a layer whose inputs are the channels under its kernel.
         layers = [kernel[0, 0] for kernel in self.kernels_]
-        n_channels, n_bands = layers[-1].shape[1], self.n_features_in_
+        n_channels = layers[-1].shape[1]
         check_chain(layers, self.biases_, 1, n_channels)
-        for _ in layers:
-            n_bands = -(-n_bands // STRIDE)
-        check_chain([self.coefs_], [self.intercepts_], n_bands * n_channels, self._n_features_out)
-
-    def _standardize(self, spectrogram: np.ndarray) -> np.ndarray:
-        return (spectrogram - self.mean_) / self.scale_
+        n_pooled = n_steps(self.n_features_in_, *[STRIDE] * len(layers)) * n_channels
+        check_chain([self.coefs_], [self.intercepts_], n_pooled, self._n_features_out)
 
     @property
     def _n_features_out(self) -> int:
@@ -286,8 +237,3 @@ class MachineIDEmbedding(ClassNamePrefixFeaturesOutMixin, SpectrogramTransformer
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Version 0.1.0.dev0 had no other loss.
         super().__setstate__({"loss": "arcface", "n_subclusters": 16, **state})
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        return tags

@@ -15,6 +15,7 @@ from skasd.features._frame_autoencoder import FrameAutoencoder
 from skasd.features._interpolation_autoencoder import InterpolationAutoencoder
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features._machine_id_embedding import MachineIDEmbedding
+from skasd.features._power_spectrum import PowerSpectrum
 from skasd.features._spectrogram_statistics import SpectrogramStatistics
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
 from skasd.features._window_autoencoder import WindowAutoencoder
@@ -31,6 +32,7 @@ WORDS = {
     CallableEncoder: "function of the samples",
     TimeWeightedPooling: "level of the bands",
     MachineIDEmbedding: "embedding taught by other machines",
+    PowerSpectrum: "spectrum of the whole clip",
 }
 """Names in text of branches with such a step."""
 

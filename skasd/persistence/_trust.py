@@ -14,9 +14,11 @@ from skasd.features._frame_autoencoder import FrameAutoencoder
 from skasd.features._interpolation_autoencoder import InterpolationAutoencoder
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
 from skasd.features._machine_id_embedding import MachineIDEmbedding
+from skasd.features._power_spectrum import PowerSpectrum
 from skasd.features._principal_components import PrincipalComponents
 from skasd.features._selective_mahalanobis_autoencoder import SelectiveMahalanobisAutoencoder
 from skasd.features._spectrogram_statistics import SpectrogramStatistics
+from skasd.features._spectrum_embedding import SpectrumEmbedding
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
 from skasd.features.encoders._onnx_encoder import ONNXEncoder
 from skasd.features.openl3._openl3_embedding import OpenL3Embedding
@@ -35,10 +37,12 @@ OURS: tuple[type[Any], ...] = (
     NearestNeighborsDetector,
     ONNXEncoder,
     OpenL3Embedding,
+    PowerSpectrum,
     PrincipalComponents,
     RepeatedSeedEnsemble,
     SelectiveMahalanobisAutoencoder,
     SpectrogramStatistics,
+    SpectrumEmbedding,
     TimeWeightedPooling,
 )
 """Estimators of skasd. What is fitted in each is in its `_fitted`."""

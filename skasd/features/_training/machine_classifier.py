@@ -1,12 +1,18 @@
-"""Training of the network that tells machines apart."""
+"""Training of the networks that tell machines apart."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from skasd.features._batch_norm import scale_and_shift
-from skasd.features._convolutional_network import KERNEL, STRIDE, ConvolutionalNetwork
+from skasd.features._convolutional_network import (
+    KERNEL,
+    SPECTRUM_KERNELS,
+    SPECTRUM_STRIDES,
+    STRIDE,
+    n_steps,
+)
 from skasd.features._training.backend import glorot_uniform, import_keras
 from skasd.features._training.losses import Loss
 from skasd.features._training.program import fit_in_keras
@@ -76,28 +82,121 @@ class MixedClips:
         self.order = self.random_state.permutation(len(self.spectrograms))
 
 
-def train_machine_classifier(
-    batches: MixedClips,
+Layers = list[Any]
+"""Layers of Keras, from a batch of clips to their embeddings."""
+
+
+def spectrogram_layers(
+    random_state: np.random.RandomState,
     *,
+    n_frames: int,
     channels: Sequence[int],
     embedding_size: int,
+) -> Layers:
+    """Return convolutions over time and frequency, an average over time, and a dense layer.
+
+    Parameters
+    ----------
+    random_state : RandomState
+        Source of the initial weights.
+    n_frames : int
+        Frames of each clip.
+    channels : sequence of int
+        Channels of each convolution.
+    embedding_size : int
+        Units of the dense layer.
+
+    Returns
+    -------
+    list of keras.Layer
+    """
+    layers = import_keras().layers
+    result = []
+    for n_channels in channels:
+        result += _convolution(random_state, n_channels, (KERNEL, KERNEL), (STRIDE, STRIDE))
+    n_pooled = n_steps(n_frames, *[STRIDE] * len(channels))
+    result += [layers.AveragePooling2D((n_pooled, 1)), layers.Flatten()]
+    return [*result, _dense(random_state, embedding_size)]
+
+
+def spectrum_layers(
+    random_state: np.random.RandomState,
+    *,
+    n_channels: int,
+    hidden_units: Sequence[int],
+    embedding_size: int,
+) -> Layers:
+    """Return convolutions over frequency, and dense layers, of spectra that are single frames.
+
+    Parameters
+    ----------
+    random_state : RandomState
+        Source of the initial weights.
+    n_channels : int
+        Channels of each convolution.
+    hidden_units : sequence of int
+        Units of each dense layer before the last.
+    embedding_size : int
+        Units of the last dense layer.
+
+    Returns
+    -------
+    list of keras.Layer
+    """
+    layers = import_keras().layers
+    result = []
+    for kernel, stride in zip(SPECTRUM_KERNELS, SPECTRUM_STRIDES, strict=True):
+        result += _convolution(random_state, n_channels, (1, kernel), (1, stride))
+    result.append(layers.Flatten())
+    for units in hidden_units:
+        result += [_dense(random_state, units, use_bias=False), *_normalized()]
+    return [*result, _dense(random_state, embedding_size)]
+
+
+def _convolution(
+    random_state: np.random.RandomState, n_channels: int, size: tuple, strides: tuple
+) -> Layers:
+    convolution = import_keras().layers.Conv2D(
+        n_channels,
+        size,
+        strides=strides,
+        padding="same",
+        use_bias=False,
+        kernel_initializer=glorot_uniform(random_state),
+    )
+    return [convolution, *_normalized()]
+
+
+def _dense(random_state: np.random.RandomState, units: int, *, use_bias: bool = True) -> Any:
+    initializer = glorot_uniform(random_state)
+    return import_keras().layers.Dense(units, use_bias=use_bias, kernel_initializer=initializer)
+
+
+def _normalized() -> Layers:
+    layers = import_keras().layers
+    # The default momentum of 0.99 is too slow for a few hundred steps.
+    return [layers.BatchNormalization(momentum=0.9), layers.ReLU()]
+
+
+def train_machine_classifier(
+    batches: MixedClips,
+    make_layers: Callable[[np.random.RandomState], Layers],
+    *,
     loss: Loss,
     n_subclusters: int,
     learning_rate: float,
     epochs: int,
     random_state: np.random.RandomState,
     verbose: int,
-) -> tuple[ConvolutionalNetwork, list[float]]:
+) -> tuple[list[tuple[np.ndarray, np.ndarray]], list[float]]:
     """Train a network to tell machines apart by angles between embeddings and directions.
 
     Parameters
     ----------
     batches : MixedClips
         Inputs and targets.
-    channels : sequence of int
-        Channels of each convolution.
-    embedding_size : int
-        Units of the dense layer.
+    make_layers : callable
+        Takes the source of the initial weights, and returns the layers up to the embedding.
     loss : callable
         Loss of the cosines, from `skasd.features._training.losses`.
     n_subclusters : int
@@ -113,8 +212,8 @@ def train_machine_classifier(
 
     Returns
     -------
-    network : ConvolutionalNetwork
-        The network up to the embedding.
+    weights : list of (ndarray, ndarray)
+        Weights and biases of each layer that has some, batch normalization folded in.
     loss_curve : list of float
         Mean loss in each epoch.
 
@@ -124,10 +223,9 @@ def train_machine_classifier(
         If the loss of an epoch is not finite.
     """
     keras = import_keras()
-    layers, ops = keras.layers, keras.ops
     inputs, targets = batches[0]
 
-    class Cosines(layers.Layer):  # type: ignore[name-defined]
+    class Cosines(keras.layers.Layer):  # type: ignore[name-defined]
         """Cosines between the embedding and the directions of all machines."""
 
         def build(self, shape: tuple[int, ...]) -> None:
@@ -137,40 +235,37 @@ def train_machine_classifier(
             )
 
         def call(self, embedding: Any) -> Any:
-            return ops.normalize(embedding) @ ops.normalize(self.directions, axis=0)
+            return _unit(embedding, axis=1) @ _unit(self.directions, axis=0)
 
-    network = keras.Sequential([keras.Input(inputs.shape[1:])])
-    convolutions, norms = [], []
-    for n_channels in channels:
-        convolution = layers.Conv2D(
-            n_channels,
-            KERNEL,
-            strides=STRIDE,
-            padding="same",
-            use_bias=False,
-            kernel_initializer=glorot_uniform(random_state),
-        )
-        # The default momentum of 0.99 is too slow for a few hundred steps.
-        norm = layers.BatchNormalization(momentum=0.9)
-        convolutions.append(convolution)
-        norms.append(norm)
-        for layer in (convolution, norm, layers.ReLU()):
-            network.add(layer)
-    shape = network.output_shape
-    dense = layers.Dense(embedding_size, kernel_initializer=glorot_uniform(random_state))
-    network.add(layers.AveragePooling2D((shape[1], 1)))
-    for layer in (layers.Flatten(), dense, Cosines()):
-        network.add(layer)
+    layers = make_layers(random_state)
+    network = keras.Sequential([keras.Input(inputs.shape[1:]), *layers, Cosines()])
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * len(batches))
     network.compile(optimizer=keras.optimizers.Adam(schedule), loss=loss)
     with watch_epochs(epochs, learning_rate=learning_rate, verbose=verbose) as watched:
         loss_curve, after_epoch = watched
         # Step by step: a compiled loop over convolutions is ten times slower on a CPU.
         fit_in_keras(network, batches, epochs, after_epoch)
-    kernels, biases = [], []
-    for convolution, norm in zip(convolutions, norms, strict=True):
-        gamma, beta, mean, variance = norm.get_weights()
-        factor, offset = scale_and_shift(gamma, beta, mean, variance, norm.epsilon)
-        kernels.append(convolution.get_weights()[0] * factor)
-        biases.append(offset)
-    return ConvolutionalNetwork(kernels, biases, *dense.get_weights()), loss_curve
+    return _folded(layers), loss_curve
+
+
+def _unit(vectors: Any, axis: int) -> Any:
+    """Divide vectors by their norms. Keras' own has no gradient where a clip is embedded as 0."""
+    ops = import_keras().ops
+    squares = ops.sum(ops.square(vectors), axis=axis, keepdims=True)
+    return vectors * ops.rsqrt(ops.where(squares > 0, squares, 1.0))
+
+
+def _folded(layers: Layers) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the weights and biases of the layers that have some, batch normalization folded in."""
+    keras = import_keras()
+    folded: list[Any] = []
+    for layer in layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            # The layer before has no bias of its own.
+            (kernel,) = folded.pop()
+            gamma, beta, mean, variance = layer.get_weights()
+            factor, offset = scale_and_shift(gamma, beta, mean, variance, layer.epsilon)
+            folded.append((kernel * factor, offset))
+        elif layer.get_weights():
+            folded.append(tuple(layer.get_weights()))
+    return folded
