@@ -118,6 +118,7 @@ class Clips(NamedTuple):
 
     tensor: Tensor
     n_samples: int
+    sample_rate: int
 
 
 class Spectrograms(NamedTuple):

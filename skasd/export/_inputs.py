@@ -10,6 +10,10 @@ from skasd.audio._channels import far_channel
 from skasd.export._graph import Clips, Graph, Spectrograms
 from skasd.export._spectrogram import check_length, count_frames
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
+from skasd.features._power_spectrum import PowerSpectrum
+
+LISTENERS = (LogMelSpectrogram, PowerSpectrum)
+"""Steps that take samples."""
 
 SETTINGS = (
     "sample_rate",
@@ -32,28 +36,30 @@ def common_settings(log_mels: Sequence[LogMelSpectrogram]) -> dict[str, Any]:
     return {name: found.pop() for name, found in values.items() if len(found) == 1}
 
 
-def add_clips(graph: Graph, log_mels: Sequence[LogMelSpectrogram], duration: float) -> Clips:
+def add_clips(graph: Graph, steps: Sequence[BaseEstimator], duration: float) -> Clips:
     """Add an input for samples; refuse detectors that take no clips, or clips of several rates."""
-    if not log_mels:
+    listeners = [step for step in steps if isinstance(step, LISTENERS)]
+    if not listeners:
         raise ValueError(
-            "input='clips' needs a LogMelSpectrogram, but this detector was fitted on "
-            "spectrograms and has none. Pass input='spectrograms'."
+            "input='clips' needs a LogMelSpectrogram or PowerSpectrum, but this detector was "
+            "fitted on spectrograms and has neither. Pass input='spectrograms'."
         )
-    if any(far_channel(step.channel) is not None for step in log_mels):
+    if any(far_channel(step.channel) is not None for step in listeners):
         raise ValueError(
             "input='clips' has one channel, but the detector compares two. Pass "
             "input='spectrograms': the levels of the near channel minus those of the far one."
         )
-    settings = common_settings(log_mels)
-    if "sample_rate" not in settings:
-        rates = sorted({step.sample_rate for step in log_mels})
+    rates = sorted({step.sample_rate for step in listeners})
+    if len(rates) > 1:
+        names = " and ".join(sorted({type(step).__name__ for step in listeners}))
         raise ValueError(
-            f"The LogMelSpectrogram steps have different sample rates ({rates}), so one input "
+            f"The {names} steps have different sample rates ({rates}), so one input "
             "cannot serve them all. Fit them with the same sample_rate."
         )
-    n_samples = round(duration * settings["sample_rate"])
-    description = f"Mono samples at {settings['sample_rate']} Hz, in [-1, 1]."
-    return Clips(graph.input("clip", np.float32, (n_samples,), description), n_samples)
+    n_samples = round(duration * rates[0])
+    description = f"Mono samples at {rates[0]} Hz, in [-1, 1]."
+    clip = graph.input("clip", np.float32, (n_samples,), description)
+    return Clips(clip, n_samples, rates[0])
 
 
 def add_spectrograms(
@@ -64,6 +70,11 @@ def add_spectrograms(
     n_frames: int | None,
 ) -> Spectrograms:
     """Add an input for levels; refuse an unknown number of frames, and several kinds of levels."""
+    if any(isinstance(step, PowerSpectrum) for step in steps):
+        raise ValueError(
+            "input='spectrograms' does not go with PowerSpectrum, which computes the spectrum of "
+            "the whole clip from its samples. Pass input='clips'."
+        )
     different = set(SETTINGS) - set(common_settings(log_mels))
     if log_mels and different:
         raise ValueError(

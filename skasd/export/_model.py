@@ -32,7 +32,7 @@ def make_model(
     graph = Graph()
     data: Clips | Spectrograms
     if input == "clips":
-        data = add_clips(graph, log_mels, duration)
+        data = add_clips(graph, steps, duration)
     else:
         data = add_spectrograms(graph, steps, log_mels, duration, n_frames)
     result = convert(detector, data)

@@ -26,18 +26,18 @@ def export_onnx(
     ----------
     detector : RepeatedSeedEnsemble, FusionDetector or Pipeline
         The detector, fitted on clips or on spectrograms. It may consist of skasd's
-        `LogMelSpectrogram`, `SpectrogramStatistics`, `InterpolationAutoencoder`,
-        `FrameAutoencoder`, `TimeWeightedPooling`, `PrincipalComponents`,
-        `NearestNeighborsDetector`, `GaussianMixtureDetector`, `MahalanobisDetector` and
-        `FeatureDetector`, and of scikit-learn's `Pipeline`, `FeatureUnion`, `FrozenEstimator` and
-        `StandardScaler`. Thus it may come from `make_views_detector`, from `make_iaeo3` or
-        `make_iaeo3_opt` with ``openl3=False``, from `make_iaeo3_plus` without `embedding`, or from
-        `make_baseline`.
+        `LogMelSpectrogram`, `PowerSpectrum`, `SpectrogramStatistics`, `InterpolationAutoencoder`,
+        `FrameAutoencoder`, `TimeWeightedPooling`, `MachineIDEmbedding`, `SpectrumEmbedding`,
+        `PrincipalComponents`, `NearestNeighborsDetector`, `GaussianMixtureDetector`,
+        `MahalanobisDetector` and `FeatureDetector`, and of scikit-learn's `Pipeline`,
+        `FeatureUnion`, `FrozenEstimator` and `StandardScaler`. Thus it may come from
+        `make_views_detector`, from `make_iaeo3`, `make_iaeo3_opt` or `make_iaeo3_plus` with
+        ``openl3=False``, or from `make_baseline`.
     path : str or PathLike
         The file, which is replaced if it exists. It is written completely or not at all.
     input : {"clips", "spectrograms"}, default="clips"
         With ``"clips"``, the model takes mono samples, (n_clips, n_samples), float32, at the
-        `sample_rate` of `LogMelSpectrogram`, in [-1, 1] as read from files. With
+        `sample_rate` of `LogMelSpectrogram` or `PowerSpectrum`, in [-1, 1] as read from files. With
         ``"spectrograms"``, it takes the output of `LogMelSpectrogram`, (n_clips, n_frames, n_mels),
         float32, in dB.
     duration : float, default=10.0
@@ -55,7 +55,7 @@ def export_onnx(
         If the detector is not fitted.
     TypeError
         If the detector has a step that cannot be exported, such as `OpenL3Embedding`,
-        `ONNXEncoder`, `MachineIDEmbedding` or a step from another package.
+        `ONNXEncoder` or a step from another package.
     ValueError
         If an argument is out of range or does not go with the detector; if clips of this length are
         too short for it; or if its `LogMelSpectrogram` steps differ although one input has to serve
@@ -82,8 +82,8 @@ def export_onnx(
     score.
 
     The model uses operators of opset 18. The Fourier transform, statistics and densities are
-    computed in float64 and the autoencoder in float32, as in skasd. This requires a runtime with
-    float64 and, for clips, the operator STFT, such as onnxruntime on a CPU. Members that take the
+    computed in float64 and networks in float32, as in skasd. This requires a runtime with float64
+    and, for clips, the operator STFT or DFT, such as onnxruntime on a CPU. Members that take the
     same spectrogram share it.
 
     In skasd, `NearestNeighborsDetector` does not count a clip as its own neighbor: it leaves out a

@@ -23,6 +23,7 @@ from skasd.export._detectors import (
     mixture_score,
     neighbors_score,
 )
+from skasd.export._embeddings import spectrogram_embedding, spectrum_embedding
 from skasd.export._features import (
     error_statistics,
     joined,
@@ -32,12 +33,16 @@ from skasd.export._features import (
 )
 from skasd.export._graph import Clips, Features, Scores, Spectrograms
 from skasd.export._spectrogram import log_mel
+from skasd.export._spectrum import power_spectrum
 from skasd.export._statistics import spectrogram_statistics
 from skasd.features._frame_autoencoder import FrameAutoencoder
 from skasd.features._interpolation_autoencoder import InterpolationAutoencoder
 from skasd.features._log_mel_spectrogram import LogMelSpectrogram
+from skasd.features._machine_id_embedding import MachineIDEmbedding
+from skasd.features._power_spectrum import PowerSpectrum
 from skasd.features._principal_components import PrincipalComponents
 from skasd.features._spectrogram_statistics import SpectrogramStatistics
+from skasd.features._spectrum_embedding import SpectrumEmbedding
 from skasd.features._time_weighted_pooling import TimeWeightedPooling
 
 Data = Clips | Spectrograms | Features | Scores
@@ -45,10 +50,13 @@ Data = Clips | Spectrograms | Features | Scores
 # Exact types here and below, as a subclass may compute something else.
 OPERATORS: dict[type, tuple[Callable[..., Any], Any]] = {
     LogMelSpectrogram: (log_mel, Clips | Spectrograms),
+    PowerSpectrum: (power_spectrum, Clips),
     InterpolationAutoencoder: (error_statistics, Spectrograms),
     FrameAutoencoder: (error_statistics, Spectrograms),
     TimeWeightedPooling: (pooled_levels, Spectrograms),
     SpectrogramStatistics: (spectrogram_statistics, Spectrograms),
+    MachineIDEmbedding: (spectrogram_embedding, Spectrograms),
+    SpectrumEmbedding: (spectrum_embedding, Features),
     PrincipalComponents: (principal_components, Features),
     StandardScaler: (standardized, Features),
     GaussianMixtureDetector: (mixture_score, Features),
