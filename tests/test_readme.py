@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import sklearn.model_selection
 import soundfile
+from networks import spectrum_embedding
 from settings import make
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import RandomizedSearchCV
 
 import skasd
@@ -45,6 +47,8 @@ def small_settings(monkeypatch):
     monkeypatch.setattr(
         skasd, "MachineIDEmbedding", lambda **settings: embedding((4, 8), epochs=1, **settings)
     )
+    fitted = FrozenEstimator(spectrum_embedding(8192))
+    monkeypatch.setattr(skasd, "SpectrumEmbedding", lambda **_: fitted)
 
     def search(detector, grid, cv, **settings):
         (grid, *_) = grid if isinstance(grid, list) else [grid]
