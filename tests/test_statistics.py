@@ -117,7 +117,7 @@ def test_digital_silence_is_finite(name):
 
 def test_too_few_frames_name_the_clip():
     statistics = SpectrogramStatistics("modulation").fit(CLIPS)
-    with pytest.raises(AudioError, match=r"clip 1.*16 frames where 17"):
+    with pytest.raises(AudioError, match=r"clip 1.*16 frames, but 17"):
         statistics.transform([CLIPS[0], CLIPS[1, :16]])
 
 
