@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from processes import run_script
 from sklearn.base import clone
+from sklearn.ensemble import IsolationForest
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_validate
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.metadata_routing import MetadataRequest
 
 import skasd
@@ -22,13 +23,17 @@ from skasd import (
     AudioError,
     FeatureDetector,
     FleetDetector,
+    FusionDetector,
     GaussianMixtureDetector,
     LogMelSpectrogram,
+    MahalanobisDetector,
+    NearestNeighborsDetector,
     RepeatedSeedEnsemble,
     TimeWeightedPooling,
     make_iaeo3_opt,
 )
 from skasd.datasets import MACHINES
+from skasd.ensemble._fleet_task import FleetTask
 from skasd.metrics import auc
 from skasd.model_selection import NormalKFold
 from skasd.persistence import ModelFileError
@@ -90,6 +95,46 @@ def test_mapping_of_machine_types():
         fleet.partial_fit([[1.0]], machine_label=["valve_id_06"])
     with pytest.raises(ValueError, match="'estimator' parameter of FleetDetector must be"):
         FleetDetector(FunctionTransformer()).fit([[1.0]], machine_label=["fan"])
+
+
+DOMAIN = np.repeat(["source", "target"], [16 * len(NAMES), 4 * len(NAMES)])
+"""The last four clips of each machine are of the target."""
+
+
+def test_domains_as_of_detectors_fitted_one_by_one():
+    neighbors = NearestNeighborsDetector(1, domain_method="smote", contamination=0.3)
+    forest = IsolationForest(n_estimators=10, random_state=0)
+    by_type = {
+        "fan": MahalanobisDetector(contamination=0.3),
+        "pump": Pipeline([("scaler", StandardScaler()), ("end", neighbors)]),
+        "valve": FusionDetector([("forest", forest)], contamination=0.3),
+        "slider": clone(neighbors).set_params(domain_method="selective"),
+    }
+    fleet = FleetDetector(by_type).fit(FEATURES, machine_label=MACHINE, domain=DOMAIN)
+    for name in NAMES:
+        own = name == MACHINE
+        alone = clone(by_type[name.partition("_")[0]])
+        alone.fit(FEATURES[own], **{"end__" * name.startswith("pump") + "domain": DOMAIN[own]})
+        for method in ("score_samples", "decision_function"):
+            found = getattr(fleet, method)(FEATURES[own], machine_label=MACHINE[own])
+            np.testing.assert_array_equal(found, getattr(alone, method)(FEATURES[own]))
+
+
+def test_domains_of_machines_that_are_added():
+    detector = NearestNeighborsDetector(1, domain_method="selective", contamination=0.3)
+    X, label = FEATURES[::6], np.array(["old", "new"] * 10)
+    domain = np.repeat(["source", "target"], [12, 8])
+    fleet = FleetDetector(detector)
+    fleet.partial_fit(X[::2], machine_label=label[::2], domain=domain[::2])
+    fleet.partial_fit(X[1::2], machine_label=label[1::2], domain=domain[1::2])
+    for start, name in enumerate(["old", "new"]):
+        alone = clone(detector).fit(X[start::2], domain=domain[start::2])
+        found = fleet.p_values(X, machine_label=[name] * 20)
+        np.testing.assert_array_equal(found, alone.p_values(X))
+    # Two clips of the target are too few for one of them.
+    X, domain, label = np.r_[X[:14], X], np.r_[domain[:14], domain], ["old"] * 14 + ["new"] * 20
+    with pytest.warns(UserWarning, match=r"1 of .*\nold: .* 3 clips of each .*, got 2 of the tar"):
+        fleet.partial_fit(X, machine_label=label, domain=domain)
 
 
 def test_table_1_is_a_fleet():
@@ -241,6 +286,26 @@ def test_other_mistakes(fleet):
         FleetDetector(clips_detector()).fit("clip.wav", machine_label=["fan"])
 
 
+@pytest.mark.parametrize(
+    ("estimator", "domain", "message"),
+    [
+        (mixture(), DOMAIN[:-1], r"inconsistent numbers of samples: \[120, 119\]"),
+        (mixture(), "target", "domain='target': expected 'source' or 'target' for each clip"),
+        (mixture(), [*DOMAIN[:-1], "goal"], "domain is 'goal' at index 119: expected 'source'"),
+        (
+            {**dict.fromkeys(["fan", "valve", "slider"], mixture()), "pump": IsolationForest()},
+            DOMAIN,
+            r"IsolationForest, the detector of machine 'pump_id_0.', takes no domain\. Wrap it in",
+        ),
+        (make_pipeline(StandardScaler(), IsolationForest()), DOMAIN, "IsolationForest, .* no dom"),
+    ],
+)
+def test_wrong_domains_stop_before_any_fit(estimator, domain, message, monkeypatch):
+    monkeypatch.setattr(FleetTask, "fit", None)
+    with pytest.raises(ValueError, match=message):
+        FleetDetector(estimator).fit(FEATURES, machine_label=MACHINE, domain=domain)
+
+
 class FleetAUC:
     """A scorer that asks for the labels, as scikit-learn's documentation has it."""
 
@@ -272,6 +337,10 @@ def test_metadata_routing(fleet):
         result = cross_validate(
             pipeline, X, y, params={"machine_label": MACHINE}, scoring=FleetAUC(), cv=NormalKFold(2)
         )
+        domain = np.where(MACHINE[0] == MACHINE, "target", "source")
+        routed.set_fit_request(domain=True)
+        pipeline.fit(FEATURES, machine_label=MACHINE, domain=domain)
+    assert routed.detectors_[MACHINE[0]].calibration_is_target_.all()
     np.testing.assert_array_equal(result["test_score"], [1.0, 1.0])
     np.testing.assert_array_equal(
         clone(routed).fit_predict(FEATURES, machine_label=MACHINE),

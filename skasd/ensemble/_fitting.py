@@ -45,11 +45,16 @@ def fit_in_domains(
     -------
     detector
     """
-    if is_target is None or not get_routing_for_object(detector).consumes("fit", ["domain"]):
+    if is_target is None or not takes_domain(detector):
         return detector.fit(X, y)
     # Whether or not users have turned on routing, a pipeline passes nothing on without it.
     with config_context(enable_metadata_routing=True):
         return detector.fit(X, y, domain=np.where(is_target, TARGET, SOURCE))
+
+
+def takes_domain(detector: Any) -> bool:
+    """Tell whether a detector, or a step of it, takes the domains of the clips in its `fit`."""
+    return bool(get_routing_for_object(detector).consumes("fit", ["domain"]))
 
 
 def score_seen(member: BaseEstimator, X: Any, y: Any, is_target: np.ndarray | None) -> Fitted:

@@ -16,12 +16,12 @@ from skasd._sklearn import N_JOBS, HasMethods, fit_context
 from skasd._utils.threads import parallel_threads
 from skasd.audio._clips import Clips
 from skasd.audio._looking import warn_of_remarks
+from skasd.detection._domains import check_domain
+from skasd.ensemble._fleet_estimators import estimators_for
+from skasd.ensemble._fleet_messages import check_known, warn_of_failures
 from skasd.ensemble._fleet_task import FleetTask, check_machine, group_by_machine, rows
 from skasd.ensemble._saved_detectors import SavedDetectors
 from skasd.exceptions import RecordingWarning
-
-N_NAMED = 5
-"""Machines that a message names."""
 
 
 class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
@@ -103,7 +103,14 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         self.n_jobs = n_jobs
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Clips | ArrayLike, y: Any = None, *, machine_label: ArrayLike) -> Self:
+    def fit(
+        self,
+        X: Clips | ArrayLike,
+        y: Any = None,
+        *,
+        machine_label: ArrayLike,
+        domain: ArrayLike | None = None,
+    ) -> Self:
         """Fit a detector for each machine.
 
         Parameters
@@ -114,6 +121,9 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             Each machine's part of it is passed on.
         machine_label : array-like of shape (n_clips,)
             Label of the machine of each clip.
+        domain : array-like of shape (n_clips,), default=None
+            ``"source"`` or ``"target"`` for each clip. Each machine's part of it is passed on,
+            whether or not metadata routing is turned on, so its detector must take domains.
 
         Returns
         -------
@@ -124,25 +134,32 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         TypeError
             If a label is not a string, or `machine_label` is a single one.
         ValueError
-            If a parameter is invalid, a machine's type has no estimator, or no machine can be
-            fitted.
+            If a parameter or domain is invalid, a machine's type has no estimator, or one that
+            takes no domain although `domain` is given, or no machine can be fitted.
 
         Warns
         -----
         UserWarning
             If a machine cannot be fitted: which ones, and why. The others are.
         """
-        self.detectors_, self.failures_ = self._fit_machines(X, y, machine_label)
-        self._warn_of_failures(self.failures_)
+        self.detectors_, self.failures_ = self._fit_machines(X, y, machine_label, domain)
+        warn_of_failures(self.failures_, self.detectors_)
         return self
 
     @fit_context(prefer_skip_nested_validation=False)
-    def partial_fit(self, X: Clips | ArrayLike, y: Any = None, *, machine_label: ArrayLike) -> Self:
+    def partial_fit(
+        self,
+        X: Clips | ArrayLike,
+        y: Any = None,
+        *,
+        machine_label: ArrayLike,
+        domain: ArrayLike | None = None,
+    ) -> Self:
         """Add the machines that occur, or fit them anew; leave all others as they are.
 
         Parameters
         ----------
-        X, y, machine_label
+        X, y, machine_label, domain
             See `fit`.
 
         Returns
@@ -160,12 +177,12 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             If a machine cannot be fitted. One that had a detector keeps it.
         """
         if not hasattr(self, "detectors_"):
-            return self.fit(X, y, machine_label=machine_label)
-        fitted, failures = self._fit_machines(X, y, machine_label)
+            return self.fit(X, y, machine_label=machine_label, domain=domain)
+        fitted, failures = self._fit_machines(X, y, machine_label, domain)
         self.detectors_ = self.detectors_ | fitted  # type: ignore[operator]  # either kind can
         earlier = {name: why for name, why in self.failures_.items() if name not in fitted}
         self.failures_ = earlier | failures
-        self._warn_of_failures(failures)
+        warn_of_failures(failures, self.detectors_)
         return self
 
     def score_samples(self, X: Clips | ArrayLike, *, machine_label: ArrayLike) -> np.ndarray:
@@ -257,13 +274,18 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         return self._score("p_values", X, machine_label)
 
     def fit_predict(
-        self, X: Clips | ArrayLike, y: Any = None, *, machine_label: ArrayLike
+        self,
+        X: Clips | ArrayLike,
+        y: Any = None,
+        *,
+        machine_label: ArrayLike,
+        domain: ArrayLike | None = None,
     ) -> np.ndarray:
         """Fit a detector for each machine, and decide which of the same clips are anomalous.
 
         Parameters
         ----------
-        X, y, machine_label
+        X, y, machine_label, domain
             See `fit`.
 
         Returns
@@ -271,16 +293,19 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         ndarray of shape (n_clips,), int
             +1 for normal clips, -1 for anomalous ones.
         """
-        return self.fit(X, y, machine_label=machine_label).predict(X, machine_label=machine_label)
+        return self.fit(X, y, machine_label=machine_label, domain=domain).predict(
+            X, machine_label=machine_label
+        )
 
     def _fit_machines(
-        self, X: Any, y: Any, machine_label: Any
+        self, X: Any, y: Any, machine_label: Any, domain: Any
     ) -> tuple[dict[str, BaseEstimator], dict[str, str]]:
         """Return fitted detectors, and the reasons of those that could not be fitted."""
         labels = check_machine(X, machine_label)
         check_consistent_length(X, y)
+        is_target = check_domain(domain, X)
         groups = dict(group_by_machine(labels))
-        estimators = {name: self._estimator_of(name) for name in groups}
+        estimators = estimators_for(self.estimator, groups, with_domain=domain is not None)
         in_turn = effective_n_jobs(self.n_jobs) > 1
         outcomes = Parallel(n_jobs=self.n_jobs)(
             delayed(FleetTask.fit)(
@@ -289,6 +314,7 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
                     {name: clone(estimators[name])},
                     rows(X, indices),
                     rows(y, indices),
+                    rows(is_target, indices),
                     indices,
                     in_turn,
                 )
@@ -299,36 +325,20 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         failures = {name: reason for name, detector, reason, _ in outcomes if detector is None}
         misfits = [f"{name}: {words}" for name, _, _, words in outcomes if words is not None]
         if misfits:
-            warnings.warn("\n".join(misfits), RecordingWarning, stacklevel=4)
+            warnings.warn("\n".join(misfits), RecordingWarning, stacklevel=5)
         if not fitted:
             name, reason = next(iter(failures.items()))
             raise ValueError(f"None of {len(failures)} machines can be fitted. {name}: {reason}")
         return fitted, failures
 
-    def _estimator_of(self, machine: str) -> BaseEstimator:
-        if self.estimator is None:
-            raise ValueError(
-                "estimator is None, as in a fleet that skasd.load returns: its folder holds what "
-                "was fitted, and not what to fit. Call set_params(estimator=...) first."
-            )
-        if not isinstance(self.estimator, Mapping):
-            return self.estimator
-        machine_type = machine.partition("_id_")[0]
-        if machine_type not in self.estimator:
-            raise ValueError(
-                f"Machine {machine!r} is of type {machine_type!r}, for which estimator has "
-                f"nothing: it has {_shortened(self.estimator)}."
-            )
-        return self.estimator[machine_type]
-
     def _score(self, method: str, X: Any, machine_label: Any) -> np.ndarray:
         check_is_fitted(self)
         groups = dict(group_by_machine(check_machine(X, machine_label)))
         for name in groups:
-            self._check_known(name)
+            check_known(name, self.detectors_, self.failures_)
         in_turn = effective_n_jobs(self.n_jobs) > 1
         tasks = (
-            FleetTask(name, self._only(name), rows(X, indices), None, indices, in_turn)
+            FleetTask(name, self._only(name), rows(X, indices), None, None, indices, in_turn)
             for name, indices in groups.items()
         )
         scoring = (delayed(FleetTask.score)(task, method) for task in tasks)
@@ -344,32 +354,6 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         if isinstance(self.detectors_, SavedDetectors):
             return self.detectors_.only(machine)
         return {machine: self.detectors_[machine]}
-
-    def _check_known(self, machine: str) -> None:
-        if machine in self.detectors_:
-            return
-        if machine in self.failures_:
-            raise ValueError(
-                f"Machine {machine!r} could not be fitted: {self.failures_[machine]}\nFix that, "
-                "and call partial_fit with its clips."
-            )
-        raise ValueError(
-            f"Machine {machine!r} is unknown; known are {_shortened(self.detectors_)}. Fit it by "
-            "partial_fit, or check the label."
-        )
-
-    def _warn_of_failures(self, failures: dict[str, str]) -> None:
-        if not failures:
-            return
-        # scikit-learn's reasons go on for paragraphs; the first line says what it is.
-        named = [f"{name}: {why.splitlines()[0]}" for name, why in failures.items()][:N_NAMED]
-        message = "\n".join([f"{len(failures)} of the machines could not be fitted:", *named])
-        if len(failures) > N_NAMED:
-            message += f"\n{len(failures) - N_NAMED} more are in failures_."
-        kept = sum(name in self.detectors_ for name in failures)
-        if kept:
-            message += f"\nThose that had a detector keep it: {kept}."
-        warnings.warn(message, stacklevel=4)
 
     def __repr__(self, N_CHAR_MAX: Any = 700) -> str:
         if not isinstance(self.estimator, Mapping):
@@ -388,8 +372,3 @@ class FleetDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         for estimator in list(estimators.values())[:1]:
             tags.input_tags = get_tags(estimator).input_tags
         return tags
-
-
-def _shortened(machines: Mapping[str, object]) -> str:
-    named = ", ".join(repr(name) for name, _ in zip(machines, range(N_NAMED), strict=False))
-    return f"{named} and {len(machines) - N_NAMED} more" if len(machines) > N_NAMED else named

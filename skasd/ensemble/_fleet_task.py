@@ -14,6 +14,7 @@ from skasd._steps import calibrated, first_steps, training_recordings
 from skasd.audio._clips import check_clip, check_sequence, iterate_clips
 from skasd.audio._looking import misfits_in_words, remarks_on, seconds_of
 from skasd.detection._base import check_scores
+from skasd.ensemble._fitting import fit_in_domains
 from skasd.ensemble._members import lengths_count, share_analyses
 
 FIT_ERRORS = (ValueError, ArithmeticError, OSError, MemoryError)
@@ -36,6 +37,8 @@ class FleetTask(NamedTuple):
         Of this machine.
     y : array-like or None
         Labels of its clips.
+    is_target : ndarray of shape (n_clips_of_machine,), bool, or None
+        Which of its clips are from the target domain, if that is known.
     indices : ndarray of shape (n_clips_of_machine,)
         Which of all clips these are.
     in_turn : bool
@@ -47,6 +50,7 @@ class FleetTask(NamedTuple):
     detectors: Mapping[str, BaseEstimator]
     X: Any
     y: ArrayLike | None
+    is_target: np.ndarray | None
     indices: np.ndarray
     in_turn: bool
 
@@ -58,7 +62,7 @@ class FleetTask(NamedTuple):
                 clips = self._clips(detector)
                 if share_analyses(detector):
                     misfits = misfits_in_words(clips, first_steps(detector))
-                detector.fit(clips, self.y)
+                fit_in_domains(detector, clips, self.y, self.is_target)
         except FIT_ERRORS as error:
             return self.machine, None, str(error) or type(error).__name__, None
         return self.machine, detector, "", misfits
