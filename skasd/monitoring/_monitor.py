@@ -12,28 +12,16 @@ from typing import Any
 import numpy as np
 
 from skasd._sklearn import Interval, validate_parameter_constraints
-from skasd._steps import (
-    calibrated,
-    calibrated_step,
-    first_steps,
-    threshold_of,
-    training_recordings,
-)
+from skasd._steps import calibrated, calibrated_step, threshold_of, training_recordings
 from skasd.audio._blocks import check_blocks
-from skasd.audio._clips import Clip, check_clip
-from skasd.audio._looking import remarks_on, seconds_of, warn_of_remarks
+from skasd.audio._clips import Clip
 from skasd.audio._training_recordings import TrainingRecordings
 from skasd.detection._base import AnomalyDetectorMixin
 from skasd.ensemble._members import lengths_count
-from skasd.exceptions import AudioError, RecordingWarning
+from skasd.exceptions import RecordingWarning
 from skasd.monitoring._alarm import Alarm
-from skasd.monitoring._arrivals import find_clip, watch_arrivals
-from skasd.monitoring._detector_input import (
-    check_takes_clips,
-    find_channels,
-    find_input,
-    find_sample_rate,
-)
+from skasd.monitoring._arrivals import watch_arrivals
+from skasd.monitoring._detector_input import check_takes_clips, find_channels, find_sample_rate
 from skasd.monitoring._false_alarms import (
     LONGEST_RULE,
     FalseAlarms,
@@ -42,6 +30,7 @@ from skasd.monitoring._false_alarms import (
     window_rate_for,
 )
 from skasd.monitoring._monitor_event import ClipFile, MonitorEvent
+from skasd.monitoring._scorer import Scorer
 from skasd.monitoring._windows import cut_windows
 
 _CONSTRAINTS = {
@@ -157,9 +146,9 @@ class Monitor:
         false_alarms: str | None = None,
         sample_rate: int | None = None,
     ):
-        self._recordings = training_recordings(detector)
+        recordings = training_recordings(detector)
         if clip_seconds is None:
-            clip_seconds = UNKNOWN_SECONDS if self._recordings is None else self._recordings.median
+            clip_seconds = UNKNOWN_SECONDS if recordings is None else recordings.median
         parameters = {
             "clip_seconds": clip_seconds,
             "hop_seconds": hop_seconds,
@@ -180,13 +169,13 @@ class Monitor:
         step = calibrated_step(detector)
         self._calibration = None if step is None else step._calibration
         self.expected_false_alarms = self._set_false_alarms(step)
-        self._input = find_input(detector)
+        self._scorer = Scorer(detector)
         # What the last event is of, without what was made of it.
         self._last_clip: Clip | None = None
         self._window_length = self._samples("clip_seconds", self.clip_seconds)
         self._hop_length = self._samples("hop_seconds", self.hop_seconds)
         check_takes_clips(detector, self._window_length, self.sample_rate)
-        self._warn_of_short_windows()
+        self._warn_of_short_windows(recordings)
 
     def stream(
         self,
@@ -238,7 +227,7 @@ class Monitor:
         windows = cut_windows(pieces, window_length=self._window_length, hop_length=hop)
         for number, window in enumerate(windows, start=0 if replay else first):
             if number >= first:
-                score, error = self._score(Clip(f"window {number}", window, rate))
+                score, error = self._scorer.score(Clip(f"window {number}", window, rate))
                 self._last_clip = Clip(f"window {number}", window, rate)
                 start = number * hop
                 end = start + self._window_length
@@ -297,7 +286,7 @@ class Monitor:
             folder, seen=seen, poll_seconds=poll_seconds, once=once, wait=wait
         )
         for number, arrival in enumerate(arrivals, start=first):
-            clip, score, error = self._score_clip(folder, arrival)
+            clip, score, error = self._scorer.score_arrival(folder, arrival)
             seen[clip.name] = clip
             self._last_clip = Clip(clip.name, os.fspath(folder / clip.name))
             yield self._event(alarm, number, score, error, clip=clip)
@@ -363,49 +352,13 @@ class Monitor:
             p_value=p_value,
         )
 
-    def _score(self, clip: Clip | str) -> tuple[float, str | None]:
-        """Return the score of a window or a file, or the reason why it has none."""
-        try:
-            if isinstance(clip, Clip):
-                handed_on = self._input(clip)
-            else:
-                handed_on = clip if self._recordings is None else check_clip(clip, 0)
-            score = float(self.detector.score_samples([handed_on])[0])
-            if isinstance(clip, str) and self._recordings is not None:
-                self._look_at(handed_on, self._recordings)
-        except AudioError as error:
-            # The event says itself which window it is of.
-            return math.nan, error.problem if isinstance(clip, Clip) else str(error)
-        except (ValueError, OSError) as error:
-            return math.nan, str(error)
-        return score, None if math.isfinite(score) else f"its score is {score}"
-
-    def _score_clip(self, folder: Path, clip: ClipFile) -> tuple[ClipFile, float, str | None]:
-        """Score a file that may vanish or change at any time."""
-        path = folder / clip.name
-        score, error = self._score(os.fspath(path))
-        found = find_clip(path)
-        if found is None and error is not None:
-            # As what it is not, so that it is new if it comes back.
-            return ClipFile(clip.name, 0, 0), math.nan, "it vanished before it was read"
-        if found not in (None, clip):
-            error = "it changed while it was read, and is scored once it stays the same"
-        return clip, score, error
-
-    def _look_at(self, clip: Clip, recordings: TrainingRecordings) -> None:
-        """Refuse a verdict on a file that is too short for one; warn of one unlike the training."""
-        listener = first_steps(self.detector)[0]
-        if lengths_count(self.detector):
-            recordings.check_length(clip.name, seconds_of(clip, listener))
-        warn_of_remarks(remarks_on([clip], listener, recordings), 1)
-
-    def _warn_of_short_windows(self) -> None:
-        if self._recordings is None or not lengths_count(self.detector):
+    def _warn_of_short_windows(self, recordings: TrainingRecordings | None) -> None:
+        if recordings is None or not lengths_count(self.detector):
             return
-        if self._recordings.is_longer_than(self.clip_seconds):
+        if recordings.is_longer_than(self.clip_seconds):
             warnings.warn(
                 f"Windows of {self.clip_seconds:g} s are shorter than the clips that the detector "
-                f"was fitted on ({self._recordings.in_seconds}), vary more, and sound odd for that "
+                f"was fitted on ({recordings.in_seconds}), vary more, and sound odd for that "
                 "alone. Pass clip_seconds=None, or recalibrate the detector with such windows, as "
                 "skasd calibrate --clip-seconds does.",
                 RecordingWarning,
