@@ -13,6 +13,7 @@ from skasd.monitoring._false_alarms import (
     CountedAlarms,
     alarms_per_window,
     count_alarms,
+    expected_false_alarms,
     parse_frequency,
     window_rate_for,
 )
@@ -77,6 +78,16 @@ def test_monitor_of_the_detectors_threshold(detector):
     per_window = alarms_per_window(Alarm("3 of 5"), 0.1)
     assert monitor.expected_false_alarms.per_week == pytest.approx(60480 * per_window)
     assert monitor.expected_false_alarms.window_rate == 0.1
+
+
+@pytest.mark.parametrize("n_clips", [9, 99])
+def test_interval_of_what_is_computed(n_clips):
+    """The share of windows above the highest of n scores is above x with probability (1 - x)^n."""
+    expected = expected_false_alarms(Alarm("1 of 1"), 1 / (n_clips + 1), 604800 / 1000, n_clips)
+    low, high = (1 - q ** (1 / n_clips) for q in (0.975, 0.025))
+    limits = 1000 * low * (1 - low), 1000 * high * (1 - high)
+    assert expected.interval == pytest.approx(limits, rel=1e-6)
+    assert expected.per_week == pytest.approx(1000 * n_clips / (n_clips + 1) ** 2)
 
 
 def test_monitor_of_rare_alarms(detector):

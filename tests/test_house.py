@@ -1,6 +1,7 @@
 """The house: which rooms there are, what is public, and which way imports go."""
 
 import ast
+import importlib.util
 import re
 from pathlib import Path
 
@@ -103,3 +104,20 @@ def test_floors_hold_no_cycle():
 
     for name in graph:
         visit(name)
+
+
+def names_used(path):
+    """Return the modules of skasd that a program imports, each with a name in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "skasd":
+            yield from ((node.module, alias.name) for alias in node.names)
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "examples", "studies"])
+def test_programs_import_what_exists(folder):
+    """The tests run none of the benchmarks, which use names that are not public."""
+    for path in (HOUSE.parent / folder).rglob("*.py"):
+        for module, name in names_used(path):
+            found = importlib.import_module(module)
+            if not hasattr(found, name):
+                assert importlib.util.find_spec(f"{module}.{name}"), f"{path}: {module}.{name}"

@@ -10,8 +10,8 @@ import numpy as np
 from benchmarks.fuzzing.kind import Files, Kind, MistakenError
 from benchmarks.fuzzing.mutations import change_json_or_text, change_text
 from skasd.challenge import _machine_task
-from skasd.challenge._evaluation import _claim
 from skasd.challenge._machine_task import MachineTask
+from skasd.challenge._results import claim
 from skasd.datasets import load_dcase2020
 from skasd.metrics import evaluate
 
@@ -40,7 +40,7 @@ class Results(Kind):
             path.write_bytes(b"sound")
         train, test = (load_dcase2020(root, "fan", "00", split) for split in ("train", "test"))
         self._task = MachineTask("fan", "00", train, test, None, out)  # type: ignore[arg-type]
-        _claim(out, SETTINGS, overwrite=True)
+        claim(out, SETTINGS, overwrite=True)
         scores = [f"{name},{i / 7}\n" for i, name in enumerate(names[1:])]
         decisions = [f"{name},{int('anomaly' in name)}\n" for name in names[1:]]
         failed = {f"elsewhere/fan/test/{names[0]}": "is empty"}
@@ -68,7 +68,7 @@ class Results(Kind):
         """Go on with an evaluation, as far as its first fit."""
         for name, content in files.items():
             self._paths[name].write_bytes(content)
-        _claim(self._task.out, SETTINGS, overwrite=False)
+        claim(self._task.out, SETTINGS, overwrite=False)
         if not self._task.is_finished():
             return
         result = self._task.result()

@@ -17,6 +17,9 @@ SECONDS = {
     "year": 365 * 86400.0,
 }
 
+LEAST_RATE = 1e-9
+"""Share of anomalous windows that is as good as none."""
+
 LONGEST_RULE = 12
 """Windows of a rule whose alarms are computed: all 2 ** 12 of what they can be are followed."""
 
@@ -31,22 +34,28 @@ class FalseAlarms:
         Expected number of alarms in a week.
     window_rate : float
         Share of healthy windows above the threshold.
+    interval : (float, float)
+        Limits, in alarms per week, of a 95 % interval. The threshold comes from a limited number of
+        clips, so the share of healthy windows above it is uncertain.
 
     Examples
     --------
     >>> from skasd.monitoring._false_alarms import FalseAlarms
-    >>> print(FalseAlarms(1.0, 0.01))
-    1 false alarm per week, computed as if windows were independent: 1 in 100 is anomalous
+    >>> print(FalseAlarms(1.0, 0.01, (0.2, 4.0)))  # doctest: +NORMALIZE_WHITESPACE
+    1 false alarm per week (95 % interval: 0.2 to 4), computed as if windows were independent:
+    1 in 100 is anomalous
     """
 
     per_week: float
     window_rate: float
+    interval: tuple[float, float]
 
     def __str__(self) -> str:
         alarms = f"{self.per_week:.3g} false alarm{'' if f'{self.per_week:.3g}' == '1' else 's'}"
+        low, high = self.interval
         return (
-            f"{alarms} per week, computed as if windows were independent: 1 in "
-            f"{1 / self.window_rate:.3g} is anomalous"
+            f"{alarms} per week (95 % interval: {low:.2g} to {high:.2g}), computed as if windows "
+            f"were independent: 1 in {1 / self.window_rate:.3g} is anomalous"
         )
 
 
@@ -255,7 +264,7 @@ def window_rate_for(rule: Alarm, alarm_rate: float) -> float:
             f"{rule.n_windows}. Set the detector's false-alarm rate instead."
         )
     # Above some rate the alarm is hardly ever cleared, and so is raised less often again.
-    grid = np.geomspace(1e-9, 0.5, 60)
+    grid = np.geomspace(LEAST_RATE, 0.5, 60)
     rates = np.array([alarms_per_window(rule, rate) for rate in grid])
     most = int(rates.argmax())
     if alarm_rate > rates[most]:
@@ -274,7 +283,9 @@ def window_rate_for(rule: Alarm, alarm_rate: float) -> float:
     return float(np.exp(root))
 
 
-def expected_false_alarms(rule: Alarm, window_rate: float, hop_seconds: float) -> FalseAlarms:
+def expected_false_alarms(
+    rule: Alarm, window_rate: float, hop_seconds: float, n_clips: int
+) -> FalseAlarms:
     """Compute how often the alarm of a healthy machine is raised, if windows are independent.
 
     Parameters
@@ -285,10 +296,23 @@ def expected_false_alarms(rule: Alarm, window_rate: float, hop_seconds: float) -
         Share of healthy windows above the threshold.
     hop_seconds : float
         From the start of a window to that of the next.
+    n_clips : int
+        Number of healthy clips that the threshold comes from.
 
     Returns
     -------
     FalseAlarms
+
+    Notes
+    -----
+    The share of windows above the kth highest of n scores of healthy clips is distributed as
+    Beta(k, n + 1 - k) (Vovk, "Conditional validity of inductive conformal predictors", ACML 2012).
+    Here, k is ``window_rate * (n + 1)``, also if the threshold is extrapolated.
     """
-    n_windows = SECONDS["week"] / hop_seconds
-    return FalseAlarms(alarms_per_window(rule, window_rate) * n_windows, window_rate)
+    per_week = SECONDS["week"] / hop_seconds
+    share = stats.beta(window_rate * (n_clips + 1), (1 - window_rate) * (n_clips + 1))
+    low, expected, high = (
+        per_week * alarms_per_window(rule, rate)
+        for rate in (max(share.ppf(0.025), LEAST_RATE), window_rate, share.ppf(0.975))
+    )
+    return FalseAlarms(expected, window_rate, (low, high))

@@ -75,8 +75,9 @@ class Monitor:
     sample_rate : int
         In Hz.
     expected_false_alarms : FalseAlarms or None
-        Computed from the threshold: `per_week`, and `window_rate`, the share of healthy windows
-        above it. None if the detector knows no p-values, or the alarm has more than 12 windows.
+        Computed from the threshold: `per_week`, its 95 % `interval`, and `window_rate`, the share
+        of healthy windows above it. None if the detector knows no p-values, or the alarm has more
+        than 12 windows.
 
     Raises
     ------
@@ -302,7 +303,8 @@ class Monitor:
             return None
         else:
             window_rate = step.contamination
-        return expected_false_alarms(rule, window_rate, self.hop_seconds)
+        n_clips = len(calibrated(self.detector)._calibration.coarsest.scores)
+        return expected_false_alarms(rule, window_rate, self.hop_seconds, n_clips)
 
     def _take_up(self, events: Iterable[MonitorEvent], alarm: Alarm) -> Iterator[MonitorEvent]:
         """Bring an alarm to the state that it had after some events."""
