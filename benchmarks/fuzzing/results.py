@@ -39,15 +39,16 @@ class Results(Kind):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(b"sound")
         train, test = (load_dcase2020(root, "fan", "00", split) for split in ("train", "test"))
-        self._task = MachineTask("fan", "00", train, test, None, out)  # type: ignore[arg-type]
+        self._task = MachineTask(2020, "fan", train, {"00": test}, None, out)
+        (part,) = self._task.parts()
         claim(out, SETTINGS, overwrite=True)
         scores = [f"{name},{i / 7}\n" for i, name in enumerate(names[1:])]
         decisions = [f"{name},{int('anomaly' in name)}\n" for name in names[1:]]
         failed = {f"elsewhere/fan/test/{names[0]}": "is empty"}
         record = {"clips": self._task.fingerprint(), "failed_clips": failed}
         self._paths = {
-            "scores": self._task.score_file,
-            "decisions": self._task.decision_file,
+            "scores": self._task.score_file(part),
+            "decisions": self._task.decision_file(part),
             "finished": self._task.finished_file,
             "settings": out / "settings.json",
         }
@@ -71,8 +72,8 @@ class Results(Kind):
         claim(self._task.out, SETTINGS, overwrite=False)
         if not self._task.is_finished():
             return
-        result = self._task.result()
-        n_scored = len(self._task.test.names) - len(result.failed_clips)
+        result = self._task.result("00")
+        n_scored = len(self._task.tests["00"].names) - len(result.failed_clips)
         if len(set(files["scores"].splitlines())) < n_scored:
             raise MistakenError("scores that are lost")
         assert result.scores is not None
