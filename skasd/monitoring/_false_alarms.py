@@ -52,9 +52,9 @@ class FalseAlarms:
 
     def __str__(self) -> str:
         alarms = f"{self.per_week:.3g} false alarm{'' if f'{self.per_week:.3g}' == '1' else 's'}"
-        low, high = self.interval
+        low, high = (f"{limit:.3g}" if limit >= 0.01 else "below 0.01" for limit in self.interval)
         return (
-            f"{alarms} per week (95 % interval: {low:.2g} to {high:.2g}), computed as if windows "
+            f"{alarms} per week (95 % interval: {low} to {high}), computed as if windows "
             f"were independent: 1 in {1 / self.window_rate:.3g} is anomalous"
         )
 
