@@ -593,6 +593,7 @@ STRANGE_EVENTS = {
     "NUL for a header": (b"\0\0\0\n", "is not an event file"),
     "byte order mark": (b"\xef\xbb\xbf" + HEADER, "is not an event file"),
     "UTF-16": (HEADER.decode().encode("utf-16"), "is not an event file"),
+    "header of no line": (HEADER[:-1] + b" ", "is not an event file"),
     "header without end": (2 * 2**20 * b" " + HEADER, "is not an event file"),
     "nested line": (HEADER + 100_000 * b'{"window":' + b"\n", "line 2 .* nested too deeply"),
     "nested in an event": (

@@ -152,6 +152,8 @@ class EventFile:
                 self._write(file, header, "the first line")
             return
         try:
+            if not held.endswith(b"\n"):
+                raise ValueError("the first event would join its line")
             # As text: of bytes, json takes UTF-16 and a byte order mark as well.
             fields = json.loads(held.decode())
             held_format = fields[_FORMAT_FIELD]
