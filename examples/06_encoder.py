@@ -13,11 +13,16 @@ clips.
 #
 # Mean and spread of the cepstrum stand in for an encoder here.
 
-import librosa
 import numpy as np
+from scipy.fft import dct
 from sklearn.pipeline import make_pipeline
 
-from skasd import ClipTransformer, NearestNeighborsDetector, RepeatedSeedEnsemble
+from skasd import (
+    ClipTransformer,
+    LogMelSpectrogram,
+    NearestNeighborsDetector,
+    RepeatedSeedEnsemble,
+)
 from skasd.datasets import make_machine_sounds
 from skasd.inspection import ScoreDistributionDisplay
 from skasd.metrics import auc, pauc
@@ -28,8 +33,9 @@ class CepstrumEncoder(ClipTransformer):
 
     def transform_clip(self, samples):
         """Return the features of one clip."""
-        cepstrum = librosa.feature.mfcc(y=samples, sr=self.sample_rate, n_mfcc=20)
-        return np.concatenate([cepstrum.mean(axis=1), cepstrum.std(axis=1)])
+        levels = LogMelSpectrogram(self.sample_rate).transform_clip(samples)
+        cepstrum = dct(levels, norm="ortho")[:, :20]
+        return np.concatenate([cepstrum.mean(axis=0), cepstrum.std(axis=0)])
 
 
 # %%
