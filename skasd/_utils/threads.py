@@ -46,12 +46,12 @@ def stream_threads(n_jobs: int | None, calls: Iterable) -> Iterator:
 
 def _blas_shared_by(n_jobs: int | None) -> AbstractContextManager:
     alone = effective_n_jobs(n_jobs) == 1
-    return nullcontext() if alone else blas_threads(threads_each(n_jobs))
+    return nullcontext() if alone else limited_threads(threads_each(n_jobs), "blas")
 
 
-def blas_threads(n_threads: int) -> AbstractContextManager:
-    """Let each product of matrices use at most so many threads."""
-    return _controller().limit(limits=n_threads, user_api="blas")
+def limited_threads(n_threads: int, user_api: str | None) -> AbstractContextManager:
+    """Let the libraries of BLAS, of OpenMP, or of both (None) use at most this many threads."""
+    return _controller().limit(limits=n_threads, user_api=user_api)
 
 
 @cache

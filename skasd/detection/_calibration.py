@@ -1,7 +1,6 @@
 """From the scores of healthy clips that a detector has not seen to p-values and thresholds."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +10,7 @@ from scipy import stats
 from sklearn.model_selection import KFold, PredefinedSplit
 from sklearn.utils import check_random_state
 
-from skasd._utils.threads import blas_threads
+from skasd._utils.threads import limited_threads
 
 N_FOLDS, MANY_FOLDS = 5, 20
 """Folds in which a detector of features leaves clips out; many if these are few."""
@@ -277,7 +276,7 @@ def left_out_scores(
     if is_target is not None:
         n_folds = max(n_folds, folds_for(int(np.sum(is_target))))
     # Threads only wait for each other in small fits.
-    with blas_threads(1) if n_clips < MANY_CLIPS else nullcontext():
+    with limited_threads(1, user_api=None if n_clips < MANY_CLIPS else "openmp"):
         for train, test in split_clips(n_clips, n_folds, is_target):
             scores[test] = score(train, test)
     return scores
