@@ -90,6 +90,15 @@ def test_interval_of_what_is_computed(n_clips):
     assert expected.per_week == pytest.approx(1000 * n_clips / (n_clips + 1) ** 2)
 
 
+@pytest.mark.parametrize("n_clips", [3, 20, 60])
+@pytest.mark.parametrize("window_rate", [0.1, 0.3, 0.5])
+def test_interval_is_around_what_is_expected(n_clips, window_rate):
+    """Also if the alarm would be raised less often at a higher rate of windows."""
+    expected = expected_false_alarms(Alarm("3 of 5"), window_rate, 10, n_clips)
+    low, high = expected.interval
+    assert 0 <= low <= expected.per_week <= high
+
+
 def test_monitor_of_rare_alarms(detector):
     monitor = Monitor(detector, clip_seconds=1.0, hop_seconds=10.0, false_alarms="1 per week")
     expected = monitor.expected_false_alarms

@@ -20,6 +20,9 @@ SECONDS = {
 LEAST_RATE = 1e-9
 """Share of anomalous windows that is as good as none."""
 
+N_SHARES = 20
+"""Shares of anomalous windows, of an interval of them, for which alarms are computed."""
+
 LONGEST_RULE = 12
 """Windows of a rule whose alarms are computed: all 2 ** 12 of what they can be are followed."""
 
@@ -311,8 +314,8 @@ def expected_false_alarms(
     """
     per_week = SECONDS["week"] / hop_seconds
     share = stats.beta(window_rate * (n_clips + 1), (1 - window_rate) * (n_clips + 1))
-    low, expected, high = (
-        per_week * alarms_per_window(rule, rate)
-        for rate in (max(share.ppf(0.025), LEAST_RATE), window_rate, share.ppf(0.975))
-    )
-    return FalseAlarms(expected, window_rate, (low, high))
+    # Beyond some share, the alarm is raised less often again, since it is hardly ever cleared.
+    low, high = np.clip(share.ppf([0.025, 0.975]), LEAST_RATE, 1 - LEAST_RATE)
+    shares = [window_rate, *np.geomspace(low, high, N_SHARES)]
+    expected, *others = (per_week * alarms_per_window(rule, each) for each in shares)
+    return FalseAlarms(expected, window_rate, (min(others), max(expected, *others)))
