@@ -283,14 +283,18 @@ class LogMelSpectrogram(ClipTransformer, auto_wrap_output_keys=None):  # type: i
     def _levels(self, power: np.ndarray, bands: sparse.csr_array) -> np.ndarray:
         """Return the levels of frames, (n_frames, n_mels), from squared magnitudes."""
         magnitude = power if self.power == 2 else power ** (self.power / 2)
-        mel = bands @ magnitude.T
+        levels = bands @ magnitude.T
         if self.floor:
-            mel = np.maximum(mel, self.floor)
+            np.maximum(levels, self.floor, out=levels)
+        levels += self.offset
         if self.log == "db":
-            levels = 20 / self.power * np.log10(mel + self.offset)
+            np.log10(levels, out=levels)
+            levels *= 20 / self.power
         else:
-            levels = np.log(mel + self.offset)
-        return np.ascontiguousarray((levels.T - self.mean) / self.scale, dtype=np.float32)
+            np.log(levels, out=levels)
+        levels -= self.mean
+        levels /= self.scale
+        return np.ascontiguousarray(levels.T, dtype=np.float32)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Version 0.1.0.dev0 had no other windows or front ends.
