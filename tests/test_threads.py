@@ -1,12 +1,12 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
+from threading import Barrier, Event
 
 import numpy as np
 import pytest
 from joblib import cpu_count
 from sklearn.pipeline import make_pipeline
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from skasd import (
     FeatureDetector,
@@ -16,7 +16,7 @@ from skasd import (
     RepeatedSeedEnsemble,
     score_clips,
 )
-from skasd._utils.threads import threads_each
+from skasd._utils.threads import map_side_by_side, one_ahead, threads_each
 from skasd.audio._clips import Clip
 from skasd.features._training import dense
 
@@ -110,3 +110,64 @@ def test_threads_analyse_a_clip_once():
         released.set()
         assert first.result() is second.result()
     assert len(computed) == 1
+
+
+def test_scores_do_not_depend_on_the_number_of_blas_threads():
+    clips = np.random.default_rng(0).normal(size=(5, 400, 16))
+    autoencoder = InterpolationAutoencoder([8], epochs=1, random_state=0).fit(clips)
+    with threadpool_limits(1):
+        one = autoencoder.transform(clips)
+    with threadpool_limits(3):
+        three = autoencoder.transform(clips)
+    np.testing.assert_array_equal(one, three)
+
+
+def test_the_score_of_a_clip_does_not_depend_on_the_others():
+    clips = [np.random.default_rng(0).normal(size=(n, 16)) for n in (400, 400, 60)]
+    autoencoder = InterpolationAutoencoder([8], epochs=1, random_state=0).fit(clips)
+    alone = np.concatenate([autoencoder.transform([clip]) for clip in clips])
+    np.testing.assert_array_equal(autoencoder.transform(clips), alone)
+    np.testing.assert_array_equal(autoencoder.transform(clips[:2]), alone[:2])
+
+
+def test_calls_side_by_side_keep_their_order():
+    with threadpool_limits(3):
+        assert map_side_by_side(lambda number: number**2, range(50)) == [n**2 for n in range(50)]
+
+
+def test_calls_side_by_side_have_one_thread_of_blas_each():
+    before = blas_threads()
+    overlap = Barrier(2, timeout=60)
+
+    def look(_):
+        overlap.wait()
+        return blas_threads()
+
+    # Two callers that overlap must not set back what they find of each other.
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda n: map_side_by_side(look, [n]), range(2)))
+    assert all(threads <= {1} for (threads,) in found)
+    assert blas_threads() == before
+
+
+def test_error_in_a_call_side_by_side():
+    before = blas_threads()
+    with threadpool_limits(2), pytest.raises(ZeroDivisionError):
+        map_side_by_side(lambda number: 1 / number, [1, 0, 2, 0])
+    assert blas_threads() == before
+
+
+def test_the_next_item_is_prepared_while_one_is_used():
+    started = [Event(), Event(), Event()]
+    ahead = one_ahead(lambda index: started[index].set(), range(3))
+    assert next(ahead) == 0
+    assert started[1].wait(timeout=60)
+    assert not started[2].is_set()
+    assert list(ahead) == [1, 2]
+
+
+def test_error_in_preparing_an_item():
+    ahead = one_ahead(lambda number: 1 / number, [1, 0])
+    assert next(ahead) == 1
+    with pytest.raises(ZeroDivisionError):
+        next(ahead)

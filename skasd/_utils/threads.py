@@ -1,11 +1,19 @@
 """Threads that share the cores."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import cache
+from threading import Lock
+from typing import TypeVar
 
 from joblib import Parallel, cpu_count, effective_n_jobs
 from threadpoolctl import ThreadpoolController
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
 
 
 def threads_each(n_jobs: int | None) -> int:
@@ -47,6 +55,127 @@ def stream_threads(n_jobs: int | None, calls: Iterable) -> Iterator:
 def _blas_shared_by(n_jobs: int | None) -> AbstractContextManager:
     alone = effective_n_jobs(n_jobs) == 1
     return nullcontext() if alone else limited_threads(threads_each(n_jobs), "blas")
+
+
+def map_side_by_side(function: Callable[[Item], Value], items: Sequence[Item]) -> list[Value]:
+    """Call a function with each item, side by side in the threads that BLAS would use.
+
+    Products of a few hundred rows keep two threads of BLAS busy two thirds of the time, and threads
+    that compute one each nearly all of it. With one thread for each product, results also do not
+    depend on the number of cores.
+
+    Parameters
+    ----------
+    function : callable
+        What spends its time in products.
+    items : sequence
+        Its arguments.
+
+    Returns
+    -------
+    list
+        The return values, in the order of the items.
+
+    Examples
+    --------
+    >>> from skasd._utils.threads import map_side_by_side
+    >>> map_side_by_side(len, ["a", "bc"])
+    [1, 2]
+    """
+    pending, values = deque(enumerate(items)), dict[int, Value]()
+
+    def work() -> None:
+        while pending:
+            try:
+                index, item = pending.popleft()
+            except IndexError:  # another thread was faster
+                return
+            values[index] = function(item)
+
+    with _one_thread_of_blas.instead() as n_threads:
+        helpers = min(n_threads, len(items)) - 1
+        futures = [_pool(os.getpid()).submit(work) for _ in range(helpers)]
+        work()
+        for future in futures:
+            if not future.cancel():
+                future.result()
+    return [values[index] for index in range(len(items))]
+
+
+def one_ahead(prepare: Callable[[Item], object], items: Iterable[Item]) -> Iterator[Item]:
+    """Yield items, each prepared in a thread while the one before it is used.
+
+    Parameters
+    ----------
+    prepare : callable
+        What an item needs before it is yielded; what it returns is dropped.
+    items : iterable
+        Its arguments.
+
+    Yields
+    ------
+    item
+
+    Examples
+    --------
+    >>> from skasd._utils.threads import one_ahead
+    >>> list(one_ahead(lambda letters: letters.append("b"), [["a"], []]))
+    [['a', 'b'], ['b']]
+    """
+    with ThreadPoolExecutor(1) as pool:
+        preparing = deque[tuple[Item, Future]]()
+        for item in items:
+            preparing.append((item, pool.submit(prepare, item)))
+            if len(preparing) > 1:
+                yield _ready(*preparing.popleft())
+        while preparing:
+            yield _ready(*preparing.popleft())
+
+
+def _ready(item: Item, preparing: Future) -> Item:
+    preparing.result()
+    return item
+
+
+@cache
+def _pool(process: int) -> ThreadPoolExecutor:
+    # Kept, since a new thread takes as long as a product; a forked process has no threads yet.
+    return ThreadPoolExecutor(cpu_count(), thread_name_prefix=f"skasd-{process}")
+
+
+class _OneThreadOfBLAS:
+    """Keeps BLAS to one thread while any thread of the process needs that.
+
+    The number of threads belongs to the process: if each caller set back what it had found, the
+    last of two that overlap would set back the limit of the first.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._n_callers = 0
+        self._n_threads = 1
+        self._limit = ExitStack()
+
+    @contextmanager
+    def instead(self) -> Iterator[int]:
+        """Keep BLAS to one thread in the context, which gets the number that it would use."""
+        with self._lock:
+            if self._n_callers == 0:
+                # threadpoolctl does not know macOS's Accelerate.
+                libraries = _controller().select(user_api="blas").lib_controllers
+                self._n_threads = max((each.num_threads for each in libraries), default=1)
+                self._limit.enter_context(limited_threads(1, "blas"))
+            self._n_callers += 1
+        try:
+            yield self._n_threads
+        finally:
+            with self._lock:
+                self._n_callers -= 1
+                if self._n_callers == 0:
+                    self._limit.close()
+
+
+_one_thread_of_blas = _OneThreadOfBLAS()
 
 
 def limited_threads(n_threads: int, user_api: str | None) -> AbstractContextManager:

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from joblib import delayed
+from joblib import delayed, effective_n_jobs
 from numpy.typing import ArrayLike
 from scipy.special import logsumexp
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from skasd._sklearn import num_samples
 from skasd._steps import clip_steps, first_steps, last_step, reads_clips, takes_spectrograms
 from skasd._utils.fitted import Array, Estimator, ListOf
-from skasd._utils.threads import parallel_threads
+from skasd._utils.threads import one_ahead, parallel_threads
 from skasd.audio._clips import Clips, check_clip, check_clips, check_sequence, iterate_clips
 from skasd.audio._looking import (
     are_handed_on,
@@ -50,7 +50,7 @@ AGGREGATIONS: dict[str, Callable[..., np.ndarray]] = {
     "soft_max": _soft_max,
 }
 
-BLOCK = 64
+BLOCK = 32
 """Clips that are scored at a time."""
 
 FOLDS = 5
@@ -100,11 +100,16 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         """
         check_is_fitted(self)
         # Block by block, what the members share is computed once, and not kept for all clips.
-        blocks = parallel_threads(
+        blocks = list(_blocks(X, self.estimators_))
+        one_by_one = len(blocks) > 1 and effective_n_jobs(self.n_jobs) == 1
+        results = parallel_threads(
             self.n_jobs,
-            (delayed(self._score_block)(block) for block in _blocks(X, self.estimators_)),
+            (
+                delayed(self._score_block)(block)
+                for block in (one_ahead(self._analyze_block, blocks) if one_by_one else blocks)
+            ),
         )
-        scores, remarks = zip(*blocks, strict=True)
+        scores, remarks = zip(*results, strict=True)
         if any(remarks) and not are_handed_on(X):
             warn_of_remarks(dict(chain(*(each.items() for each in remarks))), num_samples(X))
         return (np.concatenate(scores) - self.score_means_) / self.score_stds_
@@ -211,17 +216,20 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         for clip in check_clips(X):
             recordings.check_length(clip.name, seconds_of(clip, listener))
 
+    def _analyze_block(self, X: Any) -> None:
+        """Analyze clips, which remember what all members take."""
+        if share_analyses(*self.estimators_):
+            listeners = first_steps(self)
+            analyze_in_one_reading(X, listeners, listeners[0].n_jobs)
+
     def _score_block(self, X: Any) -> tuple[np.ndarray, dict[str, str]]:
         """Return the scores of clips by all members, and what is to be said of single clips."""
-        listeners = first_steps(self)
-        shared = share_analyses(*self.estimators_)
-        if shared:
-            analyze_in_one_reading(X, listeners, listeners[0].n_jobs)
+        self._analyze_block(X)
         scores = np.column_stack([anomaly_score_by(member, X) for member in self.estimators_])
         recordings = getattr(self, "training_recordings_", None)
-        if recordings is None or not shared:
+        if recordings is None or not share_analyses(*self.estimators_):
             return scores, {}
-        return scores, remarks_on(X, listeners[0], recordings)
+        return scores, remarks_on(X, first_steps(self)[0], recordings)
 
     def _aggregate(self, member_scores: np.ndarray) -> np.ndarray:
         return AGGREGATIONS[self.aggregation](member_scores, axis=1)

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from skasd._sklearn import fit_context
 from skasd._utils.fitted import Array
+from skasd._utils.threads import map_side_by_side
 from skasd.detection._covariance import REG_COVAR, precision_factor
 from skasd.features._spectrogram_transformer import Spectrograms, check_spectrograms
 from skasd.features._window_autoencoder import WindowAutoencoder
@@ -180,24 +181,30 @@ class SelectiveMahalanobisAutoencoder(WindowAutoencoder):
         whitened = total / n_rows @ self.precision_factors_
         return np.square(whitened).sum(axis=1).min(keepdims=True)
 
+    def _transform_spectrograms(self, spectrograms: Sequence[np.ndarray]) -> np.ndarray:
+        return np.array([self.transform_spectrogram(each) for each in spectrograms])
+
     def _check_statistics(self) -> None:
         """Accept the only statistic there is."""
 
-    def _precision_factor(self, spectrograms: list[np.ndarray]) -> np.ndarray:
+    def _precision_factor(self, spectrograms: Sequence[np.ndarray]) -> np.ndarray:
         """Factorize the inverse covariance of the errors in the clips of one domain."""
         total, products, n_rows = self._moments(spectrograms)
         covariance = products / n_rows - np.outer(total, total) / n_rows**2
         ridge = REG_COVAR * np.trace(covariance) / len(covariance)
         return precision_factor(covariance + ridge * np.eye(len(covariance)))
 
-    def _moments(self, spectrograms: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, int]:
+    def _moments(self, spectrograms: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, int]:
         """Return the sum of the errors over all frames of all windows, that of products, and n."""
         n_mels = self.n_features_in_
         total, products, n_rows = np.zeros(n_mels), np.zeros((n_mels, n_mels)), 0
         for spectrogram in spectrograms:
-            for block in self._error_blocks(spectrogram):
-                errors = block.reshape(-1, n_mels).astype(np.float64)
-                total += errors.sum(axis=0)
-                products += errors.T @ errors
-                n_rows += len(errors)
+            for moments in map_side_by_side(self._block_moments, self._blocks(spectrogram)):
+                total += moments[0]
+                products += moments[1]
+                n_rows += moments[2]
         return total, products, n_rows
+
+    def _block_moments(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+        errors = self._errors(frames).reshape(-1, self.n_features_in_).astype(np.float64)
+        return errors.sum(axis=0), errors.T @ errors, len(errors)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
@@ -114,9 +115,12 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         AudioError
             If a clip has fewer frames than `min_frames`.
         """
-        spectrograms = self._check_spectrograms(X)
-        features = [self.transform_spectrogram(spectrogram) for spectrogram in spectrograms]
+        features = self._transform_spectrograms(self._check_spectrograms(X))
         return np.array(features, dtype=np.float64)
+
+    def _transform_spectrograms(self, spectrograms: Sequence[np.ndarray]) -> ArrayLike:
+        """Compute the features of each clip; a subclass may compute those of several at once."""
+        return [self.transform_spectrogram(spectrogram) for spectrogram in spectrograms]
 
     def _check_spectrograms(self, X: Spectrograms) -> list[np.ndarray]:
         """Check the spectrograms that a fitted transformer is given."""

@@ -1,6 +1,7 @@
 """What the autoencoders share: everything but which frames they see and which they predict."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -10,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skasd._sklearn import Interval, fit_context
 from skasd._utils.fitted import Array, ListOf, Number, check_chain
+from skasd._utils.threads import map_side_by_side
 from skasd.features._spectrogram_transformer import (
     Spectrograms,
     SpectrogramTransformer,
@@ -18,8 +20,8 @@ from skasd.features._spectrogram_transformer import (
 from skasd.features._training.windows import WindowBatches
 
 
-def _interquartile_range(errors: np.ndarray) -> float:
-    low, high = np.percentile(errors, [25, 75])
+def _interquartile_range(errors: np.ndarray, axis: int) -> np.ndarray:
+    low, high = np.percentile(errors, [25, 75], axis=axis)
     return high - low
 
 
@@ -30,12 +32,12 @@ STATISTICS: dict[str, Callable[..., Any]] = {
     "max": np.max,
     "iqr": _interquartile_range,
 }
-"""Statistics of the errors in a clip that an autoencoder can compute."""
+"""Statistics of the errors in clips, along an axis, that an autoencoder can compute."""
 
 MOST_FRAMES = 4096
 """Most frames in a window: two minutes at the default hop."""
 
-_WINDOWS_AT_A_TIME = 4096  # limits the memory that a long clip takes
+_WINDOWS_AT_A_TIME = 192  # what a layer takes and gives then stays in the cache
 _CLIPS_FOR_TRAINING_ERROR = 100  # more would take as long as an epoch and hardly change a mean
 
 
@@ -161,8 +163,19 @@ class WindowAutoencoder(SpectrogramTransformer):
         ndarray of shape (n_statistics,), float64
             In units of ``scale_**2``.
         """
-        errors = self._window_errors(spectrogram)
-        return np.array([STATISTICS[name](errors) for name in self.statistics], dtype=np.float64)
+        (features,) = self._transform_spectrograms([spectrogram])
+        return features
+
+    def _transform_spectrograms(self, spectrograms: Sequence[np.ndarray]) -> np.ndarray:
+        errors = self._window_errors(spectrograms)
+        # One call for all clips takes as long as for one, but they must be of one length.
+        same_length = len(set(map(len, errors))) == 1
+        tables = [np.array(errors)] if same_length else [each[np.newaxis] for each in errors]
+        return np.concatenate([self._statistics_of(table) for table in tables])
+
+    def _statistics_of(self, errors: np.ndarray) -> np.ndarray:
+        """Return statistics, (n_clips, n_statistics), of errors, (n_clips, n_windows)."""
+        return np.column_stack([STATISTICS[name](errors, axis=1) for name in self.statistics])
 
     def reconstruction_error(self, X: Spectrograms) -> list[np.ndarray]:
         """Compute the mean squared error of each window.
@@ -177,7 +190,7 @@ class WindowAutoencoder(SpectrogramTransformer):
         list of n_clips ndarrays of shape (n_windows,), float64
             In units of ``scale_**2``; ``n_windows = n_frames_of_clip - n_frames + 1``.
         """
-        return [self._window_errors(spectrogram) for spectrogram in self._check_spectrograms(X)]
+        return self._window_errors(self._check_spectrograms(X))
 
     def error_map(self, X: Spectrograms) -> list[np.ndarray]:
         """Compute the squared error of each window in each band.
@@ -195,7 +208,7 @@ class WindowAutoencoder(SpectrogramTransformer):
             frame ``i + n_frames // 2``.
         """
         return [
-            np.concatenate(list(self._squared_error_blocks(spectrogram)))
+            np.concatenate(map_side_by_side(self._squared_errors, self._blocks(spectrogram)))
             for spectrogram in self._check_spectrograms(X)
         ]
 
@@ -226,31 +239,40 @@ class WindowAutoencoder(SpectrogramTransformer):
         total, n_windows = np.zeros(self.n_features_in_), 0
         every = -(-len(spectrograms) // _CLIPS_FOR_TRAINING_ERROR)
         for spectrogram in spectrograms[::every]:
-            for block in self._squared_error_blocks(spectrogram):
-                total += block.sum(axis=0, dtype=np.float64)
-                n_windows += len(block)
+            (errors,) = self.error_map([spectrogram])
+            total += errors.sum(axis=0, dtype=np.float64)
+            n_windows += len(errors)
         return total / n_windows
 
-    def _window_errors(self, spectrogram: np.ndarray) -> np.ndarray:
-        """Return the mean squared error of each window, (n_windows,), float64."""
-        blocks = self._squared_error_blocks(spectrogram)
-        return np.concatenate([block.mean(axis=1, dtype=np.float64) for block in blocks])
+    def _window_errors(self, spectrograms: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return for each clip the mean squared error of each window, (n_windows,), float64."""
+        blocks = [block for each in spectrograms for block in self._blocks(each)]
+        errors = np.concatenate(map_side_by_side(self._mean_squared_errors, blocks))
+        ends = np.cumsum([len(each) - self.n_frames + 1 for each in spectrograms])
+        return np.split(errors, ends[:-1])
 
-    def _squared_error_blocks(self, spectrogram: np.ndarray) -> Iterator[np.ndarray]:
-        for errors in self._error_blocks(spectrogram):
-            yield np.square(errors, out=errors).mean(axis=1)
+    def _mean_squared_errors(self, frames: np.ndarray) -> np.ndarray:
+        return self._squared_errors(frames).mean(axis=1, dtype=np.float64)
 
-    def _error_blocks(self, spectrogram: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield the errors of windows, (n_windows, n_target_frames, n_mels), float32."""
+    def _squared_errors(self, frames: np.ndarray) -> np.ndarray:
+        """Return the squared errors of windows, averaged over frames: (n_windows, n_mels)."""
+        errors = self._errors(frames)
+        return np.square(errors, out=errors).mean(axis=1)
+
+    def _errors(self, frames: np.ndarray) -> np.ndarray:
+        """Return the errors of windows, (n_windows, n_target_frames, n_mels), float32."""
+        errors = self._predict(frames)
+        for i, frame in enumerate(self._target_frames):
+            errors[:, i] -= frames[frame:][: len(errors)]
+        errors /= self.scale_
+        return errors
+
+    def _blocks(self, spectrogram: np.ndarray) -> list[np.ndarray]:
+        """Split a clip into frames for about as many windows each, so that none is small."""
         n_windows = len(spectrogram) - self.n_frames + 1
-        for start in range(0, n_windows, _WINDOWS_AT_A_TIME):
-            stop = min(start + _WINDOWS_AT_A_TIME, n_windows)
-            frames = spectrogram[start : stop + self.n_frames - 1]
-            errors = self._predict(frames)
-            for i, frame in enumerate(self._target_frames):
-                errors[:, i] -= frames[frame:][: stop - start]
-            errors /= self.scale_
-            yield errors
+        n_blocks = -(-n_windows // _WINDOWS_AT_A_TIME)
+        ends = [n_windows * i // n_blocks for i in range(n_blocks + 1)]
+        return [spectrogram[start : stop + self.n_frames - 1] for start, stop in pairwise(ends)]
 
     def _predict(self, frames: np.ndarray) -> np.ndarray:
         """Return what the network predicts, (n_windows, n_target_frames, n_mels)."""
