@@ -10,7 +10,8 @@ table describes. It takes about an hour on two cores; keep them free of other wo
 ====  ======================================================================================
 part  what is measured
 ====  ======================================================================================
-a     training of the autoencoder: ours, bare Keras on three backends, scikit-learn, the limit
+a     training of the autoencoder: ours, bare Keras on three backends, scikit-learn, the limit;
+      what a step is made of
 b     the baseline, IAEO3 and IAEO3+ beside PyOD's `AudioAE`: time, memory, AUC
 c     OpenL3 windows per second: ours, onnxruntime
 d     IAEO3 for one machine of 1,000 clips, by part; latency of a clip, warm and cold;
@@ -26,7 +27,18 @@ has the ratio of the two; see `benchmarks.beside`. That takes half an hour a che
 from itertools import chain
 from pathlib import Path
 
-from benchmarks import beside, end_to_end, fleet, growth, iae_fit, openl3, peers, threads, toycar
+from benchmarks import (
+    beside,
+    end_to_end,
+    fleet,
+    growth,
+    iae_fit,
+    openl3,
+    peers,
+    threads,
+    toycar,
+    training_step,
+)
 from benchmarks.measure import command_line, report
 
 
@@ -39,7 +51,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=2, help="With --beside: runs of each.")
     arguments = parser.parse_args()
     parts = {
-        "a": iae_fit.rows,
+        "a": lambda: chain(iae_fit.rows(), training_step.rows()),
         "b": peers.rows,
         "c": openl3.rows,
         "d": lambda: chain(end_to_end.rows(), threads.rows()),

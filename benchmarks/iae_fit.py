@@ -9,6 +9,7 @@ the same data, in turn, and the faster of two runs counts.
 
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +45,16 @@ def fit_skasd(clips) -> float:
     return seconds_of(lambda: autoencoder.fit(clips))
 
 
+def fit_two(clips) -> float:
+    """Return the seconds for each of two that train at the same time."""
+    autoencoders = [
+        InterpolationAutoencoder(ENCODER_UNITS, epochs=EPOCHS, random_state=seed)
+        for seed in range(2)
+    ]
+    with ThreadPoolExecutor(2) as pool:
+        return seconds_of(lambda: list(pool.map(lambda each: each.fit(clips), autoencoders))) / 2
+
+
 def fit_keras(clips) -> float:
     import keras
 
@@ -77,6 +88,7 @@ def fit_scikit_learn(clips) -> float:
 
 CONTENDERS = {
     "skasd on JAX": (fit_skasd, "jax"),
+    "skasd on JAX, each of two at a time": (fit_two, "jax"),
     "skasd on TensorFlow": (fit_skasd, "tensorflow"),
     "skasd on PyTorch": (fit_skasd, "torch"),
     "bare Keras on JAX": (fit_keras, "jax"),

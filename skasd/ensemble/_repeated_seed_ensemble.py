@@ -71,8 +71,8 @@ class RepeatedSeedEnsemble(MembersMixin, BaseEstimator):
     n_jobs : int or None, default=None
         Members that are fitted, and blocks of clips that are scored, at the same time: in threads,
         which share each clip's analysis and the cores, unless a :obj:`joblib.parallel_config`
-        context names another backend. Autoencoders train in turn if fewer than two cores are
-        left for each. None means 1 unless in such a context.
+        context names another backend. No more autoencoders train at a time than there are cores.
+        None means 1 unless in such a context.
     random_state : int, RandomState instance or None, default=None
         Source of the seeds: every `random_state` within a member gets one of its own.
 

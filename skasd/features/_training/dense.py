@@ -24,9 +24,6 @@ MOMENT_BATCHES = 100
 MOST_PROGRAMS = 8
 """Number of compiled networks to keep for the next training; each takes a few MB."""
 
-CORES_OF_A_TRAINING = 2
-"""Cores that training a network of this size keeps busy; with fewer, trainings take turns."""
-
 
 class TrainedNetwork(NamedTuple):
     """Dense layers with batch normalization folded in, and how their training went."""
@@ -106,7 +103,8 @@ def train_dense_network(
     return TrainedNetwork(coefs, intercepts, loss_curve, program.network.count_params())
 
 
-_turns = BoundedSemaphore(max(1, cpu_count() // CORES_OF_A_TRAINING))
+# A training leaves a second core idle for half of the time, and a third one nearly always.
+_turns = BoundedSemaphore(cpu_count())
 _compiling = Lock()
 
 
