@@ -43,6 +43,7 @@ from skasd import (
 from skasd.features.openl3._openl3_embedding import _load_engine
 from skasd.persistence import ModelFileError, ModelVersionWarning, read_info
 from skasd.persistence._container import read_archive, write_archive
+from skasd.persistence._model_info import version_of
 from skasd.persistence._trees import check_forest
 
 DATA = Path(__file__).parent / "data"
@@ -163,8 +164,10 @@ def without(monkeypatch):
 
         monkeypatch.setattr(metadata, "version", find)
         monkeypatch.setitem(sys.modules, package, None)
+        version_of.cache_clear()
 
-    return hide
+    yield hide
+    version_of.cache_clear()
 
 
 def test_absent_package_that_is_not_needed(path, detector, tmp_path, without, recwarn):
