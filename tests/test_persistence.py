@@ -133,7 +133,7 @@ def test_file_says_nothing_twice(path):
 def test_what_is_one_stays_one_and_what_is_two_stays_two(tmp_path):
     X, member = np.random.default_rng(0).normal(size=(20, 2)), GaussianMixtureDetector()
     detector = FusionDetector([("a", member), ("b", member)], weights=[1.0, 1.0], cv=2).fit(X)
-    # Not every version of scikit-learn has it.
+    # As scikit-learn's fit of a mixture leaves it.
     bounds = list(np.array([1.5, 2.5]))
     for each in detector.estimators_:
         each.mixture_.lower_bounds_ = bounds
@@ -520,7 +520,7 @@ detector = skasd.load(sys.argv[1])
 clips = np.random.default_rng(0).uniform(-0.5, 0.5, size=(12, 8000))
 print(detector.score_samples(clips).tolist())
 # Not PyTorch: skops imports all of scikit-learn, which looks for it.
-heavy = {"keras", "jax", "tensorflow", "matplotlib"}
+heavy = {"keras", "jax", "tensorflow", "matplotlib", "scipy.signal"}
 print(sorted(heavy & set(sys.modules)))
 """
 
