@@ -43,6 +43,7 @@ from skasd import (
 from skasd.features.openl3._openl3_embedding import _load_engine
 from skasd.persistence import ModelFileError, ModelVersionWarning, read_info
 from skasd.persistence._container import read_archive, write_archive
+from skasd.persistence._model_info import version_of
 from skasd.persistence._trees import check_forest
 
 DATA = Path(__file__).parent / "data"
@@ -114,6 +115,40 @@ def test_scores_are_identical(tmp_path, name):
     np.testing.assert_array_equal(loaded.predict(clips), fitted.predict(clips))
 
 
+def test_file_says_nothing_twice(path):
+    archive = zipfile.ZipFile(io.BytesIO(read_archive(path)))
+    described = [
+        (node["__id__"], node["__loader__"])
+        for node in nodes(json.loads(archive.read("schema.json")))
+        if "__id__" in node
+    ]
+    numbers = [number for number, loader in described if loader != "CachedNode"]
+    assert len(numbers) == len(set(numbers)) == len({number for number, _ in described})
+    # Lists of numbers are arrays.
+    assert len([name for name in archive.namelist() if name.endswith(".npy")]) < 60
+    kinds = {each.compress_type for each in archive.infolist() if each.file_size > 1000}
+    assert kinds == {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+
+
+def test_what_is_one_stays_one_and_what_is_two_stays_two(tmp_path):
+    X, member = np.random.default_rng(0).normal(size=(20, 2)), GaussianMixtureDetector()
+    detector = FusionDetector([("a", member), ("b", member)], weights=[1.0, 1.0], cv=2).fit(X)
+    # As scikit-learn's fit of a mixture leaves it.
+    bounds = list(np.array([1.5, 2.5]))
+    for each in detector.estimators_:
+        each.mixture_.lower_bounds_ = bounds
+    skasd.save(detector, tmp_path / "machine.skasd")
+    assert all(each.mixture_.lower_bounds_ is bounds for each in detector.estimators_)
+    loaded = skasd.load(tmp_path / "machine.skasd")
+    (_, a), (_, b) = loaded.detectors
+    assert a is b
+    first, second = loaded.estimators_
+    assert loaded.named_estimators_["a"] is first
+    assert first.mixture_ is not second.mixture_
+    assert list(first.mixture_.lower_bounds_) == bounds
+    assert loaded.weights == [1.0, 1.0]
+
+
 @pytest.mark.parametrize("unfitted_input", ["spectrograms", "features"])
 def test_detectors_of_what_was_computed_elsewhere(tmp_path, unfitted_input):
     spectrograms = LogMelSpectrogram(n_mels=16).transform(CLIPS)
@@ -163,8 +198,10 @@ def without(monkeypatch):
 
         monkeypatch.setattr(metadata, "version", find)
         monkeypatch.setitem(sys.modules, package, None)
+        version_of.cache_clear()
 
-    return hide
+    yield hide
+    version_of.cache_clear()
 
 
 def test_absent_package_that_is_not_needed(path, detector, tmp_path, without, recwarn):
@@ -483,7 +520,7 @@ detector = skasd.load(sys.argv[1])
 clips = np.random.default_rng(0).uniform(-0.5, 0.5, size=(12, 8000))
 print(detector.score_samples(clips).tolist())
 # Not PyTorch: skops imports all of scikit-learn, which looks for it.
-heavy = {"keras", "jax", "tensorflow", "matplotlib"}
+heavy = {"keras", "jax", "tensorflow", "matplotlib", "scipy.signal"}
 print(sorted(heavy & set(sys.modules)))
 """
 

@@ -5,7 +5,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from io import BufferedRandom, BufferedReader, BytesIO
+from io import BufferedRandom, BufferedReader
 from pathlib import Path
 
 BLOCK = 2**20
@@ -49,7 +49,7 @@ def try_to_write(path: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def read_at_most(file: BufferedReader, n_bytes: int) -> bytes:
+def read_at_most(file: BufferedReader, n_bytes: int, *, before: bytes = b"") -> bytes:
     """Read what is left of a file, up to some size, in as much memory as there is of it.
 
     Parameters
@@ -58,18 +58,22 @@ def read_at_most(file: BufferedReader, n_bytes: int) -> bytes:
         The file, or a pipe.
     n_bytes : int
         Most bytes to read. `file.read` would take so many, however small the file is.
+    before : bytes, default=b""
+        What of it has been read before.
 
     Returns
     -------
     bytes
+        That, and what is left.
     """
-    content = BytesIO()
-    while content.tell() < n_bytes:
-        block = file.read(min(BLOCK, n_bytes - content.tell()))
+    blocks, n_left = [before], n_bytes
+    while n_left > 0:
+        block = file.read(min(BLOCK, n_left))
         if not block:
             break
-        content.write(block)
-    return content.getvalue()
+        blocks.append(block)
+        n_left -= len(block)
+    return b"".join(blocks)
 
 
 def _temporary(path: Path) -> Path:

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 _DTYPES = {
-    "f": ("float64", "float32"),
-    "f8": ("float64",),
-    "i": ("int64", "int32"),
-    "i4": ("int32",),
-    "b": ("bool",),
+    "f": (np.dtype("float64"), np.dtype("float32")),
+    "f8": (np.dtype("float64"),),
+    "i": (np.dtype("int64"), np.dtype("int32")),
+    "i4": (np.dtype("int32"),),
+    "b": (np.dtype("bool"),),
 }
 
 Sizes = dict[str, int]
@@ -60,8 +60,8 @@ class Array(NamedTuple):
     def check(self, value: Any, sizes: Sizes) -> None:
         """Raise a ValueError that says what is wrong with a value."""
         _require(type(value) is np.ndarray, f"is {type(value).__name__}, and no array")
-        is_known = value.dtype.name in _DTYPES[self.dtype] and value.dtype.isnative
-        _require(is_known, f"has the dtype {value.dtype}")
+        if value.dtype not in _DTYPES[self.dtype] or not value.dtype.isnative:
+            raise ValueError(f"has the dtype {value.dtype}")
         if value.ndim == len(self.shape):
             for name, length in zip(self.shape, value.shape, strict=True):
                 if isinstance(name, str):
@@ -69,13 +69,17 @@ class Array(NamedTuple):
         expected = tuple(
             sizes.get(name, -1) if isinstance(name, str) else name for name in self.shape
         )
-        _require(value.shape == expected, f"has the shape {value.shape}, and not {self.shape}")
-        if value.dtype == bool or not value.size:
-            return
+        if value.shape != expected:
+            raise ValueError(f"has the shape {value.shape}, and not {self.shape}")
         numbers = value[~np.isnan(value)] if self.nan else value
-        _require(np.isfinite(numbers).all(), "holds NaN or infinity")
-        is_inside = (numbers >= self.low) & (numbers <= self.high) & (numbers > self.above)
-        _require(is_inside.all(), f"holds numbers out of range, such as {numbers[~is_inside][:1]}")
+        if value.dtype == bool or not numbers.size:
+            return
+        # NaN is the least and the most of any numbers that it is among.
+        least, most = numbers.min(), numbers.max()
+        _require(bool(np.isfinite(least) and np.isfinite(most)), "holds NaN or infinity")
+        if not self.low <= least <= most <= self.high or least <= self.above:
+            is_inside = (numbers >= self.low) & (numbers <= self.high) & (numbers > self.above)
+            raise ValueError(f"holds numbers out of range, such as {numbers[~is_inside][:1]}")
 
 
 class Number(NamedTuple):
@@ -102,7 +106,9 @@ class Number(NamedTuple):
     def check(self, value: Any, sizes: Sizes) -> None:
         """Raise a ValueError that says what is wrong with a value."""
         kind = Integral if self.dtype == "i" else Real
-        _require(isinstance(value, kind) and not isinstance(value, bool), f"is {_shown(value)}")
+        is_number = isinstance(value, kind) and not isinstance(value, bool)
+        if not is_number:
+            raise ValueError(f"is {_shown(value)}")
         is_inside = self.low <= value <= self.high and value > self.above and np.isfinite(value)
         _require(bool(is_inside), f"is {value}, which is out of range")
 
@@ -124,7 +130,8 @@ class Text(NamedTuple):
     def check(self, value: Any, sizes: Sizes) -> None:
         """Raise a ValueError that says what is wrong with a value."""
         is_known = isinstance(value, str) and (self.options is None or value in self.options)
-        _require(is_known, f"is {_shown(value)}")
+        if not is_known:
+            raise ValueError(f"is {_shown(value)}")
 
 
 class ListOf(NamedTuple):
@@ -196,7 +203,8 @@ class Exactly(NamedTuple):
 
     def check(self, value: Any, sizes: Sizes) -> None:
         """Raise a ValueError that says what is wrong with a value."""
-        _require(type(value) is type(self.value) and value == self.value, f"is {_shown(value)}")
+        if type(value) is not type(self.value) or value != self.value:
+            raise ValueError(f"is {_shown(value)}")
 
 
 Table = Mapping[str, Part]

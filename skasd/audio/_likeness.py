@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-from scipy import fft, signal
+from scipy import fft
 
 from skasd.detection._calibration import suspicious
 
@@ -148,6 +148,7 @@ def _products(some: np.ndarray, all_: np.ndarray, lag: int) -> np.ndarray:
 def _are_same(one: np.ndarray, other: np.ndarray) -> bool:
     """Tell whether the common beginning of two recordings has the same samples, but for a gain."""
     import soxr
+    from scipy import signal  # takes long to import, and only fitting compares
 
     # What is above 4 kHz, an encoder or a lower sample rate may have taken.
     n_samples = min(len(one), len(other))

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+import zlib
 from collections.abc import Mapping
 
 MOST_BYTES = 2**32
@@ -14,6 +15,9 @@ MOST_MEMBERS = 100_000
 
 COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 """What `skasd.save` writes, and versions before it."""
+
+WORTHWHILE = 0.9
+"""Size by deflating, of that before, above which a member is stored: inflating takes time."""
 
 
 def unpack(archive: bytes) -> dict[str, bytes]:
@@ -72,7 +76,8 @@ def pack(members: Mapping[str, bytes], compression: int = zipfile.ZIP_STORED) ->
     members : mapping of str to bytes
         Members by name.
     compression : int, default=ZIP_STORED
-        One of `COMPRESSIONS`.
+        Of members that it makes smaller. With ``ZIP_DEFLATED``, those that it hardly does are
+        stored.
 
     Returns
     -------
@@ -82,7 +87,10 @@ def pack(members: Mapping[str, bytes], compression: int = zipfile.ZIP_STORED) ->
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", compression) as file:
         for name, content in members.items():
-            file.writestr(name, content)
+            hardly = compression == zipfile.ZIP_DEFLATED and (
+                len(zlib.compress(content)) > WORTHWHILE * len(content)
+            )
+            file.writestr(name, content, zipfile.ZIP_STORED if hardly else compression)
     return buffer.getvalue()
 
 

@@ -144,7 +144,7 @@ def read_archive(
                 f"is larger than {MOST_BYTES} bytes",
                 "skasd.save does not write such files. Use joblib for a detector of this size.",
             )
-        archive = head[header.end() :] + read_at_most(file, MOST_BYTES)
+        archive = read_at_most(file, MOST_BYTES, before=head[header.end() :])
     if int(header[1]) != FORMAT:
         raise ModelFileError(
             path,

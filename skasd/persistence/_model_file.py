@@ -25,7 +25,8 @@ from skasd.persistence._container import as_key, read_archive, write_archive
 from skasd.persistence._fleet_folder import load_fleet, save_fleet
 from skasd.persistence._model_info import ModelInfo, installed_versions
 from skasd.persistence._schema import Schema
-from skasd.persistence._state import check_state, estimators_in, forget_places, without_places
+from skasd.persistence._short_schema import shorten
+from skasd.persistence._state import as_saved, check_state, estimators_in, forget_places
 from skasd.persistence._trust import trusted_names, trusted_objects
 
 _MALFORMED = (
@@ -129,8 +130,8 @@ def _save(detector: BaseEstimator, path: str | os.PathLike, key: bytes | None) -
 
     check_detector(detector)
     detector = best_of(detector)
-    with without_places(detector):
-        members = unpack(skops.io.dumps(detector, compression=zipfile.ZIP_DEFLATED))
+    with as_saved(detector):
+        members = unpack(skops.io.dumps(detector))
     foreign = Schema(members).foreign
     if foreign:
         raise TypeError(
@@ -140,6 +141,7 @@ def _save(detector: BaseEstimator, path: str | os.PathLike, key: bytes | None) -
         )
     check_state(detector)
     info = ModelInfo.of(detector, detector.score_samples(make_check_input(detector)))
+    members["schema.json"] = shorten(members["schema.json"])
     members["skasd.json"] = info.to_json().encode()
     archive = pack(members, zipfile.ZIP_DEFLATED)
     # What a loader would refuse is better refused here.
@@ -239,7 +241,9 @@ def _load(
         with warnings.catch_warnings():
             # Differing versions are judged by the scores, below.
             warnings.simplefilter("ignore", InconsistentVersionWarning)
-            detector = skops.io.loads(pack(members), trusted=trusted_names())
+            # It reads what was checked: no two members of the archive have one name.
+            trusted = schema.names.intersection(trusted_names())
+            detector = skops.io.loads(archive, trusted=sorted(trusted))
         check_state(detector)
         check_is_fitted(detector)
         forget_places(detector)

@@ -2,9 +2,9 @@
 
 import json
 import platform
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from typing import Any, Self
 
@@ -161,10 +161,28 @@ class ModelInfo:
 def installed_versions() -> dict[str, str]:
     """Return the versions of skasd, Python and those of `PACKAGES` that are installed."""
     versions = {"skasd": __version__, "python": platform.python_version()}
-    for name in PACKAGES:
-        with suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
-    return versions
+    found = {name: version_of(name) for name in PACKAGES}
+    return {**versions, **{name: version for name, version in found.items() if version is not None}}
+
+
+@cache
+def version_of(package: str) -> str | None:
+    """Return the version of a package that is installed: looking for it takes half a millisecond.
+
+    Parameters
+    ----------
+    package : str
+        Its name.
+
+    Returns
+    -------
+    str or None
+        None if it is not installed.
+    """
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _maps_to(kind: Any, value: Any) -> bool:

@@ -2,7 +2,9 @@
 
 import io
 import json
+import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,9 @@ DEEPEST = 60
 
 DEEPEST_ESTIMATORS = 12
 """Estimators inside of each other: scikit-learn's time doubles with each."""
+
+LENGTH_BYTES = {b"\x01\x00": 2, b"\x02\x00": 4}
+"""Version of NumPy's format → bytes of the length of its header."""
 
 CALLABLE_NODES = {"FunctionNode", "MethodNode", "OperatorFuncNode", "PartialNode"}
 """Nodes that skops can hold and a detector never needs: objects that could be called."""
@@ -44,6 +49,8 @@ class Schema:
         Type of what the file holds.
     foreign : set of str
         Types that are not trusted.
+    names : set of str
+        Types of all that it holds.
 
     Raises
     ------
@@ -56,6 +63,7 @@ class Schema:
         root: Node = json.loads(members["schema.json"])
         self.root_name = f"{root['__module__']}.{root['__class__']}"
         self.foreign: set[str] = set()
+        self.names: set[str] = set()
         self._trusted = {**TRUSTED_BY_LOADER, "ObjectNode": trusted_objects()}
         self._first: dict[int, Node] = {}
         self._weights: dict[int, tuple[int, int, int]] = {}
@@ -66,7 +74,7 @@ class Schema:
         self, node: Node, depth: int, n_estimators: int, in_forest: bool
     ) -> tuple[int, int, int]:
         """Check a node; return how many there are in it, and how deep they and estimators go."""
-        loader, name = node["__loader__"], f"{node['__module__']}.{node['__class__']}"
+        loader = node["__loader__"]
         is_estimator = loader == "ObjectNode"
         n_estimators += is_estimator
         self._check_depth(depth, n_estimators)
@@ -75,11 +83,14 @@ class Schema:
             # skops makes the object once, and takes it wherever its number occurs again.
             _require(type(identity) is int, "the number of an object is none")
             if identity in self._first:
-                _require(identity in self._weights, f"it holds a {name} that holds itself")
-                weight = self._weights[identity]
+                weight = self._weights.get(identity)
+                if weight is None:
+                    raise ValueError(f"it holds a {node['__class__']} that holds itself")
                 self._check_depth(depth + weight[1], n_estimators + weight[2])
                 return weight
             self._first[identity] = node
+        name = f"{node['__module__']}.{node['__class__']}"
+        self.names.add(name)
         foreign = self._foreign(loader, name, in_forest)
         if foreign is not None:
             self.foreign.add(foreign)
@@ -173,37 +184,40 @@ def read_array(name: str, content: bytes, *, is_scalar: bool = False) -> np.ndar
     ValueError
         If it is of another size than its header says, holds objects, or is of no plain dtype.
     """
-    file = io.BytesIO(content)
-    try:
-        version = np.lib.format.read_magic(file)
-    except ValueError as error:
-        raise ValueError(
-            f"{name} is no array, but may be a file containing pickled data"
-        ) from error
-    _require(version in ((1, 0), (2, 0)), f"{name} has a format that skasd.save does not write")
-    header = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    shape, is_fortran, dtype = header[version](file)
-    _require(not dtype.hasobject, f"{name} holds objects, and is read with allow_pickle=False")
-    _require(
-        dtype.names == TREE_NODE_FIELDS or dtype.kind in "fiubU", f"{name} has the dtype {dtype}"
-    )
-    _require(dtype.kind in "VU" or dtype.isnative, f"{name} has another byte order")
-    _require(not is_scalar or shape == (), f"{name} is no single number")
-    count = 1
-    for length in shape:
-        count *= length
-    _require(
-        all(length >= 0 for length in shape)
-        and len(content) - file.tell() == count * dtype.itemsize,
-        f"{name} is of another size than it says",
-    )
-    array = (
-        np.frombuffer(content, dtype, count, offset=file.tell()) if count else np.empty(0, dtype)
-    )
+    start = _start_of_array(name, content)
+    shape, is_fortran, dtype = _read_header(content[:start])
+    if dtype.hasobject:
+        raise ValueError(f"{name} holds objects, and is read with allow_pickle=False")
+    if dtype.names != TREE_NODE_FIELDS and dtype.kind not in "fiubU":
+        raise ValueError(f"{name} has the dtype {dtype}")
+    if dtype.kind not in "VU" and not dtype.isnative:
+        raise ValueError(f"{name} has another byte order")
+    if is_scalar and shape != ():
+        raise ValueError(f"{name} is no single number")
+    count = math.prod(shape)
+    if any(length < 0 for length in shape) or len(content) - start != count * dtype.itemsize:
+        raise ValueError(f"{name} is of another size than it says")
+    array = np.frombuffer(content, dtype, count, offset=start) if count else np.empty(0, dtype)
     return array.reshape(shape, order="F" if is_fortran else "C")
+
+
+def _start_of_array(name: str, content: bytes) -> int:
+    """Return where the header of an array's file ends."""
+    if content[:6] != np.lib.format.MAGIC_PREFIX:
+        raise ValueError(f"{name} is no array, but may be a file containing pickled data")
+    n_bytes = LENGTH_BYTES.get(content[6:8])
+    if n_bytes is None:
+        raise ValueError(f"{name} has a format that skasd.save does not write")
+    return 8 + n_bytes + int.from_bytes(content[8 : 8 + n_bytes], "little")
+
+
+@lru_cache(maxsize=256)
+def _read_header(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Return shape, order and dtype: many arrays of a detector are of one shape."""
+    file = io.BytesIO(header)
+    if np.lib.format.read_magic(file) == (1, 0):
+        return np.lib.format.read_array_header_1_0(file)
+    return np.lib.format.read_array_header_2_0(file)
 
 
 def _require(holds: bool, problem: str) -> None:

@@ -1,11 +1,13 @@
 """What is in a detector, checked before anything is scored with it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.mixture import GaussianMixture
 
 from skasd._sklearn import N_JOBS, validate_parameter_constraints
 from skasd._utils.fitted import check_fitted
@@ -13,6 +15,9 @@ from skasd.features._clip_transformer import ClipTransformer
 from skasd.features._pretrained import PretrainedMixin
 from skasd.persistence._sklearn_states import STATES, State
 from skasd.persistence._trust import RECORDS
+
+PLAIN = {bool, float, int, str, type(None)}
+"""Types of values that cannot change, and that are alike if they are equal."""
 
 OF_SCIKIT_LEARN = {"n_features_in_", "feature_names_in_", "_sklearn_output_config"}
 """Attributes that any estimator may have."""
@@ -33,9 +38,10 @@ def check_state(detector: BaseEstimator) -> None:
         the others, or not finite, or out of range.
     """
     # What an estimator holds is found after it, and checked before it.
+    checked: set[Hashable] = set()
     for estimator in reversed(list(estimators_in(detector))):
         _check_attributes(estimator)
-        _check_parameters(estimator)
+        _check_parameters(estimator, checked)
         state = _state_of(estimator)
         if state is not None and (not state.table or set(vars(estimator)) & set(state.table)):
             check_fitted(estimator, state.table)
@@ -62,7 +68,7 @@ def estimators_in(detector: BaseEstimator) -> Iterator[BaseEstimator]:
     seen, pending = set(), [detector]
     while pending:
         each = pending.pop()
-        if id(each) in seen:
+        if type(each) in PLAIN or id(each) in seen:
             continue
         seen.add(id(each))
         if isinstance(each, BaseEstimator):
@@ -88,14 +94,28 @@ def _state_of(estimator: Any) -> State | None:
 
 def _check_attributes(estimator: BaseEstimator) -> None:
     """Refuse attributes in the place of methods and properties."""
-    for name in set(vars(estimator)) - set(estimator._get_param_names()) - OF_SCIKIT_LEARN:
-        if hasattr(type(estimator), name):
-            raise ValueError(f"{type(estimator).__name__} has {name} as an attribute")
+    kind: Any = type(estimator)
+    for name in vars(estimator).keys() - _parameter_names(kind) - OF_SCIKIT_LEARN:
+        if hasattr(kind, name):
+            raise ValueError(f"{kind.__name__} has {name} as an attribute")
 
 
-def _check_parameters(estimator: BaseEstimator) -> None:
-    parameters = estimator.get_params(deep=False)
-    name = type(estimator).__name__
+@lru_cache(maxsize=256)
+def _parameter_names(kind: type[BaseEstimator]) -> tuple[str, ...]:
+    # scikit-learn looks at the signature each time, which takes longer than the checks.
+    return tuple(kind._get_param_names())
+
+
+def _check_parameters(estimator: BaseEstimator, checked: set[Hashable]) -> None:
+    """Check parameters, unless those of another estimator are of the same types and values."""
+    kind: Any = type(estimator)
+    parameters = {name: getattr(estimator, name) for name in _parameter_names(kind)}
+    values = tuple((type(value), value) for value in parameters.values())
+    if all(of in PLAIN for of, _ in values):
+        if (kind, values) in checked:
+            return
+        checked.add((kind, values))
+    name = kind.__name__
     constraints = getattr(estimator, "_parameter_constraints", {})
     validate_parameter_constraints(constraints, parameters, caller_name=name)
     if "n_jobs" in parameters:
@@ -118,8 +138,10 @@ def _check_random_state(random_state: np.random.RandomState) -> None:
 
 
 @contextmanager
-def without_places(detector: BaseEstimator) -> Iterator[None]:
-    """Leave out, in the context, what `forget_places` would have a loaded detector forget.
+def as_saved(detector: BaseEstimator) -> Iterator[None]:
+    """Have a detector hold, in the context, what a file is to hold.
+
+    That is what `forget_places` leaves, and one array for each list of NumPy's numbers.
 
     Parameters
     ----------
@@ -130,15 +152,20 @@ def without_places(detector: BaseEstimator) -> Iterator[None]:
     ------
     None
     """
-    encoders = [each for each in estimators_in(detector) if isinstance(each, PretrainedMixin)]
-    before = [dict(vars(encoder)) for encoder in encoders]
+    kinds = PretrainedMixin | GaussianMixture
+    changed = [each for each in estimators_in(detector) if isinstance(each, kinds)]
+    before = [dict(vars(each)) for each in changed]
     try:
-        for encoder in encoders:
-            encoder._forget_places()
+        for each in changed:
+            if isinstance(each, PretrainedMixin):
+                each._forget_places()
+            elif "lower_bounds_" in vars(each):
+                # scikit-learn says that it is array-like; skops would make a file of each number.
+                each.lower_bounds_ = np.array(each.lower_bounds_)
         yield
     finally:
-        for encoder, state in zip(encoders, before, strict=True):
-            vars(encoder).update(state)
+        for each, state in zip(changed, before, strict=True):
+            vars(each).update(state)
 
 
 def forget_places(detector: BaseEstimator) -> None:

@@ -10,7 +10,6 @@ from typing import Any, Self
 import numpy as np
 from joblib import delayed
 from sklearn.utils.validation import check_is_fitted
-from tqdm.auto import tqdm
 
 from skasd._sklearn import Interval, Options, StrOptions, fit_context
 from skasd._utils.threads import parallel_threads, threads_each
@@ -280,6 +279,8 @@ class OpenL3Embedding(PretrainedMixin, ClipTransformer):
         return self._embed(samples, self._fitted_engine(), self.pooling)
 
     def _map(self, X: Clips, pooling: str | None) -> list[np.ndarray]:
+        from tqdm.auto import tqdm  # takes long to import, for OpenL3 alone
+
         engine = self._fitted_engine()
         progress = tqdm(self._check_clips(X), unit="clip", desc="OpenL3", disable=not self.verbose)
         return parallel_threads(
