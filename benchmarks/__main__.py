@@ -15,7 +15,7 @@ a     training of the autoencoder: ours, bare Keras on three backends, scikit-le
 b     the baseline, IAEO3 and IAEO3+ beside PyOD's `AudioAE`: time, memory, AUC
 c     OpenL3 windows per second: ours, onnxruntime
 d     IAEO3 for one machine of 1,000 clips, by part; latency of a clip, warm and cold;
-      how many threads run
+      what importing takes; how many threads run
 e     growth with clips, with their length, and with machines on Dask
 f     AUC and pAUC of every system, with detectors of PyOD at the end of our pipeline
 ====  ======================================================================================
@@ -33,6 +33,7 @@ from benchmarks import (
     fleet,
     growth,
     iae_fit,
+    imports,
     openl3,
     peers,
     threads,
@@ -54,7 +55,7 @@ def main():
         "a": lambda: chain(iae_fit.rows(), training_step.rows()),
         "b": peers.rows,
         "c": openl3.rows,
-        "d": lambda: chain(end_to_end.rows(), threads.rows()),
+        "d": lambda: chain(end_to_end.rows(), imports.rows(), threads.rows()),
         "e": lambda: chain(growth.rows(), fleet.rows()),
         "f": lambda: toycar.rows(arguments.toycar),
     }

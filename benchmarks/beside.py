@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.measure import Row, read_rows
 
-BENCHMARKS = {"a": ("iae_fit",), "d": ("end_to_end", "threads")}
+BENCHMARKS = {"a": ("iae_fit",), "d": ("end_to_end", "imports", "threads")}
 HERE = Path(__file__).resolve().parents[1]
 
 

@@ -28,7 +28,7 @@ def detector():
 
 
 def measure_fit(paths: list[str]) -> Cost:
-    detector().fit(paths[:5])
+    detector().fit(paths[:10])
     with cost() as spent:
         detector().fit(paths)
     return spent

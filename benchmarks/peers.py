@@ -74,7 +74,7 @@ class Performance:
 
 def measure(make: Callable, train: list[str], test: list[str], y: np.ndarray) -> Performance:
     """Fit and score once."""
-    make().fit(train[:3])  # starts what would be started once in a process
+    make().fit(train[:10])  # starts what would be started once in a process
     detector = make()
     with cost() as fit:
         detector.fit(train)

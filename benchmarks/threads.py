@@ -60,7 +60,7 @@ def threads_during(call: Callable[[], object]) -> list[int]:
 def measure(paths: list[str], n_jobs: int) -> dict[str, list[int]]:
     """Return the counts of fitting, and of scoring without and with OpenL3."""
     # Starts what would be started once in a process.
-    make_iaeo3(openl3=False, epochs=1, random_state=0).fit(paths[:5]).score_samples(paths[:5])
+    make_iaeo3(openl3=False, epochs=1, random_state=0).fit(paths[:10]).score_samples(paths[:5])
     detector = make_iaeo3(openl3=False, epochs=EPOCHS, random_state=0, n_jobs=n_jobs)
     with_openl3 = fit_with_openl3(paths[:12], hop_size=1.0, n_jobs=n_jobs)
     return {

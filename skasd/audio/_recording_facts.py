@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy import fft
 
 WINDOW = 1024
@@ -197,7 +198,7 @@ def find_bandwidth(samples: np.ndarray, sample_rate: int) -> float:
         samples = np.pad(samples, (0, WINDOW - len(samples)))
     n_windows = min(N_WINDOWS, len(samples) // WINDOW)
     starts = np.linspace(0, len(samples) - WINDOW, n_windows).astype(int)
-    windows = samples[starts[:, np.newaxis] + np.arange(WINDOW)] * _HANN
+    windows = sliding_window_view(samples, WINDOW)[starts] * _HANN
     spectra = fft.rfft(windows, axis=1)[:, 1:]
     power = (spectra.real**2 + spectra.imag**2).mean(axis=0)
     # The median passes over a tone, which fills a few of the eight bins of a band.

@@ -37,7 +37,7 @@ STATISTICS: dict[str, Callable[..., Any]] = {
 MOST_FRAMES = 4096
 """Most frames in a window: two minutes at the default hop."""
 
-_WINDOWS_AT_A_TIME = 192  # what a layer takes and gives then stays in the cache
+_WINDOWS_AT_A_TIME = 384  # what a layer takes and gives then stays in the cache
 _CLIPS_FOR_TRAINING_ERROR = 100  # more would take as long as an epoch and hardly change a mean
 
 
