@@ -1,6 +1,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier, Event
+from threading import Barrier, Event, get_ident
 
 import numpy as np
 import pytest
@@ -14,10 +14,12 @@ from skasd import (
     LogMelSpectrogram,
     OpenL3Embedding,
     RepeatedSeedEnsemble,
+    SpectrogramStatistics,
     score_clips,
 )
 from skasd._utils.threads import map_side_by_side, one_ahead, threads_each
 from skasd.audio._clips import Clip
+from skasd.ensemble import _members
 from skasd.features._training import dense
 
 WEIGHTS = Path(__file__).parent / "data" / "openl3_audio_mel128_golden.h5.gz"
@@ -171,3 +173,31 @@ def test_error_in_preparing_an_item():
     assert next(ahead) == 1
     with pytest.raises(ZeroDivisionError):
         next(ahead)
+
+
+class WhereItRuns(LogMelSpectrogram):
+    """A user's own analysis, which may depend on the thread."""
+
+    threads = set()
+
+    def transform_clip(self, samples):
+        self.threads.add(get_ident())
+        return super().transform_clip(samples)
+
+
+def test_the_analysis_of_a_user_runs_in_the_thread_of_the_caller(monkeypatch):
+    monkeypatch.setattr(_members, "BLOCK", 2)
+    clips = np.random.default_rng(0).uniform(-0.5, 0.5, size=(6, 8000))
+    member = make_pipeline(WhereItRuns(), SpectrogramStatistics(), FeatureDetector())
+    RepeatedSeedEnsemble(member, n_repeats=1).fit(clips).score_samples(clips)
+    assert WhereItRuns.threads == {get_ident()}
+
+
+def test_scores_do_not_depend_on_the_blocks(monkeypatch):
+    clips = np.random.default_rng(0).uniform(-0.5, 0.5, size=(7, 8000))
+    member = make_pipeline(LogMelSpectrogram(), SpectrogramStatistics(), FeatureDetector())
+    detector = RepeatedSeedEnsemble(member, n_repeats=2).fit(clips)
+    at_once = detector.score_samples(clips)
+    monkeypatch.setattr(_members, "BLOCK", 2)
+    np.testing.assert_array_equal(detector.score_samples(clips), at_once)
+    np.testing.assert_array_equal(detector.set_params(n_jobs=2).score_samples(clips), at_once)

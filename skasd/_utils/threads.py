@@ -95,10 +95,13 @@ def map_side_by_side(function: Callable[[Item], Value], items: Sequence[Item]) -
     with _one_thread_of_blas.instead() as n_threads:
         helpers = min(n_threads, len(items)) - 1
         futures = [_pool(os.getpid()).submit(work) for _ in range(helpers)]
-        work()
-        for future in futures:
-            if not future.cancel():
-                future.result()
+        try:
+            work()
+            for future in futures:
+                if not future.cancel():
+                    future.result()
+        finally:
+            pending.clear()  # after an error, the rest is in vain
     return [values[index] for index in range(len(items))]
 
 

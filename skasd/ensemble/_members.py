@@ -1,7 +1,7 @@
 """What ensembles do with their members: fit, score out of fold, standardize, aggregate."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -32,7 +32,7 @@ from skasd.detection._calibrated import LEFT_OUT, NEW
 from skasd.detection._domains import healthy_clips_of
 from skasd.ensemble._fitting import FitAndScore, anomaly_score_by
 from skasd.exceptions import AudioError
-from skasd.features._one_reading import analyze_in_one_reading
+from skasd.features._one_reading import analyze_in_one_reading, are_spectrograms
 from skasd.features._spectrogram_transformer import check_spectrograms
 
 
@@ -101,13 +101,8 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         check_is_fitted(self)
         # Block by block, what the members share is computed once, and not kept for all clips.
         blocks = list(_blocks(X, self.estimators_))
-        one_by_one = len(blocks) > 1 and effective_n_jobs(self.n_jobs) == 1
         results = parallel_threads(
-            self.n_jobs,
-            (
-                delayed(self._score_block)(block)
-                for block in (one_ahead(self._analyze_block, blocks) if one_by_one else blocks)
-            ),
+            self.n_jobs, (delayed(self._score_block)(block) for block in self._in_turn(blocks))
         )
         scores, remarks = zip(*results, strict=True)
         if any(remarks) and not are_handed_on(X):
@@ -215,6 +210,13 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         listener = first_steps(self)[0]
         for clip in check_clips(X):
             recordings.check_length(clip.name, seconds_of(clip, listener))
+
+    def _in_turn(self, blocks: Sequence[Any]) -> Iterable[Any]:
+        """Analyze each block while the one before it is scored, if they are scored in turn."""
+        in_turn = len(blocks) > 1 and effective_n_jobs(self.n_jobs) == 1
+        if in_turn and are_spectrograms(first_steps(self)):
+            return one_ahead(self._analyze_block, blocks)
+        return blocks
 
     def _analyze_block(self, X: Any) -> None:
         """Analyze clips, which remember what all members take."""

@@ -11,6 +11,8 @@ from sklearn.utils import get_tags
 from skasd._utils.threads import parallel_threads
 from skasd.audio._clips import Clip
 from skasd.features._clip_transformer import ClipTransformer
+from skasd.features._log_mel_spectrogram import LogMelSpectrogram
+from skasd.features._power_spectrum import PowerSpectrum
 
 
 def analyze_in_one_reading(
@@ -41,6 +43,22 @@ def analyze_in_one_reading(
         listener._validate_params()
         listener._check_parameters()
     parallel_threads(n_jobs, (delayed(_analyze)(clip, by_key) for clip in clips))
+
+
+def are_spectrograms(listeners: Sequence[Any]) -> bool:
+    """Tell whether analyses are skasd's own, which do not mind in which thread they run.
+
+    Parameters
+    ----------
+    listeners : sequence of estimators
+        First steps of an ensemble's members.
+
+    Returns
+    -------
+    bool
+        A subclass may rely on what belongs to a thread, such as PyTorch's `no_grad`.
+    """
+    return all(type(each) in (LogMelSpectrogram, PowerSpectrum) for each in listeners)
 
 
 def _analyze(clip: Clip, listeners: dict[Hashable, ClipTransformer]) -> None:
