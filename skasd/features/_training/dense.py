@@ -103,7 +103,7 @@ def train_dense_network(
     return TrainedNetwork(coefs, intercepts, loss_curve, program.network.count_params())
 
 
-# A training leaves a second core idle for half of the time, and a third one nearly always.
+# On two cores, each of two at a time takes a seventh less than one after the other.
 _turns = BoundedSemaphore(cpu_count())
 _compiling = Lock()
 
