@@ -1,3 +1,4 @@
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier, Event, get_ident
@@ -201,3 +202,21 @@ def test_scores_do_not_depend_on_the_blocks(monkeypatch):
     monkeypatch.setattr(_members, "BLOCK", 2)
     np.testing.assert_array_equal(detector.score_samples(clips), at_once)
     np.testing.assert_array_equal(detector.set_params(n_jobs=2).score_samples(clips), at_once)
+
+
+def test_blocks_that_are_scored_are_forgotten(monkeypatch):
+    monkeypatch.setattr(_members, "BLOCK", 2)
+    score_block, seen, alive = RepeatedSeedEnsemble._score_block, [], []
+
+    def watch(self, X):
+        alive.append(sum(clip() is not None for clip in seen))
+        seen.extend(weakref.ref(clip) for clip in X)
+        return score_block(self, X)
+
+    monkeypatch.setattr(RepeatedSeedEnsemble, "_score_block", watch)
+    clips = np.random.default_rng(0).uniform(-0.5, 0.5, size=(12, 8000))
+    member = make_pipeline(LogMelSpectrogram(), SpectrogramStatistics(), FeatureDetector())
+    RepeatedSeedEnsemble(member, n_repeats=1).fit(clips).score_samples(clips)
+    # What is left is a block that its successor has not replaced yet.
+    assert len(alive) == 6
+    assert max(alive) <= 4

@@ -3,9 +3,10 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import cache
+from itertools import islice
 from threading import Lock
 from typing import TypeVar
 
@@ -106,7 +107,7 @@ def map_side_by_side(function: Callable[[Item], Value], items: Sequence[Item]) -
 
 
 def one_ahead(prepare: Callable[[Item], object], items: Iterable[Item]) -> Iterator[Item]:
-    """Yield items, each prepared in a thread while the one before it is used.
+    """Yield items, each prepared in a thread while the one before it is used; keep no others.
 
     Parameters
     ----------
@@ -125,19 +126,16 @@ def one_ahead(prepare: Callable[[Item], object], items: Iterable[Item]) -> Itera
     >>> list(one_ahead(lambda letters: letters.append("b"), [["a"], []]))
     [['a', 'b'], ['b']]
     """
-    with ThreadPoolExecutor(1) as pool:
-        preparing = deque[tuple[Item, Future]]()
-        for item in items:
-            preparing.append((item, pool.submit(prepare, item)))
-            if len(preparing) > 1:
-                yield _ready(*preparing.popleft())
-        while preparing:
-            yield _ready(*preparing.popleft())
-
-
-def _ready(item: Item, preparing: Future) -> Item:
-    preparing.result()
-    return item
+    iterator = iter(items)
+    for item in islice(iterator, 1):
+        prepare(item)
+        with ThreadPoolExecutor(1) as pool:
+            for upcoming in iterator:
+                preparing = pool.submit(prepare, upcoming)
+                yield item
+                preparing.result()
+                item = upcoming
+        yield item
 
 
 @cache

@@ -1,7 +1,7 @@
 """What ensembles do with their members: fit, score out of fold, standardize, aggregate."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -100,9 +100,9 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         """
         check_is_fitted(self)
         # Block by block, what the members share is computed once, and not kept for all clips.
-        blocks = list(_blocks(X, self.estimators_))
+        blocks = self._in_turn(_blocks(X, self.estimators_))
         results = parallel_threads(
-            self.n_jobs, (delayed(self._score_block)(block) for block in self._in_turn(blocks))
+            self.n_jobs, (delayed(self._score_block)(block) for block in blocks)
         )
         scores, remarks = zip(*results, strict=True)
         if any(remarks) and not are_handed_on(X):
@@ -211,10 +211,9 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         for clip in check_clips(X):
             recordings.check_length(clip.name, seconds_of(clip, listener))
 
-    def _in_turn(self, blocks: Sequence[Any]) -> Iterable[Any]:
+    def _in_turn(self, blocks: Iterator[Any]) -> Iterator[Any]:
         """Analyze each block while the one before it is scored, if they are scored in turn."""
-        in_turn = len(blocks) > 1 and effective_n_jobs(self.n_jobs) == 1
-        if in_turn and are_spectrograms(first_steps(self)):
+        if effective_n_jobs(self.n_jobs) == 1 and are_spectrograms(first_steps(self)):
             return one_ahead(self._analyze_block, blocks)
         return blocks
 
