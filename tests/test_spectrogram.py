@@ -2,10 +2,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.signal import get_window
 
 from skasd import AudioError, LogMelSpectrogram
 from skasd.features import FRONT_ENDS
 from skasd.features._mel_bands import mel_bands
+from skasd.features._short_time_spectrum import centered_window
 from skasd.features._spectrogram_transformer import check_spectrograms
 
 DATA = Path(__file__).parent / "data"
@@ -217,3 +219,10 @@ def test_shortest_clip_has_as_many_frames_as_are_needed(framing, pre_emphasis):
 def test_silence_needs_an_offset_or_a_floor():
     with pytest.raises(ValueError, match="With offset=0 and floor=0, silence has no logarithm"):
         LogMelSpectrogram(offset=0).fit(np.zeros((1, 16000)))
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 400, 1024])
+@pytest.mark.parametrize(("name", "periodic"), [("hann", True), ("symmetric_hann", False)])
+def test_window_is_that_of_scipy(name, periodic, length):
+    expected = get_window("hann", length, fftbins=periodic)
+    np.testing.assert_allclose(centered_window(name, None, length), expected, atol=1e-15)
