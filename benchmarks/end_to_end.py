@@ -12,7 +12,7 @@ with one epoch, and where it has OpenL3 on 12 clips.
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,20 +22,13 @@ import skasd
 from benchmarks.clips import GOLDEN_WEIGHTS, fit_with_openl3, write_clips
 from benchmarks.iae_fit import MFLOP_PER_WINDOW
 from benchmarks.imports import HIDE
-from benchmarks.measure import Cost, Row, apart, cost, product_gflops, run, seconds_of
+from benchmarks.measure import Cost, Row, apart, cost, milliseconds_of, product_gflops, run
 from skasd import InterpolationAutoencoder, LogMelSpectrogram, OpenL3Embedding, make_iaeo3
 
 N_CLIPS, N_DISTINCT, SECONDS, EPOCHS = 1000, 100, 10.0, 30
 N_WARM, N_COLD = 200, 20
 
-COLD_SCORE = (
-    HIDE
-    + """
-import skasd
-
-skasd.load(sys.argv[1]).score_samples([sys.argv[2]])
-"""
-)
+COLD_SCORE = HIDE + "import skasd; skasd.load(sys.argv[1]).score_samples([sys.argv[2]])"
 
 
 @dataclass
@@ -121,11 +114,6 @@ def fit_by_part(paths: list[str], model: Path) -> list[Row]:
             ratio_of="times real time",
         ),
     ]
-
-
-def milliseconds_of(call: Callable[[], object], *, n_first: int, n: int) -> list[float]:
-    """Return what a call takes each time, but for the first ones."""
-    return [1e3 * seconds_of(call) for _ in range(n_first + n)][n_first:]
 
 
 def warm_latency(path: str, model: Path) -> list[float]:

@@ -2,8 +2,8 @@
 
 Each statement runs in new processes, whose time from start to end is told. The limit is
 scikit-learn's own import, without which there is no estimator; skops, which reads model files,
-imports more of scikit-learn. What our peers and the tests need and scikit-learn or skops import
-where they find it, is hidden from them: a user who installs skasd does not have it.
+imports more of scikit-learn. Packages that only our peers and tests need are hidden, since
+scikit-learn and skops import them if they are installed, and a user of skasd need not have them.
 """
 
 import subprocess
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from benchmarks.measure import Row, run, seconds_of, skasd_command
+from benchmarks.measure import Row, milliseconds_of, run, skasd_command
 
 HIDE = """
 import sys
@@ -25,14 +25,14 @@ class Hidden:
 sys.meta_path.insert(0, Hidden())
 """
 
-STATEMENTS = {
-    "nothing": "pass",
-    "import sklearn": "import sklearn",
-    "import skasd": "import skasd",
-    "import sklearn, skasd": "import sklearn, skasd",
-    "import sklearn, skops.io": "import sklearn, skops.io",
-    "from skasd import load": "from skasd import load",
-}
+STATEMENTS = (
+    "pass",
+    "import sklearn",
+    "import skasd",
+    "import sklearn, skasd",
+    "import sklearn, skops.io",
+    "from skasd import load",
+)
 REPEATS = 10
 
 
@@ -42,15 +42,14 @@ def milliseconds(command: list[str]) -> float:
     def start() -> None:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
-    start()
-    return 1e3 * float(np.median([seconds_of(start) for _ in range(REPEATS)]))
+    return float(np.median(milliseconds_of(start, n_first=1, n=REPEATS)))
 
 
 def rows() -> Iterator[Row]:
     """Measure the statements, then the help of the command line."""
     times = {
-        name: milliseconds([sys.executable, "-c", HIDE + statement])
-        for name, statement in STATEMENTS.items()
+        statement: milliseconds([sys.executable, "-c", HIDE + statement])
+        for statement in STATEMENTS
     }
     times["skasd --help"] = milliseconds(skasd_command("--help"))
     for name, value in times.items():

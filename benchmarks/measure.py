@@ -176,6 +176,11 @@ def seconds_of(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def milliseconds_of(call: Callable[[], object], *, n_first: int, n: int) -> list[float]:
+    """Return what a call takes each time, but for the first ones."""
+    return [1e3 * seconds_of(call) for _ in range(n_first + n)][n_first:]
+
+
 @dataclass
 class Cost:
     """Seconds, and MB above what there was before."""

@@ -6,7 +6,6 @@ products alone, in XLA and in NumPy; steps that lack a part, which tell what tha
 what is done for a step in NumPy. Two trainings side by side tell what a single one leaves unused.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -14,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from benchmarks.iae_fit import HIDDEN_UNITS, N_MELS
-from benchmarks.measure import Row, product_gflops, run
+from benchmarks.measure import Row, milliseconds_of, product_gflops, run
 from skasd.features._training.backend import import_keras
 from skasd.features._training.program import Program, _stacks
 from skasd.features._training.windows import WindowBatches
@@ -27,13 +26,7 @@ GFLOP_PER_STEP = 2 * BATCH_SIZE * (3 * sum(WEIGHTS) - WEIGHTS[0]) / 1e9
 
 def fastest(call: Callable[[], object]) -> float:
     """Return the milliseconds of the fastest call."""
-    call()
-    times = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return 1e3 * min(times)
+    return min(milliseconds_of(call, n_first=1, n=REPEATS))
 
 
 def program(*, batch_norm: bool = True, adam: bool = True, average: bool = True) -> Program:
@@ -83,12 +76,16 @@ def side_by_side(compiled: Program) -> Callable[[], None]:
     return train
 
 
+def weights_and_inputs() -> tuple[list[np.ndarray], np.ndarray]:
+    rng = np.random.default_rng(0)
+    weights = [rng.standard_normal(shape, dtype=np.float32) for shape in pairwise(UNITS)]
+    return weights, rng.standard_normal((BATCH_SIZE, UNITS[0]), dtype=np.float32)
+
+
 def products_in_xla() -> Callable[[], object]:
     import jax
 
-    rng = np.random.default_rng(0)
-    weights = [rng.standard_normal(shape, dtype=np.float32) for shape in pairwise(UNITS)]
-    inputs = rng.standard_normal((BATCH_SIZE, UNITS[0]), dtype=np.float32)
+    weights, inputs = weights_and_inputs()
 
     def loss(weights):
         activation = inputs
@@ -101,9 +98,7 @@ def products_in_xla() -> Callable[[], object]:
 
 
 def products_in_numpy() -> Callable[[], object]:
-    rng = np.random.default_rng(0)
-    weights = [rng.standard_normal(shape, dtype=np.float32) for shape in pairwise(UNITS)]
-    inputs = rng.standard_normal((BATCH_SIZE, UNITS[0]), dtype=np.float32)
+    weights, inputs = weights_and_inputs()
 
     def compute() -> None:
         activations = [inputs]

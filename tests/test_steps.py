@@ -30,7 +30,6 @@ from skasd import (
     score_clips,
 )
 from skasd._steps import clip_steps, first_steps, last_step, parts_of, threshold_of, walk
-from skasd.ensemble._members import BLOCK
 from skasd.inspection import explain
 from skasd.metrics import auc_scorer
 from skasd.model_selection import NormalKFold
@@ -215,7 +214,7 @@ def test_foreign_transformers_score_in_blocks(files):
     Blockwise.sizes.clear()
     expected = ensemble.score_samples(files)
     scores = ensemble.score_samples(files * 11)
-    assert max(Blockwise.sizes) == BLOCK
+    assert max(Blockwise.sizes) == 32
     np.testing.assert_array_equal(scores, np.tile(expected, 11))
 
 

@@ -13,9 +13,9 @@ def keep_freed_memory() -> None:
     """Have the C library keep what a clip took for the next one.
 
     glibc gives freed memory back to the system above a limit, which grows with the largest block
-    that was ever freed, and the system clears each page that it hands out again. As it happens
-    that a clip's memory lies above that limit or below, its analysis takes up to half as long
-    again. Other libraries see a block come and go, which is never touched.
+    that was ever freed, and the system clears each page that it hands out again. Depending on where
+    a clip's memory happens to lie, its analysis then takes up to 1.7 times as long. To other C
+    libraries, this is a block that comes and goes without being touched.
 
     Examples
     --------

@@ -100,10 +100,14 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         """
         check_is_fitted(self)
         # Block by block, what the members share is computed once, and not kept for all clips.
-        blocks = self._in_turn(_blocks(X, self.estimators_))
-        results = parallel_threads(
-            self.n_jobs, (delayed(self._score_block)(block) for block in blocks)
-        )
+        blocks = _blocks(X, self.estimators_)
+        if effective_n_jobs(self.n_jobs) == 1 and are_spectrograms(first_steps(self)):
+            analyzed = one_ahead(self._analyze_block, blocks)
+            results = [self._score_block(block) for block in analyzed]
+        else:
+            results = parallel_threads(
+                self.n_jobs, (delayed(self._analyze_and_score)(block) for block in blocks)
+            )
         scores, remarks = zip(*results, strict=True)
         if any(remarks) and not are_handed_on(X):
             warn_of_remarks(dict(chain(*(each.items() for each in remarks))), num_samples(X))
@@ -211,21 +215,18 @@ class MembersMixin(AnomalyDetectorMixin, MetaEstimatorMixin):
         for clip in check_clips(X):
             recordings.check_length(clip.name, seconds_of(clip, listener))
 
-    def _in_turn(self, blocks: Iterator[Any]) -> Iterator[Any]:
-        """Analyze each block while the one before it is scored, if they are scored in turn."""
-        if effective_n_jobs(self.n_jobs) == 1 and are_spectrograms(first_steps(self)):
-            return one_ahead(self._analyze_block, blocks)
-        return blocks
-
     def _analyze_block(self, X: Any) -> None:
         """Analyze clips, which remember what all members take."""
         if share_analyses(*self.estimators_):
             listeners = first_steps(self)
             analyze_in_one_reading(X, listeners, listeners[0].n_jobs)
 
+    def _analyze_and_score(self, X: Any) -> tuple[np.ndarray, dict[str, str]]:
+        self._analyze_block(X)
+        return self._score_block(X)
+
     def _score_block(self, X: Any) -> tuple[np.ndarray, dict[str, str]]:
         """Return the scores of clips by all members, and what is to be said of single clips."""
-        self._analyze_block(X)
         scores = np.column_stack([anomaly_score_by(member, X) for member in self.estimators_])
         recordings = getattr(self, "training_recordings_", None)
         if recordings is None or not share_analyses(*self.estimators_):

@@ -207,10 +207,7 @@ class WindowAutoencoder(SpectrogramTransformer):
             ``scale_**2``, it is in dB² for spectrograms in dB. The window of row i is centered on
             frame ``i + n_frames // 2``.
         """
-        return [
-            np.concatenate(map_side_by_side(self._squared_errors, self._blocks(spectrogram)))
-            for spectrogram in self._check_spectrograms(X)
-        ]
+        return [self._error_map(spectrogram) for spectrogram in self._check_spectrograms(X)]
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the features: ``error_mean``, and so on.
@@ -239,16 +236,19 @@ class WindowAutoencoder(SpectrogramTransformer):
         total, n_windows = np.zeros(self.n_features_in_), 0
         every = -(-len(spectrograms) // _CLIPS_FOR_TRAINING_ERROR)
         for spectrogram in spectrograms[::every]:
-            (errors,) = self.error_map([spectrogram])
+            errors = self._error_map(spectrogram)
             total += errors.sum(axis=0, dtype=np.float64)
             n_windows += len(errors)
         return total / n_windows
+
+    def _error_map(self, spectrogram: np.ndarray) -> np.ndarray:
+        return np.concatenate(map_side_by_side(self._squared_errors, self._blocks(spectrogram)))
 
     def _window_errors(self, spectrograms: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return for each clip the mean squared error of each window, (n_windows,), float64."""
         blocks = [block for each in spectrograms for block in self._blocks(each)]
         errors = np.concatenate(map_side_by_side(self._mean_squared_errors, blocks))
-        ends = np.cumsum([len(each) - self.n_frames + 1 for each in spectrograms])
+        ends = np.cumsum([self._n_windows(each) for each in spectrograms])
         return np.split(errors, ends[:-1])
 
     def _mean_squared_errors(self, frames: np.ndarray) -> np.ndarray:
@@ -269,14 +269,17 @@ class WindowAutoencoder(SpectrogramTransformer):
 
     def _blocks(self, spectrogram: np.ndarray) -> list[np.ndarray]:
         """Split a clip into frames for about as many windows each, so that none is small."""
-        n_windows = len(spectrogram) - self.n_frames + 1
+        n_windows = self._n_windows(spectrogram)
         n_blocks = -(-n_windows // _WINDOWS_AT_A_TIME)
         ends = [n_windows * i // n_blocks for i in range(n_blocks + 1)]
         return [spectrogram[start : stop + self.n_frames - 1] for start, stop in pairwise(ends)]
 
+    def _n_windows(self, frames: np.ndarray) -> int:
+        return len(frames) - self.n_frames + 1
+
     def _predict(self, frames: np.ndarray) -> np.ndarray:
         """Return what the network predicts, (n_windows, n_target_frames, n_mels)."""
-        n_windows = len(frames) - self.n_frames + 1
+        n_windows = self._n_windows(frames)
         rows = np.add.outer(np.arange(n_windows), np.array(self._input_frames))
         activation = np.take(frames, rows, axis=0).reshape(n_windows, -1)
         layers = zip(self.coefs_, self.intercepts_, strict=True)

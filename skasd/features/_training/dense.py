@@ -103,7 +103,7 @@ def train_dense_network(
     return TrainedNetwork(coefs, intercepts, loss_curve, program.network.count_params())
 
 
-# On two cores, each of two at a time takes a seventh less than one after the other.
+# On two cores, two trainings at a time take a seventh less than one after the other.
 _turns = BoundedSemaphore(cpu_count())
 _compiling = Lock()
 
