@@ -59,12 +59,12 @@ def read_at_most(file: BufferedReader, n_bytes: int, *, before: bytes = b"") -> 
     n_bytes : int
         Most bytes to read. `file.read` would take so many, however small the file is.
     before : bytes, default=b""
-        What of it has been read before.
+        What has been read of the file already.
 
     Returns
     -------
     bytes
-        That, and what is left.
+        `before`, and what was left.
     """
     blocks, n_left = [before], n_bytes
     while n_left > 0:

@@ -102,7 +102,7 @@ def map_side_by_side(function: Callable[[Item], Value], items: Sequence[Item]) -
                 if not future.cancel():
                     future.result()
         finally:
-            pending.clear()  # after an error, the rest is in vain
+            pending.clear()  # after an error, nobody needs the rest
     return [values[index] for index in range(len(items))]
 
 

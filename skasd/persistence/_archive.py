@@ -17,7 +17,7 @@ COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 """What `skasd.save` writes, and versions before it."""
 
 WORTHWHILE = 0.9
-"""Size by deflating, of that before, above which a member is stored: inflating takes time."""
+"""A member that deflating shrinks to more than this share is stored: inflating takes time."""
 
 
 def unpack(archive: bytes) -> dict[str, bytes]:
@@ -76,7 +76,7 @@ def pack(members: Mapping[str, bytes], compression: int = zipfile.ZIP_STORED) ->
     members : mapping of str to bytes
         Members by name.
     compression : int, default=ZIP_STORED
-        Of members that it makes smaller. With ``ZIP_DEFLATED``, those that it hardly does are
+        One of `COMPRESSIONS`. With ``ZIP_DEFLATED``, members that it would hardly shrink are
         stored.
 
     Returns

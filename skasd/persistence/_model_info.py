@@ -167,7 +167,7 @@ def installed_versions() -> dict[str, str]:
 
 @cache
 def version_of(package: str) -> str | None:
-    """Return the version of a package that is installed: looking for it takes half a millisecond.
+    """Return the version of an installed package, which takes half a millisecond to look up.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ Node = dict[str, Any]
 
 
 def shorten(schema: bytes) -> bytes:
-    """Have each object described once, and one object stand for equal values.
+    """Describe each object once, and let one object stand for equal values.
 
     Parameters
     ----------
